@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Multicast events of the generic netlink family. Any context; an event that
+ * cannot be sent is lost, and listeners learn of that as ENOBUFS.
+ */
+#ifndef MBC_EVENT_H
+#define MBC_EVENT_H
+
+#include "session.h"
+
+/**
+ * mbc_event_session() - MBC_CMD_EVENT_SESSION_NEW or _END
+ * @s: installed a moment ago, or just taken out of the tables
+ * @why: MBC_REASON_END_* with _END, else MBC_REASON_NONE
+ *
+ * RCU read side or mbc_net.lock held. Costs nothing where nobody listens.
+ */
+void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
+		       enum mbc_reason why);
+
+/** mbc_event_policy() - MBC_CMD_EVENT_POLICY; process context */
+void mbc_event_policy(struct mbc_net *mn, u64 version);
+
+#endif /* MBC_EVENT_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way in: parse, look up the subsession, restore the supersession. NF,
+ * conntrack and application see only the latter. Softirq, under RCU.
+ */
+#include "inbound.h"
+
+#include <linux/inetdevice.h>
+#include <net/ip.h>
+#include <net/route.h>
+#include "admit.h"
+#include "rewrite.h"
+#include "stats.h"
+
+/* A bit of the IP layer's own control block that no kernel we support uses:
+ * the packet was restored here, and needs mbc_inbound_route().
+ */
+#define IPSKB_RESTORED BIT(15)
+
+static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
+				struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+	struct sk_buff *skb = p->skb;
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+
+	if (!mbc_rewrite(mn, p, e))
+		return MBC_DROP;
+	if (s->role == MBC_ROLE_MIDDLE)
+		IPCB(skb)->flags |= IPSKB_RESTORED;
+	else
+		mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
+	if (in_dev && IN_DEV_RPFILTER(in_dev))
+		IPCB(skb)->flags |= IPSKB_RESTORED;
+	mbc_count(mn, MBC_REASON_REWRITTEN_IN);
+	return MBC_ACCEPT;
+}
+
+enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb)
+{
+	struct mbc_packet p;
+	struct mbc_entry *e;
+
+	if (!mbc_packet_parse(&p, mn, skb))
+		return MBC_ACCEPT;
+	e = mbc_table_find(mn, MBC_IN, &p.tuple);
+	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {
+		enum mbc_verdict verdict = mbc_admit(mn, &p, &e);
+
+		if (verdict != MBC_ACCEPT)
+			return verdict;
+	}
+	return e ? restore(mn, &p, e) : MBC_ACCEPT;
+}
+
+/* The interface behind which the kernel would look for @addr. */
+static struct net_device *device_towards(struct net *net, __be32 addr)
+{
+	struct flowi4 fl4 = { .daddr = addr };
+	struct rtable *rt = ip_route_output_key(net, &fl4);
+	struct net_device *dev;
+
+	if (IS_ERR(rt))
+		return NULL;
+	dev = rt->dst.dev;	/* stays while we are under RCU */
+	ip_rt_put(rt);
+	return dev;
+}
+
+/*
+ * A restored packet comes from an "impossible" interface: its source is the
+ * client, yet it arrives from the left neighbour. Two things that the kernel
+ * makes of that are wrong here: strict reverse path filtering drops it, and
+ * on a shared segment an ICMP redirect tells the client to go straight to the
+ * server. So we ask for the route, as if it came from where the client is if
+ * need be, and forget the redirect.
+ */
+enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct net_device *dev = skb->dev;
+	struct in_device *in_dev;
+
+	if (!(IPCB(skb)->flags & IPSKB_RESTORED))
+		return MBC_ACCEPT;
+	IPCB(skb)->flags &= ~IPSKB_RESTORED;
+	if (skb_dst(skb))
+		return MBC_ACCEPT;
+
+	in_dev = __in_dev_get_rcu(dev);
+	if (in_dev && IN_DEV_RPFILTER(in_dev)) {
+		struct net_device *towards = device_towards(mn->net, iph->saddr);
+
+		if (towards)
+			dev = towards;
+	}
+	/* On error no route is set, and the kernel looks it up again, fails
+	 * again and counts it where it counts all of these.
+	 */
+	ip_route_input_noref(skb, iph->daddr, iph->saddr, iph->tos, dev);
+	IPCB(skb)->flags &= ~IPSKB_DOREDIRECT;
+	return MBC_ACCEPT;
+}

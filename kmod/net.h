@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the module keeps for one network namespace. A namespace is a host:
+ * nothing is shared between two of them but the slab caches.
+ */
+#ifndef MBC_NET_H
+#define MBC_NET_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable-types.h>
+#include <linux/spinlock.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include "setup.h"
+#include "uapi/mbchain.h"
+
+struct mbc_ruleset;
+struct mbc_stats;
+
+/**
+ * struct mbc_config - limits and times, ranges in the uapi header
+ *
+ * Written one field at a time under @mbc_net.control with WRITE_ONCE(), read
+ * anywhere with READ_ONCE(). Times in ms but for @freshness, in s.
+ */
+struct mbc_config {
+	u32 max_sessions;
+	u32 syn_timeout;
+	u32 idle_timeout;
+	u32 close_timeout;
+	u32 freshness;
+	u16 port_min;
+	u16 port_max;
+};
+
+/** struct mbc_keys - set-up keys, replaced as a whole under RCU */
+struct mbc_keys {
+	struct rcu_head rcu;
+	unsigned int n;		/* 0 to MBC_MAX_KEYS; the first one signs */
+	struct mbc_key key[MBC_MAX_KEYS];
+};
+
+/** struct mbc_load - the policy that a netlink socket is loading */
+struct mbc_load {
+	u32 portid;			/* the socket; valid with @ruleset */
+	struct mbc_ruleset *ruleset;	/* owned; NULL: none is being loaded */
+};
+
+/** enum mbc_hook - where a packet is looked up */
+enum mbc_hook {
+	MBC_IN,		/* PRE_ROUTING, by the tuple on the wire */
+	MBC_OUT,	/* POST_ROUTING, by the supersession's tuple */
+	MBC_N_HOOKS
+};
+
+/**
+ * struct mbc_net - one network namespace
+ * @net: the namespace
+ * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
+ *	@lock to change
+ * @ids: sessions by id; likewise
+ * @seen: session ids accepted lately, by id; @lock to read and change
+ * @seen_age: the same in the order they expire
+ * @n_seen: how many
+ * @lock: installing and removing sessions; taken with BH off; never on the
+ *	path of a packet whose session stands
+ * @n_sessions: sessions that exist, those awaiting a grace period included
+ * @keys: set-up keys, never NULL; RCU, changed under @control
+ * @ruleset: policy in force, NULL: none; RCU, changed under @control
+ * @config: limits and times
+ * @stats: counters
+ * @control: serialises netlink commands that change something
+ * @load: policy being loaded; under @control
+ */
+struct mbc_net {
+	struct net *net;
+	struct rhashtable table[MBC_N_HOOKS];
+	struct rhashtable ids;
+	struct rhashtable seen;
+	struct list_head seen_age;
+	unsigned int n_seen;
+	spinlock_t lock;
+	atomic_t n_sessions;
+	struct mbc_keys __rcu *keys;
+	struct mbc_ruleset __rcu *ruleset;
+	struct mbc_config config;
+	struct mbc_stats __percpu *stats;
+	struct mutex control;
+	struct mbc_load load;
+};
+
+extern unsigned int mbc_net_id;
+
+/** mbc_net_of() - the module's part of @net; it lives as long as the hooks */
+static inline struct mbc_net *mbc_net_of(const struct net *net)
+{
+	return net_generic(net, mbc_net_id);
+}
+
+/** mbc_net_set_keys() - replace all keys; @control held; -ENOMEM */
+int mbc_net_set_keys(struct mbc_net *mn, const struct mbc_key *keys,
+		     unsigned int n);
+
+int mbc_net_register(void);
+void mbc_net_unregister(void);
+
+#endif /* MBC_NET_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The generic netlink family: uapi/mbchain.h says what each command does.
+ * netlink.c holds the family and the commands about the namespace,
+ * netlink_policy.c those about the policy, netlink_session.c the others.
+ */
+#ifndef MBC_NETLINK_H
+#define MBC_NETLINK_H
+
+#include <net/genetlink.h>
+#include "net.h"
+
+struct mbc_session;
+
+extern struct genl_family mbc_genl_family;
+
+int mbc_netlink_register(void);
+void mbc_netlink_unregister(void);
+
+/**
+ * mbc_netlink_listened() - does anybody listen to events in @net?
+ *
+ * Also false while there is no family to send them by, for packets come
+ * earlier and go on longer. RCU read side, until the event is sent.
+ */
+bool mbc_netlink_listened(struct net *net);
+
+/**
+ * mbc_netlink_put_session() - MBC_SESSION_A_* of @s into @skb
+ *
+ * RCU read side or mbc_net.lock held. Return: 0 or -EMSGSIZE.
+ */
+int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s);
+
+/* bytes that mbc_netlink_put_session() takes at most, with room */
+#define MBC_NETLINK_SESSION_SIZE 640
+
+/** mbc_netlink_net() - the namespace that a command is for */
+static inline struct mbc_net *mbc_netlink_net(struct genl_info *info)
+{
+	return mbc_net_of(genl_info_net(info));
+}
+
+/**
+ * mbc_netlink_answer() - begin the answer to a command
+ * @size: bytes of attributes
+ * @hdr: set, for genlmsg_end()
+ *
+ * Return: NULL, with a message in extack, when memory is short.
+ */
+struct sk_buff *mbc_netlink_answer(struct genl_info *info, size_t size,
+				   void **hdr);
+
+/* netlink_policy.c; control: mbc_net.control is taken inside */
+extern const struct nla_policy mbc_policy_begin_attrs[];
+extern const struct nla_policy mbc_policy_add_attrs[];
+extern const struct nla_policy mbc_policy_commit_attrs[];
+int mbc_netlink_policy_begin(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_policy_add(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_policy_commit(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_get_policy(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_dump_rules(struct sk_buff *skb, struct netlink_callback *cb);
+/** mbc_netlink_policy_forget() - what the socket @portid has begun */
+void mbc_netlink_policy_forget(struct mbc_net *mn, u32 portid);
+
+/* netlink_session.c */
+extern const struct nla_policy mbc_session_attrs[];
+int mbc_netlink_get_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_del_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_dump_sessions_start(struct netlink_callback *cb);
+int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb);
+int mbc_netlink_dump_sessions_done(struct netlink_callback *cb);
+
+#endif /* MBC_NETLINK_H */

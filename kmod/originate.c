@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A local connection meets the policy: rule, path, ports, session. Runs for
+ * the first SYN of a connection only. Under RCU; takes mbc_net.lock.
+ */
+#include "originate.h"
+
+#include <linux/random.h>
+#include <net/route.h>
+#include "path.h"
+#include "ruleset.h"
+#include "stats.h"
+#include "subsession.h"
+
+#define SYN_TRIES 4	/* about 7 s of Linux's SYN timer */
+
+/* The hosts that the session will pass. */
+static enum mbc_reason build_path(struct mbc_net *mn,
+				  const struct mbc_ruleset *rs,
+				  const struct mbc_rule *rule,
+				  const struct mbc_tuple *super,
+				  __be32 *hops, unsigned int *n)
+{
+	const struct mbc_nf_type *types[MBC_MAX_HOPS - 1];
+	enum mbc_reason reason;
+	unsigned int i;
+
+	if (!mbc_ruleset_has_host(rs, super->daddr))
+		return MBC_REASON_NO_AGENT;
+	for (i = 0; i < rule->n_types; i++)
+		types[i] = &rs->types[rule->types[i]];
+	reason = mbc_path_build(hops, n, types, rule->n_types, super,
+				&rs->seed);
+	if (reason)
+		return reason;
+	if (inet_addr_type(mn->net, hops[0]) == RTN_LOCAL)
+		return MBC_REASON_CHAIN_LOOP;
+	return MBC_REASON_NONE;
+}
+
+static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
+			     const struct mbc_ruleset *rs,
+			     const struct mbc_rule *rule,
+			     struct mbc_session **session)
+{
+	__be32 hops[MBC_MAX_HOPS];
+	struct mbc_session *s;
+	enum mbc_reason reason;
+	unsigned int n;
+
+	if (!rcu_dereference(mn->keys)->n)
+		return MBC_REASON_NO_KEY;
+	reason = build_path(mn, rs, rule, &p->tuple, hops, &n);
+	if (reason)
+		return reason;
+	s = mbc_session_new(mn, MBC_ROLE_CLIENT, &reason);
+	if (!s)
+		return reason;
+
+	get_random_bytes(s->id, sizeof(s->id));
+	s->super = p->tuple;
+	s->isn = p->seg.seq;
+	s->syns = 1;
+	s->rule = rule->id;
+	s->on_failure = rule->on_failure;
+	s->policy_version = rs->version;
+	s->n_hops = n;
+	memcpy(s->hops, hops, n * sizeof(*hops));
+
+	spin_lock_bh(&mn->lock);
+	reason = mbc_subsession_open(s);
+	spin_unlock_bh(&mn->lock);
+	if (reason) {
+		mbc_session_abandon(s);
+		return reason;
+	}
+	*session = s;
+	return MBC_REASON_NONE;
+}
+
+static enum mbc_verdict refuse(struct mbc_net *mn, u8 on_failure,
+			       enum mbc_reason reason)
+{
+	if (reason)
+		mbc_count(mn, reason);
+	if (on_failure == MBC_ON_FAILURE_BYPASS) {
+		mbc_count(mn, MBC_REASON_BYPASSED);
+		return MBC_ACCEPT;
+	}
+	mbc_count(mn, MBC_REASON_BLOCKED);
+	return MBC_DROP;
+}
+
+enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
+			       struct mbc_entry **e)
+{
+	const struct mbc_ruleset *rs = rcu_dereference(mn->ruleset);
+	struct mbc_session *s;
+	struct mbc_rule *rule;
+	enum mbc_reason reason;
+
+	rule = rs ? mbc_ruleset_match(rs, p->skb) : NULL;
+	if (!rule)
+		return MBC_ACCEPT;
+	atomic64_inc(&rule->hits);
+	if (!rule->n_types)
+		return MBC_ACCEPT;
+
+	reason = start(mn, p, rs, rule, &s);
+	if (!reason) {
+		mbc_count(mn, MBC_REASON_SETUP_STARTED);
+		*e = &s->entry[MBC_OUT_RIGHT];
+		return MBC_ACCEPT;
+	}
+	return refuse(mn, rule->on_failure, reason);
+}
+
+enum mbc_verdict mbc_originate_again(struct mbc_net *mn, struct mbc_packet *p,
+				     struct mbc_entry **e)
+{
+	struct mbc_session *s = mbc_entry_session(*e);
+
+	if (s->isn != p->seg.seq) {
+		*e = NULL;
+		mbc_session_end(s, MBC_REASON_END_REPLACED);
+		return mbc_originate(mn, p, e);
+	}
+	if (s->on_failure == MBC_ON_FAILURE_BYPASS && s->syns >= SYN_TRIES &&
+	    s->tcp.state == MBC_TCP_SYN) {
+		*e = NULL;
+		return mbc_originate_failed(s, MBC_REASON_NO_ANSWER);
+	}
+	if (s->syns < U8_MAX)
+		s->syns++;
+	mbc_count(mn, MBC_REASON_SETUP_REPEATED);
+	return MBC_ACCEPT;
+}
+
+enum mbc_verdict mbc_originate_failed(struct mbc_session *s,
+				      enum mbc_reason reason)
+{
+	u8 on_failure = s->on_failure;
+	struct mbc_net *mn = s->mn;
+
+	mbc_session_end(s, reason);
+	return refuse(mn, on_failure, MBC_REASON_NONE);
+}

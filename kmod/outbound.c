@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way out: parse, look up the supersession, rewrite to the subsession of
+ * the next hop, send it there. A SYN to the right carries the set-up header.
+ * Softirq or process context, under RCU.
+ */
+#include "outbound.h"
+
+#include <linux/netdevice.h>
+#include <net/ip.h>
+#include "originate.h"
+#include "rewrite.h"
+#include "stats.h"
+
+#define TCP_IP_HEADERS 40	/* what an MSS leaves out, RFC 9293 3.7.1 */
+
+static void leave(struct mbc_net *mn, struct mbc_packet *p,
+		  struct mbc_entry *e, struct dst_entry *dst)
+{
+	u32 mtu = dst_mtu(dst);
+
+	if (p->seg.flags & MBC_TCP_SYN_FLAG && mtu > TCP_IP_HEADERS)
+		mbc_packet_clamp_mss(p, min_t(u32, mtu - TCP_IP_HEADERS,
+					      U16_MAX));
+	mbc_rewrite_send_by(p, dst);
+	mbc_session_advance(mbc_entry_session(e), mbc_slot_dir(e->slot),
+			    &p->seg);
+	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
+}
+
+static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
+			     struct mbc_entry *e)
+{
+	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+
+	if (unlikely(!dst)) {
+		mbc_count(mn, MBC_REASON_ROUTE_GONE);
+		return MBC_DROP;
+	}
+	if (!mbc_rewrite(mn, p, e)) {
+		dst_release(dst);
+		return MBC_DROP;
+	}
+	leave(mn, p, e, dst);
+	return MBC_ACCEPT;
+}
+
+/* Coded set-up header for the right neighbour; 0: there is no key. */
+static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
+			   u8 *buf)
+{
+	const struct mbc_keys *keys = rcu_dereference(mn->keys);
+	struct mbc_setup h;
+
+	if (!keys->n)
+		return 0;
+	memcpy(h.id, s->id, sizeof(h.id));
+	h.time = (u32)ktime_get_real_seconds();
+	h.super = s->super;
+	h.n_hops = s->n_hops;
+	memcpy(h.hops, s->hops, sizeof(h.hops));
+	return mbc_setup_encode(&h, &keys->key[0], buf);
+}
+
+/* A SYN that cannot be sent on its way. */
+static enum mbc_verdict fail(struct mbc_session *s, enum mbc_reason reason)
+{
+	if (s->role == MBC_ROLE_CLIENT)
+		return mbc_originate_failed(s, reason);
+	mbc_count(s->mn, reason);
+	return MBC_DROP;
+}
+
+/* The first packet of a session, or the same again: Linux repeats a SYN until
+ * it is answered, and every host on the path just does its part again.
+ */
+static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
+				 struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+	enum mbc_reason reason;
+	u8 hdr[MBC_SETUP_MAX];
+	unsigned int len;
+
+	if (!dst)
+		return fail(s, MBC_REASON_ROUTE_GONE);
+	reason = MBC_REASON_NO_KEY;
+	len = encode(mn, s, hdr);
+	if (!len)
+		goto err_dst;
+	reason = MBC_REASON_SYN_TOO_LONG;
+	if (p->skb->len + len > dst_mtu(dst))
+		goto err_dst;
+	reason = MBC_REASON_NOT_WRITABLE;
+	if (!mbc_packet_add_setup(p, hdr, len))
+		goto err_dst;
+	if (!mbc_rewrite(mn, p, e)) {
+		dst_release(dst);
+		return MBC_DROP;
+	}
+	leave(mn, p, e, dst);
+	return MBC_ACCEPT;
+
+err_dst:
+	dst_release(dst);
+	return fail(s, reason);
+}
+
+enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
+			      bool forwarded, const struct net_device *out)
+{
+	enum mbc_verdict verdict;
+	struct mbc_packet p;
+	struct mbc_entry *e;
+
+	if (!mbc_packet_parse(&p, mn, skb))
+		return MBC_ACCEPT;
+	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
+	if (likely(!mbc_packet_opens(&p)))
+		return e ? send(mn, &p, e) : MBC_ACCEPT;
+
+	verdict = MBC_ACCEPT;
+	if (!e) {
+		/* Only this host's own connections to others are matched. */
+		if (forwarded || out->flags & IFF_LOOPBACK)
+			return MBC_ACCEPT;
+		verdict = mbc_originate(mn, &p, &e);
+	} else if (e->slot != MBC_OUT_RIGHT) {
+		return send(mn, &p, e);
+	} else if (mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
+		verdict = mbc_originate_again(mn, &p, &e);
+	}
+	return e ? send_syn(mn, &p, e) : verdict;
+}

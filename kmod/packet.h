@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One packet on its way through the module: where its headers are, what they
+ * say, and the changes that a SYN needs. Every length is checked here, once.
+ */
+#ifndef MBC_PACKET_H
+#define MBC_PACKET_H
+
+#include <linux/ip.h>
+#include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include "net.h"
+#include "setup.h"
+#include "tcp.h"
+#include "tuple.h"
+
+/** enum mbc_verdict - what becomes of a packet; hooks.c makes NF_* of it */
+enum mbc_verdict {
+	MBC_ACCEPT,	/* goes on, rewritten or as it was */
+	MBC_DROP,	/* a counter went up for it */
+};
+
+/**
+ * struct mbc_packet - a TCP packet over IPv4, parsed
+ * @skb: data at the IP header; both headers with options are linear
+ * @tuple: its five-tuple
+ * @seg: what the TCP header says
+ * @tcp_off: offset of the TCP header from skb->data
+ * @data_off: offset of the TCP payload from skb->data
+ *
+ * Header pointers are not kept: they move when the skb is made writable.
+ */
+struct mbc_packet {
+	struct sk_buff *skb;
+	struct mbc_tuple tuple;
+	struct mbc_segment seg;
+	unsigned int tcp_off;
+	unsigned int data_off;
+};
+
+static inline struct tcphdr *mbc_packet_tcp(const struct mbc_packet *p)
+{
+	return (struct tcphdr *)(p->skb->data + p->tcp_off);
+}
+
+/** mbc_packet_opens() - SYN without ACK: the first packet of a connection */
+static inline bool mbc_packet_opens(const struct mbc_packet *p)
+{
+	return (p->seg.flags & (MBC_TCP_SYN_FLAG | MBC_TCP_ACK |
+				MBC_TCP_RST | MBC_TCP_FIN)) == MBC_TCP_SYN_FLAG;
+}
+
+/**
+ * mbc_packet_parse() - is this a whole TCP packet, and what does it say?
+ * @p: filled in when the function is true
+ * @skb: data at its IP header, which the kernel has checked
+ *
+ * A TCP fragment is counted, everything else that is not for us is not.
+ */
+bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
+		      struct sk_buff *skb);
+
+/**
+ * mbc_packet_writable() - make headers, or the whole packet, ours to change
+ * @len: bytes from skb->data
+ *
+ * Return: false when memory is short.
+ */
+static inline bool mbc_packet_writable(struct mbc_packet *p, unsigned int len)
+{
+	return !skb_ensure_writable(p->skb, len);
+}
+
+/**
+ * mbc_packet_add_setup() - put a set-up header in front of a SYN's payload
+ * @p: parsed, opens a connection
+ * @hdr: the header, coded
+ * @len: its length, a multiple of 4
+ *
+ * Lengths and checksums follow; Fast Open data stays behind the header.
+ * Return: false when memory is short; the packet is as it was.
+ */
+bool mbc_packet_add_setup(struct mbc_packet *p, const u8 *hdr,
+			  unsigned int len);
+
+/**
+ * mbc_packet_strip_setup() - take the first @len bytes of payload away
+ * @len: a multiple of 4, at most the payload's length
+ *
+ * A checksum that was wrong before stays wrong. Return: as above.
+ */
+bool mbc_packet_strip_setup(struct mbc_packet *p, unsigned int len);
+
+/** mbc_packet_clamp_mss() - lower the MSS option; the headers are writable */
+void mbc_packet_clamp_mss(struct mbc_packet *p, u16 mss);
+
+#endif /* MBC_PACKET_H */

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The rewrite itself. No lock: all it reads of a session never changes. */
+#include "rewrite.h"
+
+#include <net/ip.h>
+#include "stats.h"
+
+bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
+{
+	struct sk_buff *skb = p->skb;
+
+	/* Options too: the MSS of a SYN is about to be clamped. */
+	if (unlikely(!mbc_packet_writable(p, p->data_off))) {
+		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
+		return false;
+	}
+	mbc_xlate_apply(&e->xlate, ip_hdr(skb), mbc_packet_tcp(p),
+			skb->ip_summed == CHECKSUM_PARTIAL);
+	/* The sum over all bytes: ports and addresses changed, and both header
+	 * fields made up for it, the TCP one for the addresses as well.
+	 */
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = ~csum_sub((__force __wsum)e->xlate.addr_diff,
+				      skb->csum);
+	atomic64_inc(&e->packets);
+	atomic64_add(skb->len, &e->bytes);
+	return true;
+}
+
+struct dst_entry *mbc_rewrite_route(struct mbc_net *mn, struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+
+	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
+			     e->xlate.saddr, e->xlate.daddr);
+}
+
+void mbc_rewrite_send_by(struct mbc_packet *p, struct dst_entry *dst)
+{
+	skb_dst_drop(p->skb);
+	skb_dst_set(p->skb, dst);
+	/* POST_ROUTING comes after ip_output() has set it. */
+	p->skb->dev = dst->dev;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The policy of one host, compiled: which sessions are chained, and through
+ * what (paper section 3.2). Built by netlink in process context, then sealed
+ * and read under RCU, unchanged but for the hit counters.
+ */
+#ifndef MBC_RULESET_H
+#define MBC_RULESET_H
+
+#include <linux/atomic.h>
+#include <linux/filter.h>
+#include "net.h"
+#include "path.h"
+
+/** struct mbc_rule - one rule; types are indices into mbc_ruleset.types */
+struct mbc_rule {
+	u32 id;
+	u8 on_failure;
+	u8 n_types;
+	u16 types[MBC_MAX_HOPS - 1];
+	atomic64_t hits;
+};
+
+/** struct mbc_ruleset - a policy; arrays grow while it is built */
+struct mbc_ruleset {
+	u64 version;
+	siphash_key_t seed;
+	unsigned int n_types;
+	unsigned int n_rules;
+	unsigned int n_progs;
+	unsigned int n_hosts;
+	unsigned int room_types;
+	unsigned int room_rules;
+	unsigned int room_progs;
+	unsigned int room_hosts;
+	struct mbc_nf_type *types;
+	struct mbc_rule *rules;
+	struct bpf_prog **progs;
+	__be32 *hosts;			/* sorted once sealed */
+};
+
+/*
+ * Building one. Each returns 0 or -ENOMEM, -E2BIG (more than the uapi header
+ * allows), -EINVAL (a rule names a type that is not there yet; a program that
+ * the kernel's checker refuses). Copies what it is given. mbc_net.control held.
+ */
+struct mbc_ruleset *mbc_ruleset_new(u64 version, const u8 *seed);
+int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
+			 const struct mbc_instance *instances,
+			 unsigned int n);
+int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
+			 const u16 *types, unsigned int n_types);
+int mbc_ruleset_add_prog(struct mbc_ruleset *rs,
+			 const struct sock_filter *insns, unsigned int n);
+int mbc_ruleset_add_host(struct mbc_ruleset *rs, __be32 addr);
+/** mbc_ruleset_free() - @rs may be NULL; no reader may be left */
+void mbc_ruleset_free(struct mbc_ruleset *rs);
+
+/**
+ * mbc_ruleset_install() - @rs becomes the policy in force, at once and whole
+ *
+ * Process context, mbc_net.control held. Takes @rs over (NULL: no policy any
+ * more); frees the old one after a grace period, which it waits for.
+ */
+void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs);
+
+/**
+ * mbc_ruleset_match() - the first rule that matches a packet, or NULL
+ * @skb: data at its IP header
+ *
+ * RCU read side. The rule lives as long as @rs.
+ */
+struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
+				   const struct sk_buff *skb);
+
+/** mbc_ruleset_has_host() - does the host at @addr run mbchain? */
+bool mbc_ruleset_has_host(const struct mbc_ruleset *rs, __be32 addr);
+
+#endif /* MBC_RULESET_H */

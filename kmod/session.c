@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sessions: memory, tables, time. mbc_net.lock orders installing and ending;
+ * mbc_session.lock, inside it, orders TCP progress, the timer and death, so
+ * that a dead session's timer is never armed again.
+ */
+#include "session.h"
+
+#include <linux/jiffies.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include "event.h"
+#include "stats.h"
+
+static struct kmem_cache *cache;
+
+static const struct rhashtable_params id_params = {
+	.key_len = MBC_ID_LEN,
+	.key_offset = offsetof(struct mbc_session, id),
+	.head_offset = offsetof(struct mbc_session, id_node),
+	.automatic_shrinking = true,
+};
+
+/* jiffies of silence after which a session in its present state ends */
+static unsigned long patience(const struct mbc_session *s)
+{
+	const struct mbc_config *c = &s->mn->config;
+
+	switch (s->tcp.state) {
+	case MBC_TCP_NONE:
+	case MBC_TCP_SYN:
+		return msecs_to_jiffies(READ_ONCE(c->syn_timeout));
+	case MBC_TCP_CLOSED:
+	case MBC_TCP_RESET:
+		return msecs_to_jiffies(READ_ONCE(c->close_timeout));
+	default:
+		return msecs_to_jiffies(READ_ONCE(c->idle_timeout));
+	}
+}
+
+static enum mbc_reason end_by_time(const struct mbc_session *s)
+{
+	switch (s->tcp.state) {
+	case MBC_TCP_NONE:
+	case MBC_TCP_SYN:
+		return MBC_REASON_END_SYN_TIMEOUT;
+	case MBC_TCP_CLOSED:
+		return MBC_REASON_END_FIN;
+	case MBC_TCP_RESET:
+		return MBC_REASON_END_RST;
+	default:
+		return MBC_REASON_END_IDLE;
+	}
+}
+
+/* Packets only note when they passed; the timer looks whether that was long
+ * enough ago and sleeps on if not. Softirq: an RCU reader, so the session
+ * outlives this function even if somebody ends it meanwhile.
+ */
+static void on_timer(struct timer_list *t)
+{
+	struct mbc_session *s = from_timer(s, t, timer);
+	unsigned long deadline;
+
+	rcu_read_lock();
+	spin_lock(&s->lock);
+	deadline = READ_ONCE(s->seen) + patience(s);
+	if (s->dead || time_before(jiffies, deadline)) {
+		if (!s->dead)
+			mod_timer(&s->timer, deadline);
+		spin_unlock(&s->lock);
+	} else {
+		enum mbc_reason why = end_by_time(s);
+
+		spin_unlock(&s->lock);
+		mbc_session_end(s, why);
+	}
+	rcu_read_unlock();
+}
+
+struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
+				    enum mbc_reason *reason)
+{
+	struct mbc_session *s;
+	int i;
+
+	if (atomic_inc_return(&mn->n_sessions) >
+	    READ_ONCE(mn->config.max_sessions)) {
+		*reason = MBC_REASON_TABLE_FULL;
+		goto err_count;
+	}
+	s = kmem_cache_zalloc(cache, GFP_ATOMIC | __GFP_NOWARN);
+	if (!s) {
+		*reason = MBC_REASON_NO_MEMORY;
+		goto err_count;
+	}
+
+	s->mn = mn;
+	s->role = role;
+	s->tcp.state = MBC_TCP_SYN;
+	for (i = 0; i < MBC_N_SLOTS; i++)
+		s->entry[i].slot = i;
+	spin_lock_init(&s->lock);
+	timer_setup(&s->timer, on_timer, 0);
+	return s;
+
+err_count:
+	atomic_dec(&mn->n_sessions);
+	return NULL;
+}
+
+static void free_now(struct mbc_session *s)
+{
+	mbc_route_clear(&s->route[MBC_RIGHT]);
+	mbc_route_clear(&s->route[MBC_LEFT]);
+	atomic_dec(&s->mn->n_sessions);
+	kmem_cache_free(cache, s);
+}
+
+static void free_rcu(struct rcu_head *rcu)
+{
+	free_now(container_of(rcu, struct mbc_session, rcu));
+}
+
+void mbc_session_abandon(struct mbc_session *s)
+{
+	free_now(s);
+}
+
+static void fill(struct mbc_entry *e, const struct mbc_tuple *from,
+		 const struct mbc_tuple *to)
+{
+	e->tuple = *from;
+	mbc_xlate_init(&e->xlate, from, to);
+}
+
+void mbc_session_set_left(struct mbc_session *s, const struct mbc_tuple *wire)
+{
+	struct mbc_tuple wire_back = mbc_tuple_reverse(wire);
+	struct mbc_tuple super_back = mbc_tuple_reverse(&s->super);
+
+	fill(&s->entry[MBC_IN_LEFT], wire, &s->super);
+	fill(&s->entry[MBC_OUT_LEFT], &super_back, &wire_back);
+}
+
+void mbc_session_set_right(struct mbc_session *s, const struct mbc_tuple *wire)
+{
+	struct mbc_tuple wire_back = mbc_tuple_reverse(wire);
+	struct mbc_tuple super_back = mbc_tuple_reverse(&s->super);
+
+	fill(&s->entry[MBC_OUT_RIGHT], &s->super, wire);
+	fill(&s->entry[MBC_IN_RIGHT], &wire_back, &super_back);
+}
+
+static void remove_entries(struct mbc_session *s, int n)
+{
+	while (n-- > 0)
+		if (mbc_session_has(s, n))
+			mbc_table_remove(s->mn, &s->entry[n]);
+}
+
+int mbc_session_install(struct mbc_session *s)
+{
+	struct mbc_net *mn = s->mn;
+	int err, i;
+
+	lockdep_assert_held(&mn->lock);
+	err = rhashtable_lookup_insert_fast(&mn->ids, &s->id_node, id_params);
+	if (err)
+		return err;
+	for (i = 0; i < MBC_N_SLOTS; i++) {
+		if (!mbc_session_has(s, i))
+			continue;
+		err = mbc_table_insert(mn, &s->entry[i]);
+		if (err)
+			goto err_entries;
+	}
+
+	s->created = ktime_get_coarse_ns();
+	s->seen = jiffies;
+	spin_lock(&s->lock);
+	mod_timer(&s->timer, jiffies + patience(s));
+	spin_unlock(&s->lock);
+	mbc_event_session(s, MBC_CMD_EVENT_SESSION_NEW, MBC_REASON_NONE);
+	return 0;
+
+err_entries:
+	remove_entries(s, i);
+	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
+	return err;
+}
+
+bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
+{
+	struct mbc_net *mn = s->mn;
+
+	lockdep_assert_held(&mn->lock);
+	spin_lock(&s->lock);
+	if (s->dead) {
+		spin_unlock(&s->lock);
+		return false;
+	}
+	s->dead = true;
+	del_timer(&s->timer);
+	spin_unlock(&s->lock);
+
+	remove_entries(s, MBC_N_SLOTS);
+	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
+	mbc_count(mn, why);
+	mbc_event_session(s, MBC_CMD_EVENT_SESSION_END, why);
+	call_rcu(&s->rcu, free_rcu);
+	return true;
+}
+
+bool mbc_session_end(struct mbc_session *s, enum mbc_reason why)
+{
+	struct mbc_net *mn = s->mn;
+	bool ended;
+
+	spin_lock_bh(&mn->lock);
+	ended = mbc_session_end_locked(s, why);
+	spin_unlock_bh(&mn->lock);
+	return ended;
+}
+
+void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
+			 const struct mbc_segment *seg)
+{
+	if (READ_ONCE(s->seen) != jiffies)
+		WRITE_ONCE(s->seen, jiffies);
+	if (likely(!mbc_tcp_interesting(&s->tcp, seg->flags)))
+		return;
+
+	spin_lock_bh(&s->lock);
+	if (mbc_tcp_step(&s->tcp, dir, seg) && !s->dead)
+		mod_timer(&s->timer, jiffies + patience(s));
+	spin_unlock_bh(&s->lock);
+}
+
+struct mbc_session *mbc_session_find(struct mbc_net *mn, const u8 *id)
+{
+	return rhashtable_lookup(&mn->ids, id, id_params);
+}
+
+void mbc_session_flush(struct mbc_net *mn)
+{
+	struct rhashtable_iter iter;
+	struct mbc_session *s;
+
+	rhashtable_walk_enter(&mn->ids, &iter);
+	rhashtable_walk_start(&iter);
+	while ((s = rhashtable_walk_next(&iter))) {
+		if (IS_ERR(s))
+			continue;	/* resized: the walk starts over */
+		mbc_session_end(s, MBC_REASON_END_DELETED);
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+}
+
+int mbc_session_net_init(struct mbc_net *mn)
+{
+	int err;
+
+	err = mbc_table_init(mn);
+	if (err)
+		return err;
+	err = rhashtable_init(&mn->ids, &id_params);
+	if (err)
+		mbc_table_destroy(mn);
+	return err;
+}
+
+void mbc_session_net_exit(struct mbc_net *mn)
+{
+	rhashtable_destroy(&mn->ids);
+	mbc_table_destroy(mn);
+}
+
+int mbc_session_cache_init(void)
+{
+	cache = KMEM_CACHE(mbc_session, SLAB_HWCACHE_ALIGN);
+	return cache ? 0 : -ENOMEM;
+}
+
+void mbc_session_cache_exit(void)
+{
+	kmem_cache_destroy(cache);
+}
+
+unsigned int mbc_session_size(void)
+{
+	return kmem_cache_size(cache);
+}

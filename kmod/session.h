@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A supersession as this host knows it: its tuples in the tables, how far TCP
+ * has come, when it ends (paper sections 3.2 and 4.1).
+ *
+ * Life: mbc_session_new() by the first SYN, mbc_session_install() makes it
+ * findable, one of FIN, RST, time, netlink or a newer session of the same
+ * tuple ends it through mbc_session_end(); memory goes a grace period later.
+ * Everybody who holds a pointer is inside rcu_read_lock().
+ */
+#ifndef MBC_SESSION_H
+#define MBC_SESSION_H
+
+#include <linux/timer.h>
+#include "route.h"
+#include "table.h"
+#include "tcp.h"
+
+/**
+ * struct mbc_session - one supersession on one host
+ * @entry: by enum mbc_slot; the first member, see mbc_entry_session()
+ * @mn: its namespace
+ * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
+ * @id_node: in mbc_net.ids
+ * @id: random, given by the client's host
+ * @super: the tuple that the applications and NFs see, client to server
+ * @lock: protects @tcp, @dead and arming @timer; nests inside mbc_net.lock
+ * @tcp: progress
+ * @role: enum mbc_role
+ * @on_failure: enum mbc_on_failure of the rule; client only
+ * @dead: no longer in the tables
+ * @syns: SYNs sent so far; client only
+ * @isn: sequence number of the SYN, host byte order
+ * @rule: MBC_RULE_A_ID; client only
+ * @policy_version: of the policy it was set up by; client only
+ * @seen: jiffies of the last packet
+ * @created: when it was installed, ktime_get_coarse_ns()
+ * @timer: fires when it may have to end
+ * @n_hops: hosts right of this one
+ * @hops: their addresses, left to right, the server last
+ * @rcu: to free it
+ */
+struct mbc_session {
+	struct mbc_entry entry[MBC_N_SLOTS];
+	struct mbc_net *mn;
+	struct mbc_route route[2];
+	struct rhash_head id_node;
+	u8 id[MBC_ID_LEN];
+	struct mbc_tuple super;
+	spinlock_t lock;
+	struct mbc_tcp tcp;
+	u8 role;
+	u8 on_failure;
+	bool dead;
+	u8 syns;
+	u32 isn;
+	u32 rule;
+	u64 policy_version;
+	unsigned long seen;
+	u64 created;
+	struct timer_list timer;
+	u8 n_hops;
+	__be32 hops[MBC_MAX_HOPS];
+	struct rcu_head rcu;
+};
+
+/** mbc_entry_session() - whose entry it is */
+static inline struct mbc_session *mbc_entry_session(const struct mbc_entry *e)
+{
+	return container_of(e - e->slot, struct mbc_session, entry[0]);
+}
+
+/** mbc_session_has() - does this host's role use @slot? */
+static inline bool mbc_session_has(const struct mbc_session *s,
+				   enum mbc_slot slot)
+{
+	switch (slot) {
+	case MBC_IN_LEFT:
+	case MBC_OUT_LEFT:
+		return s->role != MBC_ROLE_CLIENT;
+	default:
+		return s->role != MBC_ROLE_SERVER;
+	}
+}
+
+/**
+ * mbc_session_new() - an empty session, in no table yet
+ * @mn: namespace; its session count goes up
+ * @role: enum mbc_role
+ * @reason: set on failure: MBC_REASON_TABLE_FULL or _NO_MEMORY
+ *
+ * Atomic context. Give it to mbc_session_install() or mbc_session_abandon().
+ */
+struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
+				    enum mbc_reason *reason);
+
+/** mbc_session_abandon() - free a session that was never installed */
+void mbc_session_abandon(struct mbc_session *s);
+
+/**
+ * mbc_session_set_left() - the subsession to the left
+ * @wire: its tuple as received here, client to server
+ *
+ * @s->super is set.
+ */
+void mbc_session_set_left(struct mbc_session *s, const struct mbc_tuple *wire);
+
+/** mbc_session_set_right() - the subsession to the right, as sent from here */
+void mbc_session_set_right(struct mbc_session *s,
+			   const struct mbc_tuple *wire);
+
+/**
+ * mbc_session_install() - make it findable and start its timer
+ *
+ * mbc_net.lock held. All of its tuples or none.
+ *
+ * Return: 0; -EEXIST when one of its tuples or its id is taken, -ENOMEM.
+ */
+int mbc_session_install(struct mbc_session *s);
+
+/**
+ * mbc_session_end() - take it out of the tables, tell why
+ *
+ * mbc_net.lock held or not, see the two names. A second call does nothing.
+ *
+ * Return: true if this call ended it.
+ */
+bool mbc_session_end(struct mbc_session *s, enum mbc_reason why);
+bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
+
+/** mbc_session_advance() - one of its segments passes; packet path */
+void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
+			 const struct mbc_segment *seg);
+
+/** mbc_session_find() - by id, or NULL; RCU read side */
+struct mbc_session *mbc_session_find(struct mbc_net *mn, const u8 *id);
+
+/** mbc_session_flush() - end all; nothing can find or add any meanwhile */
+void mbc_session_flush(struct mbc_net *mn);
+
+int mbc_session_net_init(struct mbc_net *mn);
+void mbc_session_net_exit(struct mbc_net *mn);
+int mbc_session_cache_init(void);
+/** mbc_session_size() - bytes of memory that one session takes */
+unsigned int mbc_session_size(void);
+/** mbc_session_cache_exit() - after rcu_barrier() */
+void mbc_session_cache_exit(void);
+
+#endif /* MBC_SESSION_H */

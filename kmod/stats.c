@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Counters: no lock, each CPU counts for itself. */
+#include "stats.h"
+
+#include <linux/kernel.h>
+
+u64 mbc_stats_read(const struct mbc_net *mn, enum mbc_reason reason)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(mn->stats, cpu)->count[reason]);
+	return sum;
+}
+
+static const char *const names[] = {
+	[MBC_REASON_NONE] = "none",
+	[MBC_REASON_REWRITTEN_IN] = "rewritten_in",
+	[MBC_REASON_REWRITTEN_OUT] = "rewritten_out",
+	[MBC_REASON_SETUP_STARTED] = "setup_started",
+	[MBC_REASON_SETUP_ACCEPTED] = "setup_accepted",
+	[MBC_REASON_SETUP_REPEATED] = "setup_repeated",
+	[MBC_REASON_END_FIN] = "end_fin",
+	[MBC_REASON_END_RST] = "end_rst",
+	[MBC_REASON_END_SYN_TIMEOUT] = "end_syn_timeout",
+	[MBC_REASON_END_IDLE] = "end_idle",
+	[MBC_REASON_END_DELETED] = "end_deleted",
+	[MBC_REASON_END_REPLACED] = "end_replaced",
+	[MBC_REASON_HDR_TRUNCATED] = "hdr_truncated",
+	[MBC_REASON_HDR_VERSION] = "hdr_version",
+	[MBC_REASON_HDR_LENGTH] = "hdr_length",
+	[MBC_REASON_HDR_FLAGS] = "hdr_flags",
+	[MBC_REASON_HDR_PROTO] = "hdr_proto",
+	[MBC_REASON_HDR_HOPS] = "hdr_hops",
+	[MBC_REASON_HDR_KEY] = "hdr_key",
+	[MBC_REASON_HDR_MAC] = "hdr_mac",
+	[MBC_REASON_HDR_STALE] = "hdr_stale",
+	[MBC_REASON_HDR_REPLAY] = "hdr_replay",
+	[MBC_REASON_HDR_TUPLE] = "hdr_tuple",
+	[MBC_REASON_HDR_RECEIVER] = "hdr_receiver",
+	[MBC_REASON_HDR_NOT_LAST] = "hdr_not_last",
+	[MBC_REASON_HDR_LOOP] = "hdr_loop",
+	[MBC_REASON_NO_KEY] = "no_key",
+	[MBC_REASON_NO_AGENT] = "no_agent",
+	[MBC_REASON_NO_ROUTE] = "no_route",
+	[MBC_REASON_NO_PORT] = "no_port",
+	[MBC_REASON_NO_MEMORY] = "no_memory",
+	[MBC_REASON_TABLE_FULL] = "table_full",
+	[MBC_REASON_SEEN_FULL] = "seen_full",
+	[MBC_REASON_CHAIN_LOOP] = "chain_loop",
+	[MBC_REASON_SYN_TOO_LONG] = "syn_too_long",
+	[MBC_REASON_TUPLE_TAKEN] = "tuple_taken",
+	[MBC_REASON_NO_ANSWER] = "no_answer",
+	[MBC_REASON_BLOCKED] = "blocked",
+	[MBC_REASON_BYPASSED] = "bypassed",
+	[MBC_REASON_BAD_PACKET] = "bad_packet",
+	[MBC_REASON_NOT_WRITABLE] = "not_writable",
+	[MBC_REASON_ROUTE_GONE] = "route_gone",
+	[MBC_REASON_FRAGMENT] = "fragment",
+};
+
+static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);
+
+const char *mbc_reason_name(enum mbc_reason reason)
+{
+	if ((unsigned int)reason >= ARRAY_SIZE(names) || !names[reason])
+		return "unknown";
+	return names[reason];
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Port allocation (paper section 4.1): both ports of a subsession are
+ * rewritten, so a pair of hosts has room for two billion of them each way.
+ */
+#include "subsession.h"
+
+#include <linux/random.h>
+
+#define PORT_TRIES 32	/* random ones: if none is free, nearly all are taken */
+
+/*
+ * Both ends of a pair of hosts may start subsessions to each other at the same
+ * time. They never pick the same one: the port at the host with the lower
+ * address is even if that host chose it, odd if the other did.
+ */
+static void pick_ports(const struct mbc_net *mn, struct mbc_tuple *wire)
+{
+	u32 min = READ_ONCE(mn->config.port_min);
+	u32 max = READ_ONCE(mn->config.port_max);
+	u32 sport = min + reciprocal_scale(get_random_u32(), max - min + 1);
+	u32 dport = min + reciprocal_scale(get_random_u32(), max - min + 1);
+
+	if (ntohl(wire->saddr) < ntohl(wire->daddr)) {
+		sport &= ~1;
+		if (sport < min)
+			sport += 2;
+	} else {
+		dport |= 1;
+		if (dport > max)
+			dport -= 2;
+	}
+	wire->sport = htons(sport);
+	wire->dport = htons(dport);
+}
+
+enum mbc_reason mbc_subsession_open(struct mbc_session *s)
+{
+	struct mbc_net *mn = s->mn;
+	struct mbc_tuple wire = { .daddr = s->hops[0], .proto = s->super.proto };
+	struct mbc_tuple back;
+	int i;
+
+	lockdep_assert_held(&mn->lock);
+	wire.saddr = mbc_route_source(mn->net, wire.daddr);
+	if (!wire.saddr)
+		return MBC_REASON_NO_ROUTE;
+	for (i = 0; i < PORT_TRIES; i++) {
+		pick_ports(mn, &wire);
+		back = mbc_tuple_reverse(&wire);
+		if (mbc_table_find(mn, MBC_IN, &back))
+			continue;
+		mbc_session_set_right(s, &wire);
+		switch (mbc_session_install(s)) {
+		case 0:
+			return MBC_REASON_NONE;
+		case -EEXIST:
+			return MBC_REASON_TUPLE_TAKEN;
+		default:
+			return MBC_REASON_NO_MEMORY;
+		}
+	}
+	return MBC_REASON_NO_PORT;
+}

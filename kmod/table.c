@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of tuples. Lookups need rcu_read_lock() alone; mbc_net.lock
+ * orders changes, so that a session's tuples come and go together.
+ */
+#include "table.h"
+
+#include <linux/string.h>
+
+static_assert(sizeof(struct mbc_tuple) == 16);
+static_assert(sizeof(struct mbc_xlate) == 16);
+
+static int compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct mbc_entry *e = obj;
+
+	return memcmp(&e->tuple, arg->key, sizeof(e->tuple));
+}
+
+/* jhash with a random seed of its own for each table: outsiders choose the
+ * tuples, but do not see where they fall.
+ */
+static const struct rhashtable_params params = {
+	.key_len = sizeof(struct mbc_tuple),
+	.key_offset = offsetof(struct mbc_entry, tuple),
+	.head_offset = offsetof(struct mbc_entry, node),
+	.obj_cmpfn = compare,
+	.automatic_shrinking = true,
+};
+
+int mbc_table_init(struct mbc_net *mn)
+{
+	int err;
+
+	err = rhashtable_init(&mn->table[MBC_IN], &params);
+	if (err)
+		return err;
+	err = rhashtable_init(&mn->table[MBC_OUT], &params);
+	if (err)
+		rhashtable_destroy(&mn->table[MBC_IN]);
+	return err;
+}
+
+void mbc_table_destroy(struct mbc_net *mn)
+{
+	rhashtable_destroy(&mn->table[MBC_OUT]);
+	rhashtable_destroy(&mn->table[MBC_IN]);
+}
+
+struct mbc_entry *mbc_table_find(struct mbc_net *mn, enum mbc_hook hook,
+				 const struct mbc_tuple *tuple)
+{
+	return rhashtable_lookup(&mn->table[hook], tuple, params);
+}
+
+int mbc_table_insert(struct mbc_net *mn, struct mbc_entry *e)
+{
+	lockdep_assert_held(&mn->lock);
+	return rhashtable_lookup_insert_fast(&mn->table[mbc_slot_hook(e->slot)],
+					     &e->node, params);
+}
+
+void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e)
+{
+	lockdep_assert_held(&mn->lock);
+	rhashtable_remove_fast(&mn->table[mbc_slot_hook(e->slot)], &e->node,
+			       params);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions by five-tuple: the kernel's rhashtable with a per-namespace random
+ * seed, two of them (design section 4: what stands on the wire is looked up
+ * coming in, what the supersession is called going out). Lookups run under
+ * RCU, changes under mbc_net.lock; it grows in the background.
+ */
+#ifndef MBC_TABLE_H
+#define MBC_TABLE_H
+
+#include <linux/rhashtable.h>
+#include "net.h"
+#include "tcp.h"
+#include "xlate.h"
+
+/**
+ * enum mbc_slot - a session's places in the tables
+ *
+ * A client has OUT_RIGHT and IN_RIGHT, a server IN_LEFT and OUT_LEFT, a
+ * middlebox all four.
+ */
+enum mbc_slot {
+	MBC_IN_LEFT,	/* from the left neighbour; travels right */
+	MBC_OUT_RIGHT,	/* to the right neighbour; travels right */
+	MBC_IN_RIGHT,	/* from the right neighbour; travels left */
+	MBC_OUT_LEFT,	/* to the left neighbour; travels left */
+	MBC_N_SLOTS
+};
+
+/**
+ * struct mbc_entry - one tuple that leads to a session
+ * @node: in mbc_net.table
+ * @tuple: of the packets it is for, as they are before translation
+ * @xlate: what they become
+ * @packets: how many were translated
+ * @bytes: IP length of them
+ * @slot: enum mbc_slot, also its index in mbc_session.entry
+ *
+ * One cache line.
+ */
+struct mbc_entry {
+	struct rhash_head node;
+	struct mbc_tuple tuple;
+	struct mbc_xlate xlate;
+	atomic64_t packets;
+	atomic64_t bytes;
+	u8 slot;
+} ____cacheline_aligned;
+
+static inline enum mbc_hook mbc_slot_hook(enum mbc_slot slot)
+{
+	return slot == MBC_IN_LEFT || slot == MBC_IN_RIGHT ? MBC_IN : MBC_OUT;
+}
+
+static inline enum mbc_dir mbc_slot_dir(enum mbc_slot slot)
+{
+	return slot == MBC_IN_LEFT || slot == MBC_OUT_RIGHT ? MBC_RIGHT :
+							      MBC_LEFT;
+}
+
+int mbc_table_init(struct mbc_net *mn);
+/** mbc_table_destroy() - free the tables; nothing may be left in them */
+void mbc_table_destroy(struct mbc_net *mn);
+
+/** mbc_table_find() - the entry of @tuple, or NULL; RCU read side */
+struct mbc_entry *mbc_table_find(struct mbc_net *mn, enum mbc_hook hook,
+				 const struct mbc_tuple *tuple);
+
+/** mbc_table_insert() - -EEXIST, -ENOMEM or 0; mbc_net.lock held */
+int mbc_table_insert(struct mbc_net *mn, struct mbc_entry *e);
+
+/** mbc_table_remove() - readers may still hold it for a grace period */
+void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e);
+
+#endif /* MBC_TABLE_H */

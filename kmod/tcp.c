@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Progress of a TCP session, and the MSS option of its SYNs. Pure: the session
+ * table calls mbc_tcp_step() under the session's lock, the hooks clamp.
+ *
+ *	NONE         SYN                               -> SYN
+ *	NONE, SYN    SYN-ACK to the left               -> ESTABLISHED
+ *	NONE         segment of a stream               -> ESTABLISHED
+ *	SYN          segment of a stream to the right  -> ESTABLISHED
+ *	ESTABLISHED  FIN                               -> CLOSING
+ *	CLOSING      the last of two FINs acknowledged -> CLOSED
+ *	CLOSING      FIN shown to be a stranger's      -> ESTABLISHED
+ *	CLOSED       the same                          -> CLOSING
+ *	not CLOSED   RST                               -> RESET
+ *	RESET        anything else                     -> where RST came
+ *
+ * A "segment of a stream" has ACK and neither SYN nor RST.
+ */
+#include "tcp.h"
+
+#define BOTH (1 << MBC_RIGHT | 1 << MBC_LEFT)
+
+#define TCP_HEADER_LEN 20
+#define TCP_OPT_END 0
+#define TCP_OPT_NOP 1
+#define TCP_OPT_MSS 2
+#define TCP_OPT_MSS_LEN 4
+
+/* Serial arithmetic: is sequence number a at or behind b? */
+static bool reaches(u32 a, u32 b)
+{
+	return (s32)(a - b) >= 0;
+}
+
+static void note_syn(struct mbc_tcp *tcp, enum mbc_dir dir, u8 flags)
+{
+	if (tcp->state != MBC_TCP_NONE && tcp->state != MBC_TCP_SYN)
+		return;
+
+	if (dir == MBC_LEFT && flags & MBC_TCP_ACK)
+		tcp->state = MBC_TCP_ESTABLISHED;
+	else
+		tcp->state = MBC_TCP_SYN;
+}
+
+static void note_fin(struct mbc_tcp *tcp, enum mbc_dir dir,
+		     const struct mbc_segment *seg)
+{
+	u32 end = seg->seq + seg->len;
+	u8 bit = 1 << dir;
+
+	if (seg->flags & MBC_TCP_FIN) {
+		end++;
+		if (tcp->fin_seen & bit && tcp->fin_end[dir] == end)
+			return;
+		tcp->fin_seen |= bit;
+		tcp->fin_acked &= ~bit;
+		tcp->fin_end[dir] = end;
+	} else if (tcp->fin_seen & bit && !reaches(tcp->fin_end[dir], end)) {
+		tcp->fin_seen &= ~bit;
+		tcp->fin_acked &= ~bit;
+	}
+}
+
+static void note_ack(struct mbc_tcp *tcp, enum mbc_dir dir, u32 ack)
+{
+	enum mbc_dir other = dir == MBC_RIGHT ? MBC_LEFT : MBC_RIGHT;
+	u8 bit = 1 << other;
+
+	if (tcp->fin_seen & bit && reaches(ack, tcp->fin_end[other]))
+		tcp->fin_acked |= bit;
+}
+
+static void note_stream(struct mbc_tcp *tcp, enum mbc_dir dir,
+			const struct mbc_segment *seg)
+{
+	if (tcp->state == MBC_TCP_SYN && dir == MBC_LEFT)
+		return;
+
+	note_fin(tcp, dir, seg);
+	note_ack(tcp, dir, seg->ack);
+
+	if (!tcp->fin_seen)
+		tcp->state = MBC_TCP_ESTABLISHED;
+	else if (tcp->fin_acked == BOTH)
+		tcp->state = MBC_TCP_CLOSED;
+	else
+		tcp->state = MBC_TCP_CLOSING;
+}
+
+bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
+		  const struct mbc_segment *seg)
+{
+	u8 old = tcp->state;
+
+	if (seg->flags & MBC_TCP_RST) {
+		if (old == MBC_TCP_RESET || old == MBC_TCP_CLOSED)
+			return false;
+		tcp->before_reset = old;
+		tcp->state = MBC_TCP_RESET;
+		return true;
+	}
+
+	if (old == MBC_TCP_RESET)
+		tcp->state = tcp->before_reset;
+
+	/* No end host takes a segment with neither SYN nor ACK. */
+	if (seg->flags & MBC_TCP_SYN_FLAG)
+		note_syn(tcp, dir, seg->flags);
+	else if (seg->flags & MBC_TCP_ACK)
+		note_stream(tcp, dir, seg);
+
+	return tcp->state != old;
+}
+
+/* Offset of the first MSS option, 0 if there is none to be found. */
+static unsigned int find_mss(const u8 *th, unsigned int len)
+{
+	unsigned int i = TCP_HEADER_LEN;
+
+	while (i < len && th[i] != TCP_OPT_END) {
+		if (th[i] == TCP_OPT_NOP) {
+			i++;
+			continue;
+		}
+		if (len - i < 2 || th[i + 1] < 2 || th[i + 1] > len - i)
+			return 0;
+		if (th[i] == TCP_OPT_MSS && th[i + 1] == TCP_OPT_MSS_LEN)
+			return i;
+		i += th[i + 1];
+	}
+	return 0;
+}
+
+unsigned int mbc_tcp_clamp_mss(u8 *th, unsigned int len, u16 mss, u16 *old)
+{
+	unsigned int i = find_mss(th, len);
+	u16 value;
+
+	if (!i)
+		return 0;
+
+	value = th[i + 2] << 8 | th[i + 3];
+	if (value <= mss)
+		return 0;
+
+	*old = value;
+	th[i + 2] = mss >> 8;
+	th[i + 3] = mss & 0xff;
+	return i + 2;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How far a TCP session has come, as a host on its path can tell, and the
+ * options in a SYN that a host on the path has to change. Pure: no skb, lock
+ * or allocation.
+ */
+#ifndef MBC_TCP_H
+#define MBC_TCP_H
+
+#include <linux/types.h>
+#include "uapi/mbchain.h"
+
+/** enum mbc_dir - which way a packet travels */
+enum mbc_dir {
+	MBC_RIGHT,	/* client to server */
+	MBC_LEFT,	/* server to client */
+};
+
+/* TCP flags as in byte 13 of the header */
+#define MBC_TCP_FIN 0x01
+#define MBC_TCP_SYN_FLAG 0x02
+#define MBC_TCP_RST 0x04
+#define MBC_TCP_ACK 0x10
+
+/**
+ * struct mbc_tcp - one session's progress
+ * @state: enum mbc_tcp_state
+ * @fin_seen: bit per enum mbc_dir: a FIN has passed this way
+ * @fin_acked: bit per enum mbc_dir: the FIN that passed this way is
+ *	acknowledged
+ * @before_reset: state to return to when a packet other than RST follows RST
+ * @fin_end: sequence number after the FIN, host byte order, per direction;
+ *	valid where @fin_seen says so
+ */
+struct mbc_tcp {
+	u8 state;
+	u8 fin_seen;
+	u8 fin_acked;
+	u8 before_reset;
+	u32 fin_end[2];
+};
+
+/**
+ * struct mbc_segment - what one TCP segment says
+ * @seq: its sequence number, host byte order
+ * @ack: its acknowledgement number, host byte order; valid with MBC_TCP_ACK
+ * @len: bytes of data in it; for a GSO packet all of them
+ * @flags: MBC_TCP_*
+ */
+struct mbc_segment {
+	u32 seq;
+	u32 ack;
+	u32 len;
+	u8 flags;
+};
+
+/**
+ * mbc_tcp_step() - take note of one segment
+ * @tcp: zeroed for a new session
+ * @dir: which way it travels
+ * @seg: the segment
+ *
+ * ESTABLISHED comes with a SYN-ACK to the left; for a session met in its
+ * middle, with the first segment of a stream in either direction. After a SYN
+ * only the client's next segment also counts: one from the server may be the
+ * answer of an older connection (RFC 9293, section 3.10.7.4).
+ *
+ * A session is CLOSED once both FINs are seen and both acknowledged. A FIN
+ * beside a SYN does not count. The last FIN seen is the one that counts, and a
+ * segment that reaches beyond it shows that it was a stranger's: it is
+ * forgotten, and the session is as open as it was.
+ *
+ * RST leads to RESET from every state but CLOSED, and any later segment
+ * without RST leads back, for the end host may have judged that RST invalid
+ * (RFC 5961). A new SYN never leads out of a state here, RESET apart: the
+ * caller decides whether it opens a new session.
+ *
+ * Sequence numbers of both directions must be those of one place on the path:
+ * an NF between two places may change them.
+ *
+ * Return: true if @tcp->state changed.
+ */
+bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
+		  const struct mbc_segment *seg);
+
+/**
+ * mbc_tcp_interesting() - can this segment change any state at all?
+ * @tcp: the session
+ * @flags: MBC_TCP_*
+ *
+ * Cheap test for the packet path: false for data and ACKs of an established
+ * session, so that only the others pay for the lock and mbc_tcp_step().
+ */
+static inline bool mbc_tcp_interesting(const struct mbc_tcp *tcp, u8 flags)
+{
+	return tcp->state != MBC_TCP_ESTABLISHED ||
+	       flags & (MBC_TCP_FIN | MBC_TCP_SYN_FLAG | MBC_TCP_RST);
+}
+
+/**
+ * mbc_tcp_clamp_mss() - lower the MSS option of a SYN
+ * @th: TCP header and its options, @len bytes, writable
+ * @len: length of the TCP header with options, 20 to 60
+ * @mss: highest value to leave, host byte order
+ * @old: set to the former value, host byte order, when the function is true
+ *
+ * Only the first MSS option counts, and what stands behind a malformed option
+ * is left alone. Every byte read is inside @len. Does not touch the checksum:
+ * the caller takes @old and @mss into account (byte-swapped where the offset
+ * is odd).
+ *
+ * Return: offset in bytes of the changed 16-bit value from @th, 0 if nothing
+ * was changed.
+ */
+unsigned int mbc_tcp_clamp_mss(u8 *th, unsigned int len, u16 mss, u16 *old);
+
+#endif /* MBC_TCP_H */

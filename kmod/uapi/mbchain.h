@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * Generic netlink interface of mbchain: dynamic service chaining.
+ *
+ * Family "mbchain", version 1, one instance per network namespace: a command
+ * acts on the namespace of the socket it is sent on. Every command and the
+ * multicast group need CAP_NET_ADMIN in the user namespace that owns the
+ * network namespace; without it the answer is EPERM.
+ *
+ * Rules that hold for every command:
+ *   - Attribute policies are strict: an unknown attribute, a wrong length or
+ *     an undefined flag is refused, with an extack message that says which.
+ *   - A command changes everything it names or nothing.
+ *   - Addresses and ports are in network byte order (__be32, __be16); every
+ *     other integer is in host byte order.
+ *   - Enumerations and attributes are append-only.
+ *
+ * Commands, with the attributes each takes and answers:
+ *
+ * MBC_CMD_GET_INFO: do. Takes nothing; answers one message:
+ *   MBC_INFO_A_*
+ *
+ * MBC_CMD_SET_CONFIG: do. Any subset of MBC_CONFIG_A_*; what is absent stays
+ *   as it is. ERANGE when a value is out of the range written beside it.
+ *
+ * MBC_CMD_SET_KEYS: do. Replaces all set-up keys at once.
+ *   MBC_KEYS_A_KEY: nested, 0 to MBC_MAX_KEYS times; the first one signs, all
+ *   of them verify. No key: nothing is signed and no header is accepted.
+ *       MBC_KEY_A_ID: u32, unique in the message
+ *       MBC_KEY_A_SECRET: MBC_KEY_LEN bytes
+ *
+ * MBC_CMD_POLICY_BEGIN: do. Starts a new policy in this socket's name and
+ *   forgets one that the socket began and did not commit. A policy that is
+ *   not committed goes when its socket closes. EBUSY while another socket is
+ *   loading one.
+ *       MBC_POLICY_A_VERSION: u64
+ *       MBC_POLICY_A_SEED: MBC_KEY_LEN bytes, key of the instance choice
+ *
+ * MBC_CMD_POLICY_ADD: do. Appends to the policy begun on this socket, in the
+ *   order of the message; ENOENT without one. Any number of:
+ *       MBC_POLICY_A_TYPE: nested; types are numbered from 0 in this order
+ *           MBC_TYPE_A_NAME: string, at most MBC_TYPE_NAME_LEN - 1 bytes
+ *           MBC_TYPE_A_INSTANCE: nested, 1 to MBC_MAX_INSTANCES times
+ *               MBC_INSTANCE_A_ADDR4: __be32
+ *               MBC_INSTANCE_A_WEIGHT: u32, 1 to 65535
+ *       MBC_POLICY_A_RULE: nested; rules are numbered from 1 in this order
+ *           MBC_RULE_A_ID: u32, the rule's number in the whole policy (shown
+ *               to operators; this host may hold only some of the rules)
+ *           MBC_RULE_A_ON_FAILURE: u8, enum mbc_on_failure
+ *           MBC_RULE_A_TYPES: array of u16 type numbers, 0 to MBC_MAX_HOPS-1
+ *               of them, left to right; none: the session is left alone
+ *       MBC_POLICY_A_PROG: classic BPF, an array of struct sock_filter, at
+ *           most 4096; it sees the packet from its IP header on and returns
+ *           the number of the rule that matches, 0 for none. Programs run in
+ *           order until one returns a number other than 0.
+ *       MBC_POLICY_A_HOST4: __be32, the address of a host that runs mbchain;
+ *           a session whose server is not among them cannot be chained
+ *
+ * MBC_CMD_POLICY_COMMIT: do. Replaces the running policy by the one begun on
+ *   this socket, at once and whole. Live sessions keep their chain.
+ *       MBC_POLICY_A_VERSION: u64, must be the one given to POLICY_BEGIN
+ *
+ * MBC_CMD_GET_POLICY: do. Answers MBC_POLICY_A_VERSION, MBC_POLICY_A_SEED and
+ *   the number of rules, types, programs and hosts.
+ *
+ * MBC_CMD_GET_RULE: dump. One message per rule:
+ *   MBC_RULE_A_ID, MBC_RULE_A_ON_FAILURE, MBC_RULE_A_TYPES, MBC_RULE_A_HITS
+ *
+ * MBC_CMD_GET_SESSION: do, with MBC_SESSION_A_ID: that session or ENOENT.
+ *   dump, with nothing: every session. Answers MBC_SESSION_A_*. A dump during
+ *   which the table changed shape has NLM_F_DUMP_INTR set: repeat it.
+ *
+ * MBC_CMD_DEL_SESSION: do, with MBC_SESSION_A_ID. The session is forgotten at
+ *   once on this host; its packets are from then on those of a stranger.
+ *
+ * MBC_CMD_GET_STATS: do. Answers MBC_STATS_A_COUNTER, nested, once for each
+ *   enum mbc_reason from 1 on:
+ *       MBC_COUNTER_A_REASON: u32
+ *       MBC_COUNTER_A_NAME: string
+ *       MBC_COUNTER_A_VALUE: u64, packets or sessions since the namespace
+ *           came to be
+ *
+ * Events, multicast group MBC_GROUP_EVENTS:
+ *   MBC_CMD_EVENT_SESSION_NEW: MBC_SESSION_A_*, once a session is installed
+ *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
+ *       MBC_SESSION_A_END
+ *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
+ */
+#ifndef _UAPI_MBCHAIN_H
+#define _UAPI_MBCHAIN_H
+
+#define MBC_GENL_NAME "mbchain"
+#define MBC_GENL_VERSION 1
+#define MBC_GROUP_EVENTS "events"
+
+#define MBC_ID_LEN 16		/* session id, random bytes */
+#define MBC_KEY_LEN 16		/* SipHash-2-4 key */
+#define MBC_MAX_KEYS 4		/* old and new during rotation, with room */
+#define MBC_MAX_HOPS 16		/* hosts right of the client, server included */
+#define MBC_MAX_INSTANCES 256	/* of one NF type */
+#define MBC_MAX_TYPES 256	/* of one policy */
+#define MBC_MAX_RULES 65536	/* of one policy */
+#define MBC_MAX_HOSTS 65536	/* of one policy */
+#define MBC_MAX_PROGS 256	/* of one policy */
+#define MBC_TYPE_NAME_LEN 32	/* with its final zero */
+
+enum mbc_cmd {
+	MBC_CMD_UNSPEC,
+	MBC_CMD_GET_INFO,
+	MBC_CMD_SET_CONFIG,
+	MBC_CMD_SET_KEYS,
+	MBC_CMD_POLICY_BEGIN,
+	MBC_CMD_POLICY_ADD,
+	MBC_CMD_POLICY_COMMIT,
+	MBC_CMD_GET_POLICY,
+	MBC_CMD_GET_RULE,
+	MBC_CMD_GET_SESSION,
+	MBC_CMD_DEL_SESSION,
+	MBC_CMD_GET_STATS,
+	MBC_CMD_EVENT_SESSION_NEW,
+	MBC_CMD_EVENT_SESSION_END,
+	MBC_CMD_EVENT_POLICY,
+	__MBC_CMD_MAX
+};
+#define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
+
+enum mbc_info_attr {
+	MBC_INFO_A_UNSPEC,
+	MBC_INFO_A_PAD,
+	MBC_INFO_A_VERSION,		/* string, module version */
+	MBC_INFO_A_SESSIONS,		/* u32, live now */
+	MBC_INFO_A_SESSION_BYTES,	/* u32, memory of one session */
+	MBC_INFO_A_POLICY_VERSION,	/* u64, 0: none loaded */
+	MBC_INFO_A_RULES,		/* u32 */
+	MBC_INFO_A_KEY_ID,		/* u32, once per key, signing key first */
+	MBC_INFO_A_CONFIG,		/* nested, MBC_CONFIG_A_* */
+	__MBC_INFO_A_MAX
+};
+#define MBC_INFO_A_MAX (__MBC_INFO_A_MAX - 1)
+
+enum mbc_config_attr {
+	MBC_CONFIG_A_UNSPEC,
+	MBC_CONFIG_A_MAX_SESSIONS,	/* u32, 1 to 16777216 */
+	MBC_CONFIG_A_SYN_TIMEOUT,	/* u32 ms, 1000 to 600000: set-up unanswered */
+	MBC_CONFIG_A_IDLE_TIMEOUT,	/* u32 ms, 1000 to 864000000: established */
+	MBC_CONFIG_A_CLOSE_TIMEOUT,	/* u32 ms, 100 to 600000: after FIN or RST */
+	MBC_CONFIG_A_FRESHNESS,		/* u32 s, 1 to 3600: age of a set-up header */
+	MBC_CONFIG_A_PORT_MIN,		/* u16, 1024 to 65535 */
+	MBC_CONFIG_A_PORT_MAX,		/* u16, PORT_MIN + 63 to 65535 */
+	__MBC_CONFIG_A_MAX
+};
+#define MBC_CONFIG_A_MAX (__MBC_CONFIG_A_MAX - 1)
+
+enum mbc_keys_attr {
+	MBC_KEYS_A_UNSPEC,
+	MBC_KEYS_A_KEY,			/* nested, MBC_KEY_A_* */
+	__MBC_KEYS_A_MAX
+};
+#define MBC_KEYS_A_MAX (__MBC_KEYS_A_MAX - 1)
+
+enum mbc_key_attr {
+	MBC_KEY_A_UNSPEC,
+	MBC_KEY_A_ID,			/* u32 */
+	MBC_KEY_A_SECRET,		/* MBC_KEY_LEN bytes */
+	__MBC_KEY_A_MAX
+};
+#define MBC_KEY_A_MAX (__MBC_KEY_A_MAX - 1)
+
+enum mbc_policy_attr {
+	MBC_POLICY_A_UNSPEC,
+	MBC_POLICY_A_PAD,
+	MBC_POLICY_A_VERSION,		/* u64 */
+	MBC_POLICY_A_SEED,		/* MBC_KEY_LEN bytes */
+	MBC_POLICY_A_TYPE,		/* nested, MBC_TYPE_A_* */
+	MBC_POLICY_A_RULE,		/* nested, MBC_RULE_A_* */
+	MBC_POLICY_A_PROG,		/* struct sock_filter[] */
+	MBC_POLICY_A_HOST4,		/* __be32 */
+	MBC_POLICY_A_N_TYPES,		/* u32, answer only */
+	MBC_POLICY_A_N_RULES,		/* u32, answer only */
+	MBC_POLICY_A_N_PROGS,		/* u32, answer only */
+	MBC_POLICY_A_N_HOSTS,		/* u32, answer only */
+	__MBC_POLICY_A_MAX
+};
+#define MBC_POLICY_A_MAX (__MBC_POLICY_A_MAX - 1)
+
+enum mbc_type_attr {
+	MBC_TYPE_A_UNSPEC,
+	MBC_TYPE_A_NAME,		/* string */
+	MBC_TYPE_A_INSTANCE,		/* nested, MBC_INSTANCE_A_* */
+	__MBC_TYPE_A_MAX
+};
+#define MBC_TYPE_A_MAX (__MBC_TYPE_A_MAX - 1)
+
+enum mbc_instance_attr {
+	MBC_INSTANCE_A_UNSPEC,
+	MBC_INSTANCE_A_ADDR4,		/* __be32 */
+	MBC_INSTANCE_A_WEIGHT,		/* u32 */
+	__MBC_INSTANCE_A_MAX
+};
+#define MBC_INSTANCE_A_MAX (__MBC_INSTANCE_A_MAX - 1)
+
+enum mbc_rule_attr {
+	MBC_RULE_A_UNSPEC,
+	MBC_RULE_A_PAD,
+	MBC_RULE_A_ID,			/* u32 */
+	MBC_RULE_A_ON_FAILURE,		/* u8, enum mbc_on_failure */
+	MBC_RULE_A_TYPES,		/* u16[] */
+	MBC_RULE_A_HITS,		/* u64, sessions; answer only */
+	__MBC_RULE_A_MAX
+};
+#define MBC_RULE_A_MAX (__MBC_RULE_A_MAX - 1)
+
+/* What becomes of a session whose chain cannot be set up. */
+enum mbc_on_failure {
+	MBC_ON_FAILURE_BLOCK,		/* its packets are dropped */
+	MBC_ON_FAILURE_BYPASS,		/* it goes straight to the server */
+	__MBC_ON_FAILURE_MAX
+};
+
+enum mbc_session_attr {
+	MBC_SESSION_A_UNSPEC,
+	MBC_SESSION_A_PAD,
+	MBC_SESSION_A_ID,		/* MBC_ID_LEN bytes */
+	MBC_SESSION_A_ROLE,		/* u8, enum mbc_role */
+	MBC_SESSION_A_STATE,		/* u8, enum mbc_tcp_state */
+	MBC_SESSION_A_SUPER,		/* nested, MBC_TUPLE_A_*: client to server */
+	MBC_SESSION_A_LEFT,		/* nested, MBC_SIDE_A_*; not at the client */
+	MBC_SESSION_A_RIGHT,		/* nested, MBC_SIDE_A_*; not at the server */
+	MBC_SESSION_A_RULE,		/* u32, MBC_RULE_A_ID; client only */
+	MBC_SESSION_A_POLICY_VERSION,	/* u64; client only */
+	MBC_SESSION_A_HOPS,		/* __be32[], hosts right of this one */
+	MBC_SESSION_A_AGE,		/* u64 ms since it was installed */
+	MBC_SESSION_A_IDLE,		/* u64 ms since its last packet */
+	MBC_SESSION_A_END,		/* u32, enum mbc_reason; event only */
+	__MBC_SESSION_A_MAX
+};
+#define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
+
+/* Where in the chain this host stands. */
+enum mbc_role {
+	MBC_ROLE_UNSPEC,
+	MBC_ROLE_CLIENT,
+	MBC_ROLE_MIDDLE,
+	MBC_ROLE_SERVER,
+	__MBC_ROLE_MAX
+};
+
+enum mbc_tcp_state {
+	MBC_TCP_NONE,
+	MBC_TCP_SYN,			/* SYN seen, no answer yet */
+	MBC_TCP_ESTABLISHED,		/* SYN-ACK seen */
+	MBC_TCP_CLOSING,		/* one side's FIN seen */
+	MBC_TCP_CLOSED,			/* both FINs seen and acknowledged */
+	MBC_TCP_RESET,			/* RST seen and nothing but RST since */
+	__MBC_TCP_MAX
+};
+
+enum mbc_tuple_attr {
+	MBC_TUPLE_A_UNSPEC,
+	MBC_TUPLE_A_SADDR4,		/* __be32 */
+	MBC_TUPLE_A_DADDR4,		/* __be32 */
+	MBC_TUPLE_A_SPORT,		/* __be16 */
+	MBC_TUPLE_A_DPORT,		/* __be16 */
+	MBC_TUPLE_A_PROTO,		/* u8, IPPROTO_* */
+	__MBC_TUPLE_A_MAX
+};
+#define MBC_TUPLE_A_MAX (__MBC_TUPLE_A_MAX - 1)
+
+/* One subsession as this host sees it. Tuples are in the direction client to
+ * server, as on the wire at this host.
+ */
+enum mbc_side_attr {
+	MBC_SIDE_A_UNSPEC,
+	MBC_SIDE_A_PAD,
+	MBC_SIDE_A_TUPLE,		/* nested, MBC_TUPLE_A_* */
+	MBC_SIDE_A_IN_PACKETS,		/* u64, received from this side */
+	MBC_SIDE_A_IN_BYTES,		/* u64, IP length of them */
+	MBC_SIDE_A_OUT_PACKETS,		/* u64, sent to this side */
+	MBC_SIDE_A_OUT_BYTES,		/* u64 */
+	__MBC_SIDE_A_MAX
+};
+#define MBC_SIDE_A_MAX (__MBC_SIDE_A_MAX - 1)
+
+enum mbc_stats_attr {
+	MBC_STATS_A_UNSPEC,
+	MBC_STATS_A_COUNTER,		/* nested, MBC_COUNTER_A_* */
+	__MBC_STATS_A_MAX
+};
+#define MBC_STATS_A_MAX (__MBC_STATS_A_MAX - 1)
+
+enum mbc_counter_attr {
+	MBC_COUNTER_A_UNSPEC,
+	MBC_COUNTER_A_PAD,
+	MBC_COUNTER_A_REASON,		/* u32, enum mbc_reason */
+	MBC_COUNTER_A_NAME,		/* string, lower case with underscores */
+	MBC_COUNTER_A_VALUE,		/* u64 */
+	__MBC_COUNTER_A_MAX
+};
+#define MBC_COUNTER_A_MAX (__MBC_COUNTER_A_MAX - 1)
+
+/* One counter for every outcome. "ordinary": the packet goes on as one that
+ * is none of ours. "drop": it is gone. "on-failure": the rule says which.
+ */
+enum mbc_reason {
+	MBC_REASON_NONE,
+	/* work done */
+	MBC_REASON_REWRITTEN_IN,	/* packet: subsession to supersession */
+	MBC_REASON_REWRITTEN_OUT,	/* packet: supersession to subsession */
+	MBC_REASON_SETUP_STARTED,	/* session: first SYN at the client */
+	MBC_REASON_SETUP_ACCEPTED,	/* session: header from the left accepted */
+	MBC_REASON_SETUP_REPEATED,	/* packet: SYN sent again, same session */
+	/* a session's end */
+	MBC_REASON_END_FIN,		/* closed by both sides */
+	MBC_REASON_END_RST,
+	MBC_REASON_END_SYN_TIMEOUT,	/* set-up never answered */
+	MBC_REASON_END_IDLE,
+	MBC_REASON_END_DELETED,		/* MBC_CMD_DEL_SESSION */
+	MBC_REASON_END_REPLACED,	/* the client opened the same tuple anew */
+	/* set-up header not authentic: ordinary */
+	MBC_REASON_HDR_TRUNCATED,	/* payload ends before the header does */
+	MBC_REASON_HDR_VERSION,
+	MBC_REASON_HDR_LENGTH,		/* length and number of hops disagree */
+	MBC_REASON_HDR_FLAGS,		/* a flag or reserved byte is not 0 */
+	MBC_REASON_HDR_PROTO,		/* family or protocol not supported */
+	MBC_REASON_HDR_HOPS,		/* none, or more than MBC_MAX_HOPS */
+	MBC_REASON_HDR_KEY,		/* key id unknown */
+	MBC_REASON_HDR_MAC,
+	/* set-up header authentic but refused: drop */
+	MBC_REASON_HDR_STALE,		/* time outside the freshness window */
+	MBC_REASON_HDR_REPLAY,		/* session id seen on another tuple */
+	MBC_REASON_HDR_TUPLE,		/* no unicast address, or port 0 */
+	MBC_REASON_HDR_RECEIVER,	/* meant for another host */
+	MBC_REASON_HDR_NOT_LAST,	/* no hop left, but we are not the server */
+	MBC_REASON_HDR_LOOP,		/* next hop is this host */
+	/* set-up not possible: at the client on-failure, elsewhere drop */
+	MBC_REASON_NO_KEY,		/* no key to sign with */
+	MBC_REASON_NO_AGENT,		/* the server runs no mbchain */
+	MBC_REASON_NO_ROUTE,		/* to the next hop */
+	MBC_REASON_NO_PORT,		/* no free pair of ports */
+	MBC_REASON_NO_MEMORY,
+	MBC_REASON_TABLE_FULL,		/* MBC_CONFIG_A_MAX_SESSIONS reached */
+	MBC_REASON_SEEN_FULL,		/* too many fresh session ids to remember */
+	MBC_REASON_CHAIN_LOOP,		/* the chain visits one host twice */
+	MBC_REASON_SYN_TOO_LONG,	/* SYN with header exceeds the next MTU */
+	MBC_REASON_TUPLE_TAKEN,		/* the subsession is another session's */
+	MBC_REASON_NO_ANSWER,		/* SYN repeated too often unanswered */
+	/* what became of a client's packet whose set-up failed */
+	MBC_REASON_BLOCKED,		/* drop */
+	MBC_REASON_BYPASSED,		/* ordinary */
+	/* packets of a session that cannot be rewritten: drop */
+	MBC_REASON_BAD_PACKET,		/* TCP header malformed */
+	MBC_REASON_NOT_WRITABLE,	/* no memory to unshare it */
+	MBC_REASON_ROUTE_GONE,		/* no route to the next hop any more */
+	/* packets not looked at: ordinary */
+	MBC_REASON_FRAGMENT,		/* TCP fragment, not reassembled before us */
+	__MBC_REASON_MAX
+};
+#define MBC_REASON_MAX (__MBC_REASON_MAX - 1)
+
+#endif /* _UAPI_MBCHAIN_H */
