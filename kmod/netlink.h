@@ -2,7 +2,8 @@
 /*
  * The generic netlink family: uapi/mbchain.h says what each command does.
  * netlink.c holds the family and the commands about the namespace,
- * netlink_policy.c those about the policy, netlink_session.c the others.
+ * netlink_load.c those that load a policy, netlink_policy.c and
+ * netlink_session.c those about what is there.
  */
 #ifndef MBC_NETLINK_H
 #define MBC_NETLINK_H
@@ -51,17 +52,19 @@ static inline struct mbc_net *mbc_netlink_net(struct genl_info *info)
 struct sk_buff *mbc_netlink_answer(struct genl_info *info, size_t size,
 				   void **hdr);
 
-/* netlink_policy.c; control: mbc_net.control is taken inside */
-extern const struct nla_policy mbc_policy_begin_attrs[];
-extern const struct nla_policy mbc_policy_add_attrs[];
-extern const struct nla_policy mbc_policy_commit_attrs[];
-int mbc_netlink_policy_begin(struct sk_buff *skb, struct genl_info *info);
-int mbc_netlink_policy_add(struct sk_buff *skb, struct genl_info *info);
-int mbc_netlink_policy_commit(struct sk_buff *skb, struct genl_info *info);
+/* netlink_load.c */
+extern const struct nla_policy mbc_load_begin_attrs[];
+extern const struct nla_policy mbc_load_add_attrs[];
+extern const struct nla_policy mbc_load_commit_attrs[];
+int mbc_netlink_load_begin(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_load_add(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_load_commit(struct sk_buff *skb, struct genl_info *info);
+/** mbc_netlink_load_forget() - what the socket @portid has begun */
+void mbc_netlink_load_forget(struct mbc_net *mn, u32 portid);
+
+/* netlink_policy.c */
 int mbc_netlink_get_policy(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_dump_rules(struct sk_buff *skb, struct netlink_callback *cb);
-/** mbc_netlink_policy_forget() - what the socket @portid has begun */
-void mbc_netlink_policy_forget(struct mbc_net *mn, u32 portid);
 
 /* netlink_session.c */
 extern const struct nla_policy mbc_session_attrs[];

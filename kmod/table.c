@@ -5,25 +5,36 @@
  */
 #include "table.h"
 
-#include <linux/string.h>
+#include <linux/jhash.h>
 
 static_assert(sizeof(struct mbc_tuple) == 16);
 static_assert(sizeof(struct mbc_xlate) == 16);
+
+/* One round over the fields that differ between sessions. The seed is random
+ * and each table's own: outsiders choose the tuples, but do not see where they
+ * fall.
+ */
+static u32 hash(const void *key, u32 len, u32 seed)
+{
+	const struct mbc_tuple *t = key;
+
+	return jhash_3words((__force u32)t->saddr, (__force u32)t->daddr,
+			    (__force u32)t->sport << 16 |
+			    (__force u32)t->dport, seed);
+}
 
 static int compare(struct rhashtable_compare_arg *arg, const void *obj)
 {
 	const struct mbc_entry *e = obj;
 
-	return memcmp(&e->tuple, arg->key, sizeof(e->tuple));
+	return !mbc_tuple_equal(&e->tuple, arg->key);
 }
 
-/* jhash with a random seed of its own for each table: outsiders choose the
- * tuples, but do not see where they fall.
- */
 static const struct rhashtable_params params = {
 	.key_len = sizeof(struct mbc_tuple),
 	.key_offset = offsetof(struct mbc_entry, tuple),
 	.head_offset = offsetof(struct mbc_entry, node),
+	.hashfn = hash,
 	.obj_cmpfn = compare,
 	.automatic_shrinking = true,
 };

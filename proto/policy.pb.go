@@ -152,6 +152,7 @@ type CheckResponse struct {
 	Rules         uint32                 `protobuf:"varint,2,opt,name=rules,proto3" json:"rules,omitempty"`
 	Types         uint32                 `protobuf:"varint,3,opt,name=types,proto3" json:"types,omitempty"`
 	Instances     uint32                 `protobuf:"varint,4,opt,name=instances,proto3" json:"instances,omitempty"`
+	Warnings      []*Diagnostic          `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"` // right, though perhaps not as meant
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +215,13 @@ func (x *CheckResponse) GetInstances() uint32 {
 	return 0
 }
 
+func (x *CheckResponse) GetWarnings() []*Diagnostic {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 type ApplyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
@@ -270,8 +278,9 @@ type ApplyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Rules         uint32                 `protobuf:"varint,2,opt,name=rules,proto3" json:"rules,omitempty"`
-	Hosts         uint32                 `protobuf:"varint,3,opt,name=hosts,proto3" json:"hosts,omitempty"`         // hosts whose subpolicy was worked out anew
+	Hosts         uint32                 `protobuf:"varint,3,opt,name=hosts,proto3" json:"hosts,omitempty"`         // connected hosts, to which it is on its way
 	Unchanged     bool                   `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"` // the same text was running already
+	Warnings      []*Diagnostic          `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +341,13 @@ func (x *ApplyResponse) GetUnchanged() bool {
 		return x.Unchanged
 	}
 	return false
+}
+
+func (x *ApplyResponse) GetWarnings() []*Diagnostic {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 type GetRequest struct {
@@ -773,22 +789,24 @@ const file_policy_proto_rawDesc = "" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
 	"\x05width\x18\x05 \x01(\rR\x05width\"&\n" +
 	"\fCheckRequest\x12\x16\n" +
-	"\x06source\x18\x01 \x01(\tR\x06source\"\x89\x01\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\"\xbd\x01\n" +
 	"\rCheckResponse\x12.\n" +
 	"\x06errors\x18\x01 \x03(\v2\x16.mbchain.v1.DiagnosticR\x06errors\x12\x14\n" +
 	"\x05rules\x18\x02 \x01(\rR\x05rules\x12\x14\n" +
 	"\x05types\x18\x03 \x01(\rR\x05types\x12\x1c\n" +
-	"\tinstances\x18\x04 \x01(\rR\tinstances\"Y\n" +
+	"\tinstances\x18\x04 \x01(\rR\tinstances\x122\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\"Y\n" +
 	"\fApplyRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\"\n" +
 	"\n" +
 	"if_version\x18\x02 \x01(\x04H\x00R\tifVersion\x88\x01\x01B\r\n" +
-	"\v_if_version\"s\n" +
+	"\v_if_version\"\xa7\x01\n" +
 	"\rApplyResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05rules\x18\x02 \x01(\rR\x05rules\x12\x14\n" +
 	"\x05hosts\x18\x03 \x01(\rR\x05hosts\x12\x1c\n" +
-	"\tunchanged\x18\x04 \x01(\bR\tunchanged\"\f\n" +
+	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\"\f\n" +
 	"\n" +
 	"GetRequest\"\x95\x01\n" +
 	"\vGetResponse\x12\x18\n" +
@@ -860,22 +878,24 @@ var file_policy_proto_goTypes = []any{
 }
 var file_policy_proto_depIdxs = []int32{
 	0,  // 0: mbchain.v1.CheckResponse.errors:type_name -> mbchain.v1.Diagnostic
-	7,  // 1: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
-	11, // 2: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
-	10, // 3: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
-	1,  // 4: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
-	3,  // 5: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
-	5,  // 6: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
-	8,  // 7: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
-	2,  // 8: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
-	4,  // 9: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
-	6,  // 10: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
-	9,  // 11: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
-	8,  // [8:12] is the sub-list for method output_type
-	4,  // [4:8] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	0,  // 1: mbchain.v1.CheckResponse.warnings:type_name -> mbchain.v1.Diagnostic
+	0,  // 2: mbchain.v1.ApplyResponse.warnings:type_name -> mbchain.v1.Diagnostic
+	7,  // 3: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
+	11, // 4: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
+	10, // 5: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
+	1,  // 6: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
+	3,  // 7: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
+	5,  // 8: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
+	8,  // 9: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
+	2,  // 10: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
+	4,  // 11: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
+	6,  // 12: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
+	9,  // 13: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_policy_proto_init() }

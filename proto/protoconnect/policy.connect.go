@@ -53,7 +53,8 @@ type PolicyServiceClient interface {
 	Check(context.Context, *proto.CheckRequest) (*proto.CheckResponse, error)
 	// Apply replaces the policy, whole or not at all. InvalidArgument with a
 	// CheckResponse detail when the policy is wrong; Aborted when if_version is
-	// given and is not the running version.
+	// given, is not the running version, and the text is another than the
+	// running one: a call whose outcome is unknown may be repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
 	// Get answers the running policy and what each host says of it.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)
@@ -149,7 +150,8 @@ type PolicyServiceHandler interface {
 	Check(context.Context, *proto.CheckRequest) (*proto.CheckResponse, error)
 	// Apply replaces the policy, whole or not at all. InvalidArgument with a
 	// CheckResponse detail when the policy is wrong; Aborted when if_version is
-	// given and is not the running version.
+	// given, is not the running version, and the text is another than the
+	// running one: a call whose outcome is unknown may be repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
 	// Get answers the running policy and what each host says of it.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)

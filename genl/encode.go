@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genl
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl/internal/uapi"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
+)
+
+// maxAdd bounds the attributes of one POLICY_ADD, far below what a netlink
+// socket takes at once. Only a single longer attribute, a program of more than
+// 4095 instructions, may pass it: by its own header.
+const maxAdd = 32 << 10
+
+func encodeConfig(c Config) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	if c.MaxSessions != 0 {
+		ae.Uint32(uapi.ConfigAttrMaxSessions, c.MaxSessions)
+	}
+	for _, t := range []struct {
+		name  string
+		attr  uint16
+		value time.Duration
+		unit  time.Duration
+	}{
+		{"SYN timeout", uapi.ConfigAttrSYNTimeout, c.SYNTimeout, time.Millisecond},
+		{"idle timeout", uapi.ConfigAttrIdleTimeout, c.IdleTimeout, time.Millisecond},
+		{"close timeout", uapi.ConfigAttrCloseTimeout, c.CloseTimeout, time.Millisecond},
+		{"freshness", uapi.ConfigAttrFreshness, c.Freshness, time.Second},
+	} {
+		if t.value == 0 {
+			continue
+		}
+		if t.value < 0 || t.value%t.unit != 0 || t.value/t.unit > math.MaxUint32 {
+			return nil, fmt.Errorf("%s %v: %w", t.name, t.value, ErrRange)
+		}
+		ae.Uint32(t.attr, uint32(t.value/t.unit))
+	}
+	if c.PortMin != 0 {
+		ae.Uint16(uapi.ConfigAttrPortMin, c.PortMin)
+	}
+	if c.PortMax != 0 {
+		ae.Uint16(uapi.ConfigAttrPortMax, c.PortMax)
+	}
+	return ae.Encode()
+}
+
+func encodeKeys(keys []Key) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	for _, k := range keys {
+		ae.Nested(uapi.KeysAttrKey, func(nae *netlink.AttributeEncoder) error {
+			nae.Uint32(uapi.KeyAttrID, k.ID)
+			nae.Bytes(uapi.KeyAttrSecret, k.Secret[:])
+			return nil
+		})
+	}
+	return ae.Encode()
+}
+
+func encodeSessionID(id chain.SessionID) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.Bytes(uapi.SessionAttrID, id[:])
+	return ae.Encode()
+}
+
+func encodeBegin(p *Policy) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.Uint64(uapi.PolicyAttrVersion, p.Version)
+	ae.Bytes(uapi.PolicyAttrSeed, p.Seed[:])
+	return ae.Encode()
+}
+
+func encodeCommit(p *Policy) ([]byte, error) {
+	ae := netlink.NewAttributeEncoder()
+	ae.Uint64(uapi.PolicyAttrVersion, p.Version)
+	return ae.Encode()
+}
+
+// encodeAdds returns the bodies of the POLICY_ADD messages that p takes. Types
+// come first, for rules name them.
+func encodeAdds(p *Policy) ([][]byte, error) {
+	var a adds
+	for i, t := range p.Types {
+		if err := a.add(func(ae *netlink.AttributeEncoder) { encodeType(ae, t) }); err != nil {
+			return nil, fmt.Errorf("type %d %q: %w", i, t.Name, err)
+		}
+	}
+	for i, r := range p.Rules {
+		if err := a.add(func(ae *netlink.AttributeEncoder) { encodeRule(ae, r) }); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+	}
+	for i, prog := range p.Programs {
+		if len(prog) > MaxInstructions {
+			return nil, fmt.Errorf("program %d: %d instructions: %w", i, len(prog), ErrTooBig)
+		}
+		err := a.add(func(ae *netlink.AttributeEncoder) {
+			ae.Bytes(uapi.PolicyAttrProg, encodeProgram(prog))
+		})
+		if err != nil {
+			return nil, fmt.Errorf("program %d: %w", i, err)
+		}
+	}
+	for _, h := range p.Hosts {
+		err := a.add(func(ae *netlink.AttributeEncoder) {
+			ae.Do(uapi.PolicyAttrHost4, addr4(h))
+		})
+		if err != nil {
+			return nil, fmt.Errorf("host: %w", err)
+		}
+	}
+	return a.finish(), nil
+}
+
+// adds gathers attributes into messages of at most maxAdd bytes.
+type adds struct {
+	messages [][]byte
+	open     []byte
+}
+
+func (a *adds) add(encode func(ae *netlink.AttributeEncoder)) error {
+	ae := netlink.NewAttributeEncoder()
+	encode(ae)
+	b, err := ae.Encode()
+	if err != nil {
+		return err
+	}
+	if len(a.open) > 0 && len(a.open)+len(b) > maxAdd {
+		a.messages = append(a.messages, a.open)
+		a.open = nil
+	}
+	a.open = append(a.open, b...)
+	return nil
+}
+
+func (a *adds) finish() [][]byte {
+	if len(a.open) > 0 {
+		a.messages = append(a.messages, a.open)
+	}
+	return a.messages
+}
+
+func encodeType(ae *netlink.AttributeEncoder, t Type) {
+	ae.Nested(uapi.PolicyAttrType, func(nae *netlink.AttributeEncoder) error {
+		nae.String(uapi.TypeAttrName, t.Name)
+		for _, inst := range t.Instances {
+			nae.Nested(uapi.TypeAttrInstance, func(iae *netlink.AttributeEncoder) error {
+				iae.Do(uapi.InstanceAttrAddr4, addr4(inst.Addr))
+				iae.Uint32(uapi.InstanceAttrWeight, inst.Weight)
+				return nil
+			})
+		}
+		return nil
+	})
+}
+
+func encodeRule(ae *netlink.AttributeEncoder, r Rule) {
+	ae.Nested(uapi.PolicyAttrRule, func(nae *netlink.AttributeEncoder) error {
+		nae.Uint32(uapi.RuleAttrID, r.ID)
+		nae.Uint8(uapi.RuleAttrOnFailure, uint8(r.OnFailure))
+		types := make([]byte, 0, 2*len(r.Types))
+		for _, t := range r.Types {
+			types = binary.NativeEndian.AppendUint16(types, t)
+		}
+		nae.Bytes(uapi.RuleAttrTypes, types)
+		return nil
+	})
+}
+
+// encodeProgram writes instructions as struct sock_filter.
+func encodeProgram(prog []bpf.RawInstruction) []byte {
+	b := make([]byte, 0, 8*len(prog))
+	for _, i := range prog {
+		b = binary.NativeEndian.AppendUint16(b, i.Op)
+		b = append(b, i.Jt, i.Jf)
+		b = binary.NativeEndian.AppendUint32(b, i.K)
+	}
+	return b
+}
+
+func addr4(a netip.Addr) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		if !a.Is4() {
+			return nil, fmt.Errorf("%v is not an IPv4 address: %w", a, ErrInvalid)
+		}
+		return a.AsSlice(), nil
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"mbchain/genl/internal/uapi"
+
+	"github.com/mdlayher/genetlink"
+)
+
+// eventBuffer is how many bytes of events may wait to be read: some thousands
+// of sessions that begin at once.
+const eventBuffer = 4 << 20
+
+// An Event is one of [SessionNew], [SessionEnd] and [PolicyLoaded].
+type Event interface{ event() }
+
+// SessionNew tells that a session is installed.
+type SessionNew struct{ Session Session }
+
+// SessionEnd tells that a session is gone.
+type SessionEnd struct {
+	Session Session // with its final counters
+	Reason  Reason  // one of ReasonEnd*
+}
+
+// PolicyLoaded tells that a policy runs from now on.
+type PolicyLoaded struct{ Version uint64 }
+
+func (SessionNew) event()   {}
+func (SessionEnd) event()   {}
+func (PolicyLoaded) event() {}
+
+// Events receives what happens in the module of one network namespace.
+//
+// When the module is unloaded events merely stop, and those of a module loaded
+// later need a new Events: [Client.Info] tells.
+type Events struct {
+	link *link
+}
+
+// Subscribe begins to collect events on a connection of their own. Subscribe
+// first and list sessions then, and no session is overlooked.
+func (c *Client) Subscribe() (*Events, error) {
+	l, err := openLink(c.dial)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	if err := l.join(); err != nil {
+		_ = l.conn.Close()
+		return nil, refused("subscribe", err)
+	}
+	return &Events{link: l}, nil
+}
+
+func (l *link) join() error {
+	// A smaller buffer than asked for loses events sooner and says so.
+	_ = l.conn.SetReadBuffer(eventBuffer)
+	i := slices.IndexFunc(l.family.Groups, func(g genetlink.MulticastGroup) bool {
+		return g.Name == uapi.GroupEvents
+	})
+	if i < 0 {
+		return fmt.Errorf("no group %q: %w", uapi.GroupEvents, ErrNotSupported)
+	}
+	return l.conn.JoinGroup(l.family.Groups[i].ID)
+}
+
+// Receive waits for events and returns them, at least one. [ErrEventsLost]
+// when some were lost; ctx's error when ctx is done. After both Receive may be
+// called again. os.ErrClosed after Close.
+func (e *Events) Receive(ctx context.Context) ([]Event, error) {
+	for {
+		messages, err := e.receive(ctx)
+		if errors.Is(err, syscall.ENOBUFS) {
+			return nil, fmt.Errorf("receive events: %w", ErrEventsLost)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("receive events: %w", err)
+		}
+		var events []Event
+		for _, m := range messages {
+			event, err := decodeEvent(m)
+			if err != nil {
+				return nil, fmt.Errorf("receive events: %w", err)
+			}
+			if event != nil {
+				events = append(events, event)
+			}
+		}
+		if len(events) > 0 {
+			return events, nil
+		}
+	}
+}
+
+func (e *Events) receive(ctx context.Context) ([]genetlink.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		_ = e.link.conn.SetReadDeadline(time.Unix(1, 0))
+	})
+	messages, _, err := e.link.conn.Receive()
+	if !stop() {
+		<-woken
+		_ = e.link.conn.SetReadDeadline(time.Time{})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, ctx.Err()
+		}
+	}
+	return messages, err
+}
+
+// Close ends a Receive that waits and gives the connection back.
+func (e *Events) Close() error {
+	if err := e.link.conn.Close(); err != nil {
+		return fmt.Errorf("close events: %w", err)
+	}
+	return nil
+}
+
+// decodeEvent returns nil for an event that this package does not know.
+func decodeEvent(m genetlink.Message) (Event, error) {
+	switch m.Header.Command {
+	case uapi.CmdEventSessionNew:
+		s, _, err := decodeSession(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		return SessionNew{Session: *s}, nil
+	case uapi.CmdEventSessionEnd:
+		s, end, err := decodeSession(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		return SessionEnd{Session: *s, Reason: end}, nil
+	case uapi.CmdEventPolicy:
+		version, err := decodePolicyVersion(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		return PolicyLoaded{Version: version}, nil
+	}
+	return nil, nil
+}

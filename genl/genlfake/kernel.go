@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genlfake
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl"
+	"mbchain/genl/internal/uapi"
+
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+)
+
+// Version is the module version that a Kernel reports.
+const Version = "genlfake"
+
+// sessionBytes is the memory of a session that a Kernel reports.
+const sessionBytes = 1024
+
+// A Command is a command of the module, for [Kernel.Refuse].
+type Command uint8
+
+// The commands.
+const (
+	GetInfo       Command = uapi.CmdGetInfo
+	SetConfig     Command = uapi.CmdSetConfig
+	SetKeys       Command = uapi.CmdSetKeys
+	PolicyBegin   Command = uapi.CmdPolicyBegin
+	PolicyAdd     Command = uapi.CmdPolicyAdd
+	PolicyCommit  Command = uapi.CmdPolicyCommit
+	GetPolicy     Command = uapi.CmdGetPolicy
+	GetRule       Command = uapi.CmdGetRule
+	GetSession    Command = uapi.CmdGetSession
+	DeleteSession Command = uapi.CmdDelSession
+	GetStats      Command = uapi.CmdGetStats
+)
+
+// A Kernel is one network namespace with the module in it.
+type Kernel struct {
+	mu      sync.Mutex
+	sockets map[*socket]bool
+	nextPID uint32
+
+	familyID uint16 // of the module, or of the next one
+	loaded   bool
+	refusals map[Command][]refusal
+	breaks   int // dumps still to be interrupted
+
+	config   genl.Config
+	keys     []genl.Key
+	policy   *genl.Policy // in force
+	hits     []uint64     // by rule of policy
+	loader   *socket      // who loads a policy, nil: nobody
+	loading  *genl.Policy
+	sessions []genl.Session
+	counters map[genl.Reason]uint64
+}
+
+// New returns a kernel with the module loaded, and nothing in it but the
+// default configuration.
+func New() *Kernel {
+	k := &Kernel{
+		sockets:  make(map[*socket]bool),
+		familyID: 0x20,
+		refusals: make(map[Command][]refusal),
+	}
+	k.Load()
+	return k
+}
+
+// Dial opens a connection; it is a [genl.Dialer].
+func (k *Kernel) Dial() (*genetlink.Conn, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.nextPID++
+	s := newSocket(k, k.nextPID)
+	k.sockets[s] = true
+	return genetlink.NewConn(netlink.NewConn(s, s.pid)), nil
+}
+
+// Load loads the module, empty, if it is not there.
+func (k *Kernel) Load() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.loaded {
+		return
+	}
+	k.loaded = true
+	k.config = genl.Config{
+		MaxSessions:  1 << 20,
+		SYNTimeout:   60 * time.Second,
+		IdleTimeout:  2 * time.Hour,
+		CloseTimeout: 10 * time.Second,
+		Freshness:    60 * time.Second,
+		PortMin:      61000,
+		PortMax:      65535,
+	}
+	k.keys, k.policy, k.hits = nil, nil, nil
+	k.loader, k.loading = nil, nil
+	k.sessions = nil
+	k.counters = make(map[genl.Reason]uint64)
+}
+
+// Unload unloads the module. Connections stay, as they do in a real kernel, and
+// get no answer from the module but that it is gone.
+func (k *Kernel) Unload() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.loaded {
+		return
+	}
+	k.loaded = false
+	k.familyID++
+	for s := range k.sockets {
+		s.joined = false
+	}
+}
+
+// Refuse makes the next command of this kind fail with errno and, unless it is
+// empty, the message. Calls add up.
+func (k *Kernel) Refuse(c Command, errno syscall.Errno, message string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refusals[c] = append(k.refusals[c], refusal{errno, message})
+}
+
+// InterruptDumps makes the next n dumps say that they are inconsistent.
+func (k *Kernel) InterruptDumps(n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.breaks = n
+}
+
+// LoseEvents makes every connection that listens find out that events were
+// lost, after those that it has not read yet.
+func (k *Kernel) LoseEvents() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for s := range k.sockets {
+		if s.joined {
+			s.deliver(datagram{err: syscall.ENOBUFS})
+		}
+	}
+}
+
+// AddSession installs a session and tells listeners. It panics when there is
+// one of that id.
+func (k *Kernel) AddSession(s genl.Session) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.find(s.ID) >= 0 {
+		panic(fmt.Sprintf("genlfake: session %v is there already", s.ID))
+	}
+	k.sessions = append(k.sessions, s)
+	k.multicast(uapi.CmdEventSessionNew, encodeSession(&s, genl.ReasonNone))
+}
+
+// UpdateSession replaces the session of the same id: its state, its counters.
+// It panics when there is none.
+func (k *Kernel) UpdateSession(s genl.Session) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := k.find(s.ID)
+	if i < 0 {
+		panic(fmt.Sprintf("genlfake: session %v is not there", s.ID))
+	}
+	k.sessions[i] = s
+}
+
+// EndSession removes a session, counts the reason and tells listeners. It
+// reports whether the session was there.
+func (k *Kernel) EndSession(id chain.SessionID, why genl.Reason) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.end(id, why)
+}
+
+// Count adds n to a counter.
+func (k *Kernel) Count(r genl.Reason, n uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.counters[r] += n
+}
+
+// Hit adds n to the hits of the running policy's rule of this index, from 0.
+func (k *Kernel) Hit(rule int, n uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hits[rule] += n
+}
+
+// Policy returns the policy in force, nil when none was loaded. It must not be
+// changed.
+func (k *Kernel) Policy() *genl.Policy {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.policy
+}
+
+// Keys returns the set-up keys.
+func (k *Kernel) Keys() []genl.Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.keys)
+}
+
+// Config returns the configuration.
+func (k *Kernel) Config() genl.Config {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.config
+}
+
+// Connections returns how many connections are open.
+func (k *Kernel) Connections() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.sockets)
+}
+
+func (k *Kernel) find(id chain.SessionID) int {
+	return slices.IndexFunc(k.sessions, func(s genl.Session) bool { return s.ID == id })
+}
+
+func (k *Kernel) end(id chain.SessionID, why genl.Reason) bool {
+	i := k.find(id)
+	if i < 0 {
+		return false
+	}
+	s := k.sessions[i]
+	k.sessions = slices.Delete(k.sessions, i, i+1)
+	k.counters[why]++
+	k.multicast(uapi.CmdEventSessionEnd, encodeSession(&s, why))
+	return true
+}

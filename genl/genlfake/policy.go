@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genlfake
+
+import (
+	"net/netip"
+	"syscall"
+
+	"mbchain/genl"
+	"mbchain/genl/internal/uapi"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
+)
+
+func (k *Kernel) policyBegin(s *socket, b []byte, _ bool) ([][]byte, error) {
+	var p genl.Policy
+	err := parse(b, attrs{
+		uapi.PolicyAttrVersion: number(&p.Version),
+		uapi.PolicyAttrSeed:    exactly(p.Seed[:]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if k.loader != nil && k.loader != s {
+		return nil, refusal{syscall.EBUSY, "another socket is loading a policy"}
+	}
+	k.loader, k.loading = s, &p
+	return nil, nil
+}
+
+func (k *Kernel) policyAdd(s *socket, b []byte, _ bool) ([][]byte, error) {
+	if k.loader != s {
+		return nil, refusal{syscall.ENOENT, "no policy was begun on this socket"}
+	}
+	p := *k.loading // appending to the copy changes nothing in the original
+	err := parse(b, attrs{
+		uapi.PolicyAttrType:  nested(func() (attrs, func() error) { return parseType(&p) }),
+		uapi.PolicyAttrRule:  nested(func() (attrs, func() error) { return parseRule(&p) }),
+		uapi.PolicyAttrProg:  parseProgram(&p),
+		uapi.PolicyAttrHost4: parseHost(&p),
+	})
+	if err != nil {
+		return nil, err
+	}
+	*k.loading = p
+	return nil, nil
+}
+
+func parseType(p *genl.Policy) (attrs, func() error) {
+	var t genl.Type
+	instance := nested(func() (attrs, func() error) {
+		var inst genl.Instance
+		return attrs{
+				uapi.InstanceAttrAddr4:  addr4(&inst.Addr),
+				uapi.InstanceAttrWeight: inRange(1, 65535, func(v uint32) { inst.Weight = v }),
+			}, func() error {
+				if !inst.Addr.IsValid() || inst.Weight == 0 {
+					return refusal{syscall.EINVAL, "instance without address or weight"}
+				}
+				t.Instances = append(t.Instances, inst)
+				return nil
+			}
+	})
+	return attrs{
+			uapi.TypeAttrName:     text(&t.Name, genl.MaxTypeName),
+			uapi.TypeAttrInstance: instance,
+		}, func() error {
+			switch {
+			case t.Name == "":
+				return refusal{syscall.EINVAL, "type without a name"}
+			case len(t.Instances) == 0:
+				return refusal{syscall.EINVAL, "type without instances"}
+			case len(t.Instances) > genl.MaxInstances:
+				return refusal{syscall.E2BIG, "too many instances"}
+			case len(p.Types) == genl.MaxTypes:
+				return refusal{syscall.E2BIG, "too many types"}
+			}
+			p.Types = append(p.Types, t)
+			return nil
+		}
+}
+
+func parseRule(p *genl.Policy) (attrs, func() error) {
+	var (
+		r  genl.Rule
+		id *uint32
+	)
+	return attrs{
+			uapi.RuleAttrID:        inRange(0, 1<<32-1, func(v uint32) { id = &v }),
+			uapi.RuleAttrOnFailure: number((*uint8)(&r.OnFailure)),
+			uapi.RuleAttrTypes:     numbers16(&r.Types, genl.MaxHops-1),
+		}, func() error {
+			if id == nil {
+				return refusal{syscall.EINVAL, "rule without an id"}
+			}
+			r.ID = *id
+			if r.OnFailure > genl.Bypass {
+				return refusal{syscall.ERANGE, "integer out of range"}
+			}
+			for _, t := range r.Types {
+				if int(t) >= len(p.Types) {
+					return refusal{syscall.EINVAL, "rule names a type that is not there"}
+				}
+			}
+			if len(p.Rules) == genl.MaxRules {
+				return refusal{syscall.E2BIG, "too many rules"}
+			}
+			p.Rules = append(p.Rules, r)
+			return nil
+		}
+}
+
+func parseProgram(p *genl.Policy) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		var prog []bpf.RawInstruction
+		if err := program(&prog, genl.MaxInstructions)(a); err != nil {
+			return err
+		}
+		if len(p.Programs) == genl.MaxPrograms {
+			return refusal{syscall.E2BIG, "too many programs"}
+		}
+		p.Programs = append(p.Programs, prog)
+		return nil
+	}
+}
+
+func parseHost(p *genl.Policy) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		var host netip.Addr
+		if err := addr4(&host)(a); err != nil {
+			return err
+		}
+		if len(p.Hosts) == genl.MaxHosts {
+			return refusal{syscall.E2BIG, "too many hosts"}
+		}
+		p.Hosts = append(p.Hosts, host)
+		return nil
+	}
+}
+
+func (k *Kernel) policyCommit(s *socket, b []byte, _ bool) ([][]byte, error) {
+	var version uint64
+	if err := parse(b, attrs{uapi.PolicyAttrVersion: number(&version)}); err != nil {
+		return nil, err
+	}
+	switch {
+	case k.loader != s:
+		return nil, refusal{syscall.ENOENT, "no policy was begun on this socket"}
+	case version != k.loading.Version:
+		return nil, refusal{syscall.EINVAL, "not the version that was begun"}
+	}
+	k.policy, k.hits = k.loading, make([]uint64, len(k.loading.Rules))
+	k.loader, k.loading = nil, nil
+	k.multicast(uapi.CmdEventPolicy, encodePolicyVersion(version))
+	return nil, nil
+}
+
+func (k *Kernel) getPolicy(_ *socket, b []byte, _ bool) ([][]byte, error) {
+	if err := parse(b, nil); err != nil {
+		return nil, err
+	}
+	return [][]byte{k.encodePolicy()}, nil
+}
+
+func (k *Kernel) getRule(_ *socket, b []byte, dump bool) ([][]byte, error) {
+	if !dump {
+		return nil, refusal{errno: syscall.EOPNOTSUPP}
+	}
+	if err := parse(b, nil); err != nil || k.policy == nil {
+		return nil, err
+	}
+	var bodies [][]byte
+	for i, r := range k.policy.Rules {
+		bodies = append(bodies, encodeRule(r, k.hits[i]))
+	}
+	return bodies, nil
+}

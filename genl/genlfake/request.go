@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genlfake
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
+)
+
+// refusal is an errno with its explanation.
+type refusal struct {
+	errno   syscall.Errno
+	message string
+}
+
+func (r refusal) Error() string { return fmt.Sprintf("%v: %s", r.errno, r.message) }
+
+// attrs says for each attribute that a request may hold how to read it.
+type attrs map[uint16]func(a netlink.Attribute) error
+
+// parse reads a request as strictly as the module does.
+func parse(b []byte, known attrs) error {
+	all, err := netlink.UnmarshalAttributes(b)
+	if err != nil {
+		return refusal{syscall.EINVAL, "malformed attributes"}
+	}
+	for _, a := range all {
+		read, ok := known[a.Type&^(netlink.Nested|netlink.NetByteOrder)]
+		if !ok {
+			return refusal{syscall.EINVAL, "Unknown attribute type"}
+		}
+		if err := read(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errLength = refusal{syscall.ERANGE, "Attribute has an invalid length"}
+
+func nested(known func() (attrs, func() error)) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if a.Type&netlink.Nested == 0 {
+			return refusal{syscall.EINVAL, "NLA_F_NESTED is missing"}
+		}
+		k, done := known()
+		if err := parse(a.Data, k); err != nil {
+			return err
+		}
+		return done()
+	}
+}
+
+func exactly(dst []byte) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) != len(dst) {
+			return errLength
+		}
+		copy(dst, a.Data)
+		return nil
+	}
+}
+
+func number[T uint8 | uint16 | uint32 | uint64](dst *T) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) != binary.Size(*dst) {
+			return errLength
+		}
+		_, err := binary.Decode(a.Data, binary.NativeEndian, dst)
+		return err
+	}
+}
+
+// inRange is a number that must lie in a range.
+func inRange(lo, hi uint32, set func(uint32)) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		var v uint32
+		switch len(a.Data) {
+		case 2:
+			v = uint32(binary.NativeEndian.Uint16(a.Data))
+		case 4:
+			v = binary.NativeEndian.Uint32(a.Data)
+		default:
+			return errLength
+		}
+		if v < lo || v > hi {
+			return refusal{syscall.ERANGE, "integer out of range"}
+		}
+		set(v)
+		return nil
+	}
+}
+
+func text(dst *string, most int) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		s, ok := bytes.CutSuffix(a.Data, []byte{0})
+		if !ok || len(s) == 0 || len(s) > most || bytes.IndexByte(s, 0) >= 0 {
+			return refusal{syscall.EINVAL, "Attribute has an invalid length"}
+		}
+		*dst = string(s)
+		return nil
+	}
+}
+
+func addr4(dst *netip.Addr) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) != 4 {
+			return errLength
+		}
+		*dst = netip.AddrFrom4([4]byte(a.Data))
+		return nil
+	}
+}
+
+func numbers16(dst *[]uint16, most int) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data)%2 != 0 || len(a.Data)/2 > most {
+			return errLength
+		}
+		for b := a.Data; len(b) > 0; b = b[2:] {
+			*dst = append(*dst, binary.NativeEndian.Uint16(b))
+		}
+		return nil
+	}
+}
+
+func program(dst *[]bpf.RawInstruction, most int) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) == 0 || len(a.Data)%8 != 0 || len(a.Data)/8 > most {
+			return refusal{syscall.EINVAL, "not a program"}
+		}
+		for b := a.Data; len(b) > 0; b = b[8:] {
+			*dst = append(*dst, bpf.RawInstruction{
+				Op: binary.NativeEndian.Uint16(b),
+				Jt: b[2],
+				Jf: b[3],
+				K:  binary.NativeEndian.Uint32(b[4:]),
+			})
+		}
+		return nil
+	}
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package uapi
+
+// The family.
+const (
+	GenlName    = "mbchain"
+	GenlVersion = 1
+	GroupEvents = "events"
+)
+
+// Limits.
+const (
+	IDLen        = 16    // session id, random bytes
+	KeyLen       = 16    // SipHash-2-4 key
+	MaxKeys      = 4     // old and new during rotation, with room
+	MaxHops      = 16    // hosts right of the client, server included
+	MaxInstances = 256   // of one NF type
+	MaxTypes     = 256   // of one policy
+	MaxRules     = 65536 // of one policy
+	MaxHosts     = 65536 // of one policy
+	MaxProgs     = 256   // of one policy
+	TypeNameLen  = 32    // with its final zero
+)
+
+// enum mbc_cmd
+const (
+	CmdUnspec = iota
+	CmdGetInfo
+	CmdSetConfig
+	CmdSetKeys
+	CmdPolicyBegin
+	CmdPolicyAdd
+	CmdPolicyCommit
+	CmdGetPolicy
+	CmdGetRule
+	CmdGetSession
+	CmdDelSession
+	CmdGetStats
+	CmdEventSessionNew
+	CmdEventSessionEnd
+	CmdEventPolicy
+)
+
+// enum mbc_info_attr
+const (
+	InfoAttrUnspec = iota
+	InfoAttrPad
+	InfoAttrVersion
+	InfoAttrSessions
+	InfoAttrSessionBytes
+	InfoAttrPolicyVersion
+	InfoAttrRules
+	InfoAttrKeyID
+	InfoAttrConfig
+)
+
+// enum mbc_config_attr
+const (
+	ConfigAttrUnspec = iota
+	ConfigAttrMaxSessions
+	ConfigAttrSYNTimeout
+	ConfigAttrIdleTimeout
+	ConfigAttrCloseTimeout
+	ConfigAttrFreshness
+	ConfigAttrPortMin
+	ConfigAttrPortMax
+)
+
+// enum mbc_keys_attr
+const (
+	KeysAttrUnspec = iota
+	KeysAttrKey
+)
+
+// enum mbc_key_attr
+const (
+	KeyAttrUnspec = iota
+	KeyAttrID
+	KeyAttrSecret
+)
+
+// enum mbc_policy_attr
+const (
+	PolicyAttrUnspec = iota
+	PolicyAttrPad
+	PolicyAttrVersion
+	PolicyAttrSeed
+	PolicyAttrType
+	PolicyAttrRule
+	PolicyAttrProg
+	PolicyAttrHost4
+	PolicyAttrNTypes
+	PolicyAttrNRules
+	PolicyAttrNProgs
+	PolicyAttrNHosts
+)
+
+// enum mbc_type_attr
+const (
+	TypeAttrUnspec = iota
+	TypeAttrName
+	TypeAttrInstance
+)
+
+// enum mbc_instance_attr
+const (
+	InstanceAttrUnspec = iota
+	InstanceAttrAddr4
+	InstanceAttrWeight
+)
+
+// enum mbc_rule_attr
+const (
+	RuleAttrUnspec = iota
+	RuleAttrPad
+	RuleAttrID
+	RuleAttrOnFailure
+	RuleAttrTypes
+	RuleAttrHits
+)
+
+// enum mbc_on_failure
+const (
+	OnFailureBlock = iota
+	OnFailureBypass
+)
+
+// enum mbc_session_attr
+const (
+	SessionAttrUnspec = iota
+	SessionAttrPad
+	SessionAttrID
+	SessionAttrRole
+	SessionAttrState
+	SessionAttrSuper
+	SessionAttrLeft
+	SessionAttrRight
+	SessionAttrRule
+	SessionAttrPolicyVersion
+	SessionAttrHops
+	SessionAttrAge
+	SessionAttrIdle
+	SessionAttrEnd
+)
+
+// enum mbc_role
+const (
+	RoleUnspec = iota
+	RoleClient
+	RoleMiddle
+	RoleServer
+)
+
+// enum mbc_tcp_state
+const (
+	TCPNone = iota
+	TCPSYN
+	TCPEstablished
+	TCPClosing
+	TCPClosed
+	TCPReset
+)
+
+// enum mbc_tuple_attr
+const (
+	TupleAttrUnspec = iota
+	TupleAttrSaddr4
+	TupleAttrDaddr4
+	TupleAttrSport
+	TupleAttrDport
+	TupleAttrProto
+)
+
+// enum mbc_side_attr
+const (
+	SideAttrUnspec = iota
+	SideAttrPad
+	SideAttrTuple
+	SideAttrInPackets
+	SideAttrInBytes
+	SideAttrOutPackets
+	SideAttrOutBytes
+)
+
+// enum mbc_stats_attr
+const (
+	StatsAttrUnspec = iota
+	StatsAttrCounter
+)
+
+// enum mbc_counter_attr
+const (
+	CounterAttrUnspec = iota
+	CounterAttrPad
+	CounterAttrReason
+	CounterAttrName
+	CounterAttrValue
+)

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genl
+
+import "fmt"
+
+// A Reason is why a packet or session came to its end, or what was done with
+// it: enum mbc_reason of the module, one counter each. kmod/uapi/mbchain.h
+// says what becomes of a packet with each of them.
+type Reason uint32
+
+// All reasons, in the module's order.
+const (
+	ReasonNone Reason = iota
+	ReasonRewrittenIn
+	ReasonRewrittenOut
+	ReasonSetupStarted
+	ReasonSetupAccepted
+	ReasonSetupRepeated
+	ReasonEndFIN
+	ReasonEndRST
+	ReasonEndSYNTimeout
+	ReasonEndIdle
+	ReasonEndDeleted
+	ReasonEndReplaced
+	ReasonHdrTruncated
+	ReasonHdrVersion
+	ReasonHdrLength
+	ReasonHdrFlags
+	ReasonHdrProto
+	ReasonHdrHops
+	ReasonHdrKey
+	ReasonHdrMAC
+	ReasonHdrStale
+	ReasonHdrReplay
+	ReasonHdrTuple
+	ReasonHdrReceiver
+	ReasonHdrNotLast
+	ReasonHdrLoop
+	ReasonNoKey
+	ReasonNoAgent
+	ReasonNoRoute
+	ReasonNoPort
+	ReasonNoMemory
+	ReasonTableFull
+	ReasonSeenFull
+	ReasonChainLoop
+	ReasonSYNTooLong
+	ReasonTupleTaken
+	ReasonNoAnswer
+	ReasonBlocked
+	ReasonBypassed
+	ReasonBadPacket
+	ReasonNotWritable
+	ReasonRouteGone
+	ReasonFragment
+
+	ReasonMax = ReasonFragment // the highest that this package knows
+)
+
+// reasonNames holds the names that the module gives its counters.
+var reasonNames = [...]string{
+	ReasonNone:          "none",
+	ReasonRewrittenIn:   "rewritten_in",
+	ReasonRewrittenOut:  "rewritten_out",
+	ReasonSetupStarted:  "setup_started",
+	ReasonSetupAccepted: "setup_accepted",
+	ReasonSetupRepeated: "setup_repeated",
+	ReasonEndFIN:        "end_fin",
+	ReasonEndRST:        "end_rst",
+	ReasonEndSYNTimeout: "end_syn_timeout",
+	ReasonEndIdle:       "end_idle",
+	ReasonEndDeleted:    "end_deleted",
+	ReasonEndReplaced:   "end_replaced",
+	ReasonHdrTruncated:  "hdr_truncated",
+	ReasonHdrVersion:    "hdr_version",
+	ReasonHdrLength:     "hdr_length",
+	ReasonHdrFlags:      "hdr_flags",
+	ReasonHdrProto:      "hdr_proto",
+	ReasonHdrHops:       "hdr_hops",
+	ReasonHdrKey:        "hdr_key",
+	ReasonHdrMAC:        "hdr_mac",
+	ReasonHdrStale:      "hdr_stale",
+	ReasonHdrReplay:     "hdr_replay",
+	ReasonHdrTuple:      "hdr_tuple",
+	ReasonHdrReceiver:   "hdr_receiver",
+	ReasonHdrNotLast:    "hdr_not_last",
+	ReasonHdrLoop:       "hdr_loop",
+	ReasonNoKey:         "no_key",
+	ReasonNoAgent:       "no_agent",
+	ReasonNoRoute:       "no_route",
+	ReasonNoPort:        "no_port",
+	ReasonNoMemory:      "no_memory",
+	ReasonTableFull:     "table_full",
+	ReasonSeenFull:      "seen_full",
+	ReasonChainLoop:     "chain_loop",
+	ReasonSYNTooLong:    "syn_too_long",
+	ReasonTupleTaken:    "tuple_taken",
+	ReasonNoAnswer:      "no_answer",
+	ReasonBlocked:       "blocked",
+	ReasonBypassed:      "bypassed",
+	ReasonBadPacket:     "bad_packet",
+	ReasonNotWritable:   "not_writable",
+	ReasonRouteGone:     "route_gone",
+	ReasonFragment:      "fragment",
+}
+
+// String returns the module's name of the reason, such as "hdr_mac", or
+// "reason_N" for one that a newer module has and this package does not.
+func (r Reason) String() string {
+	if uint64(r) < uint64(len(reasonNames)) {
+		return reasonNames[r]
+	}
+	return fmt.Sprintf("reason_%d", uint32(r))
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genl
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl/internal/uapi"
+
+	"golang.org/x/net/bpf"
+)
+
+// Limits of the module.
+const (
+	KeyLen       = uapi.KeyLen
+	MaxKeys      = uapi.MaxKeys
+	MaxHops      = uapi.MaxHops
+	MaxInstances = uapi.MaxInstances
+	MaxTypes     = uapi.MaxTypes
+	MaxRules     = uapi.MaxRules
+	MaxHosts     = uapi.MaxHosts
+	MaxPrograms  = uapi.MaxProgs
+	// MaxInstructions is how long one program may be (BPF_MAXINSNS).
+	MaxInstructions = 4096
+	// MaxTypeName is how long the name of an NF type may be, in bytes.
+	MaxTypeName = uapi.TypeNameLen - 1
+)
+
+// Info describes the module in this network namespace.
+type Info struct {
+	ModuleVersion string
+	Sessions      uint32   // live now
+	SessionBytes  uint32   // memory of one session
+	PolicyVersion uint64   // 0: none was loaded
+	Rules         uint32   // of the running policy
+	KeyIDs        []uint32 // the first one signs
+	Config        Config
+}
+
+// Config is what can be set. No field may be 0 in the module, so a zero field
+// given to [Client.SetConfig] stays as it is.
+type Config struct {
+	MaxSessions  uint32        // 1 to 16777216
+	SYNTimeout   time.Duration // set-up unanswered; 1 s to 10 min, whole ms
+	IdleTimeout  time.Duration // established; 1 s to 10 days, whole ms
+	CloseTimeout time.Duration // after FIN or RST; 100 ms to 10 min, whole ms
+	Freshness    time.Duration // age of a set-up header; 1 s to 1 h, whole s
+	PortMin      uint16        // of subsessions; 1024 to 65535
+	PortMax      uint16        // PortMin + 63 to 65535
+}
+
+// Secret is a SipHash-2-4 key. It does not print.
+type Secret [KeyLen]byte
+
+// Format writes "(secret)" whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("(secret)")) }
+
+// MarshalText returns "(secret)", for loggers and JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
+
+// Key signs and verifies set-up headers.
+type Key struct {
+	ID     uint32
+	Secret Secret
+}
+
+// Policy is what one host is to do, compiled. The module checks the whole of
+// it; see kmod/uapi/mbchain.h for the limits.
+type Policy struct {
+	Version uint64
+	Seed    [KeyLen]byte // key of the instance choice
+	Types   []Type       // numbered from 0
+	Rules   []Rule       // numbered from 1 for the programs
+	// Programs see a packet from its IP header on and return the number of
+	// the rule that matches, 0 for none. They run in order until one
+	// returns a number other than 0.
+	Programs [][]bpf.RawInstruction
+	Hosts    []netip.Addr // hosts that run mbchain, IPv4
+}
+
+// Type is an NF type: a set of interchangeable instances.
+type Type struct {
+	Name      string // 1 to MaxTypeName bytes
+	Instances []Instance
+}
+
+// Instance is one host that offers an NF type.
+type Instance struct {
+	Addr   netip.Addr // IPv4
+	Weight uint32     // 1 to 65535
+}
+
+// OnFailure is what becomes of a session whose chain cannot be set up.
+type OnFailure uint8
+
+// What can become of it.
+const (
+	Block  OnFailure = uapi.OnFailureBlock  // its packets are dropped
+	Bypass OnFailure = uapi.OnFailureBypass // it goes straight to the server
+)
+
+// String returns "block" or "bypass".
+func (f OnFailure) String() string {
+	switch f {
+	case Block:
+		return "block"
+	case Bypass:
+		return "bypass"
+	}
+	return fmt.Sprintf("on_failure_%d", uint8(f))
+}
+
+// Rule is one rule of a policy.
+type Rule struct {
+	ID        uint32 // number in the policy of the whole domain
+	OnFailure OnFailure
+	Types     []uint16 // the chain, left to right, indices into Policy.Types
+}
+
+// RuleStatus is a rule of the running policy.
+type RuleStatus struct {
+	Rule
+	Hits uint64 // sessions that it matched
+}
+
+// PolicyInfo describes the running policy.
+type PolicyInfo struct {
+	Version  uint64 // 0: none was loaded
+	Seed     [KeyLen]byte
+	Types    uint32 // how many
+	Rules    uint32
+	Programs uint32
+	Hosts    uint32
+}
+
+// Session is this host's part of a session.
+type Session struct {
+	ID    chain.SessionID
+	Role  chain.Role
+	State chain.State
+	Super chain.FiveTuple // client to server
+	Left  *Subsession     // nil at the client
+	Right *Subsession     // nil at the server
+	// Rule and PolicyVersion say what made the chain; 0 but at the client.
+	Rule          uint32
+	PolicyVersion uint64
+	Hops          []netip.Addr  // hosts right of this one, left to right
+	Age           time.Duration // since it was installed
+	Idle          time.Duration // since its last packet
+}
+
+// Subsession is the piece of a session between this host and a neighbour.
+type Subsession struct {
+	Tuple      chain.FiveTuple // client to server, as on the wire here
+	InPackets  uint64          // received from that side
+	InBytes    uint64          // their IP length
+	OutPackets uint64          // sent to that side
+	OutBytes   uint64
+}
+
+// Counter counts the packets or sessions, since the network namespace came to
+// be, that Reason happened to.
+type Counter struct {
+	Reason Reason
+	Name   string // as the module calls it
+	Value  uint64
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/urfave/cli/v2"
+
+	"mbchain/proto"
+	"mbchain/proto/protoconnect"
+)
+
+// defaultPolicyd is where policyd listens on the host that runs it.
+const defaultPolicyd = "127.0.0.1:7400"
+
+// agentSocket is where agentd listens by default; named in help only.
+const agentSocket = "/run/mbchain/agentd.sock"
+
+// policyd is the domain's server, as one command uses it.
+type policyd struct {
+	remote
+	policy protoconnect.PolicyServiceClient
+	domain protoconnect.DomainServiceClient
+}
+
+// agent is the local agent, as one command uses it.
+type agent struct {
+	remote
+	local protoconnect.LocalServiceClient
+}
+
+// source answers for sessions and counters: policyd for all hosts, the local
+// agent for its own.
+type source struct {
+	reporter
+	remote
+	policyd *policyd // nil: this is the local agent
+}
+
+type reporter interface {
+	ListSessions(context.Context, *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error)
+	GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error)
+}
+
+// policyd is for commands that an agent cannot answer.
+func (w *world) policyd(c *cli.Context) (*policyd, error) {
+	if c.String("agent") != "" {
+		return nil, usagef("%s asks policyd: --agent goes with session, stats and status only",
+			c.Command.HelpName)
+	}
+	address := c.String("policyd")
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, usagef("read --policyd %q: want ADDRESS:PORT, such as %s", address, defaultPolicyd)
+	}
+	client := w.httpClient("tcp", address)
+	url := "http://" + address
+	return &policyd{
+		remote: remote{
+			name:    "policyd at " + address,
+			restart: "is it running? pass --policyd or set MBCHAIN_POLICYD",
+		},
+		policy: protoconnect.NewPolicyServiceClient(client, url, cleaning()),
+		domain: protoconnect.NewDomainServiceClient(client, url, cleaning()),
+	}, nil
+}
+
+// agent is nil unless --agent is given.
+func (w *world) agent(c *cli.Context) *agent {
+	socket := c.String("agent")
+	if socket == "" {
+		return nil
+	}
+	return &agent{
+		remote: remote{
+			name:    "agentd at " + socket,
+			restart: "is it running? pass the socket that agentd --socket names",
+		},
+		local: protoconnect.NewLocalServiceClient(w.httpClient("unix", socket), "http://agentd", cleaning()),
+	}
+}
+
+// source is whom sessions and counters are asked of.
+func (w *world) source(c *cli.Context) (*source, error) {
+	if a := w.agent(c); a != nil {
+		if c.String("host") != "" {
+			return nil, usagef("read --host: an agent knows its own host alone: leave out --host or --agent")
+		}
+		return &source{a.local, a.remote, nil}, nil
+	}
+	p, err := w.policyd(c)
+	if err != nil {
+		return nil, err
+	}
+	return &source{p.domain, p.remote, p}, nil
+}
+
+// httpClient speaks to one address whatever the URL says, and to no proxy.
+func (w *world) httpClient(network, address string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return w.dial(ctx, network, address)
+		},
+	}}
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// counters explains each enum mbc_reason of kmod/uapi/mbchain.h, in its order
+// and by its name in lower case; a test holds the two together. "Dropped" and
+// "passed on" say what became of the packet.
+var counters = []struct{ name, meaning string }{
+	{"rewritten_in", "packets turned from subsession to supersession"},
+	{"rewritten_out", "packets turned from supersession to subsession"},
+	{"setup_started", "sessions begun here: first SYN of a client on this host"},
+	{"setup_accepted", "sessions taken over from the host to the left"},
+	{"setup_repeated", "SYNs sent again for a session that is being set up"},
+
+	{"end_fin", "sessions ended: closed by both sides"},
+	{"end_rst", "sessions ended: reset by one side"},
+	{"end_syn_timeout", "sessions ended: the set-up was never answered"},
+	{"end_idle", "sessions ended: no packet for the idle time"},
+	{"end_deleted", "sessions ended: deleted by an operator or agent"},
+	{"end_replaced", "sessions ended: the client opened the same five-tuple anew"},
+
+	{"hdr_truncated", "set-up header cut off by the end of the payload; passed on"},
+	{"hdr_version", "set-up header of an unknown version; passed on"},
+	{"hdr_length", "set-up header whose length and number of hops disagree; passed on"},
+	{"hdr_flags", "set-up header with an unknown flag or reserved byte; passed on"},
+	{"hdr_proto", "set-up header for an unsupported family or protocol; passed on"},
+	{"hdr_hops", "set-up header with more hops than there can be; passed on"},
+	{"hdr_key", "set-up header signed with an unknown key; passed on: are the keys in sync?"},
+	{"hdr_mac", "set-up header with a wrong signature; passed on: forged or damaged"},
+
+	{"hdr_stale", "set-up header too old or too new; dropped: do the clocks agree?"},
+	{"hdr_replay", "set-up header with a session id seen on another tuple; dropped: replayed"},
+	{"hdr_tuple", "set-up header with an address that is not unicast or port 0; dropped"},
+	{"hdr_receiver", "set-up header made for another host than this; dropped"},
+	{"hdr_not_last", "set-up header with no hop left, though this host is not the server; dropped"},
+	{"hdr_loop", "set-up header whose next hop is this host; dropped"},
+
+	{"no_key", "set-up failed: no key to sign with; has policyd been reached?"},
+	{"no_agent", "set-up failed: the server runs no mbchain"},
+	{"no_route", "set-up failed: no route to the next hop"},
+	{"no_port", "set-up failed: no pair of ports is free towards the next hop"},
+	{"no_memory", "set-up failed: the kernel has no memory"},
+	{"table_full", "set-up failed: as many sessions as allowed"},
+	{"seen_full", "set-up failed: too many new session ids to remember"},
+	{"chain_loop", "set-up failed: the chain visits a host twice; mend the policy"},
+	{"syn_too_long", "set-up failed: the SYN with its header exceeds the next hop's MTU"},
+	{"tuple_taken", "set-up failed: another session has the subsession's five-tuple"},
+	{"no_answer", "set-up failed: the SYN was repeated too often unanswered"},
+
+	{"blocked", "packets dropped because the set-up failed and the rule says block"},
+	{"bypassed", "packets passed on because the set-up failed and the rule says bypass"},
+
+	{"bad_packet", "packets dropped: malformed TCP header"},
+	{"not_writable", "packets dropped: no memory to make them writable"},
+	{"route_gone", "packets dropped: the route to the next hop is gone"},
+
+	{"fragment", "TCP fragments passed on: nobody reassembled them before us"},
+}
+
+// explainCounter is empty for a counter of a newer module.
+func explainCounter(name string) string {
+	for _, c := range counters {
+		if c.name == name {
+			return c.meaning
+		}
+	}
+	return "unknown to this mbctl: is the module newer?"
+}

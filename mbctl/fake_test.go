@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"mbchain/proto"
+	"mbchain/proto/protoconnect"
+)
+
+// fake is policyd, and the local agent on agentSocket. A nil answer is
+// answered with Unimplemented, as protoconnect does.
+type fake struct {
+	protoconnect.UnimplementedPolicyServiceHandler
+	protoconnect.UnimplementedDomainServiceHandler
+
+	apply    func(*proto.ApplyRequest) (*proto.ApplyResponse, error)
+	policies []*proto.GetResponse // one after the other, the last for ever
+	explain  func(*proto.ExplainRequest) (*proto.ExplainResponse, error)
+	sessions *proto.ListSessionsResponse
+	hosts    *proto.ListHostsResponse
+	stats    *proto.GetStatsResponse
+	status   *proto.GetStatusResponse
+	local    *proto.HostStatus
+
+	err    error // answers everything, if set
+	asked  []string
+	listed *proto.ListSessionsRequest
+}
+
+func (f *fake) Apply(_ context.Context, req *proto.ApplyRequest) (*proto.ApplyResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.apply(req)
+}
+
+func (f *fake) Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	answer := f.policies[0]
+	if len(f.policies) > 1 {
+		f.policies = f.policies[1:]
+	}
+	return answer, nil
+}
+
+func (f *fake) Explain(_ context.Context, req *proto.ExplainRequest) (*proto.ExplainResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.explain(req)
+}
+
+func (f *fake) GetStatus(context.Context, *proto.GetStatusRequest) (*proto.GetStatusResponse, error) {
+	return f.status, f.err
+}
+
+func (f *fake) ListHosts(context.Context, *proto.ListHostsRequest) (*proto.ListHostsResponse, error) {
+	return f.hosts, f.err
+}
+
+func (f *fake) ListSessions(_ context.Context, req *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error) {
+	f.listed = req
+	if f.err != nil {
+		return nil, f.err
+	}
+	answer := &proto.ListSessionsResponse{Missing: f.sessions.Missing, Truncated: f.sessions.Truncated}
+	for _, s := range f.sessions.Sessions {
+		if bytes.HasPrefix(s.Id, req.Id) && (req.Host == "" || req.Host == s.Host) {
+			answer.Sessions = append(answer.Sessions, s)
+		}
+	}
+	return answer, nil
+}
+
+func (f *fake) GetStats(_ context.Context, req *proto.GetStatsRequest) (*proto.GetStatsResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	answer := &proto.GetStatsResponse{Missing: f.stats.Missing}
+	for _, h := range f.stats.Hosts {
+		if req.Host == "" || req.Host == h.Host {
+			answer.Hosts = append(answer.Hosts, h)
+		}
+	}
+	return answer, nil
+}
+
+// localFake is the agent of host mb1: GetStatus alone differs.
+type localFake struct{ *fake }
+
+func (f localFake) GetStatus(context.Context, *proto.GetLocalStatusRequest) (*proto.GetLocalStatusResponse, error) {
+	return &proto.GetLocalStatusResponse{Status: f.local}, f.err
+}
+
+func (f localFake) ListSessions(ctx context.Context, req *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error) {
+	req.Host = "mb1"
+	answer, err := f.fake.ListSessions(ctx, req)
+	if err == nil {
+		answer.Missing = nil
+	}
+	return answer, err
+}
+
+func (f localFake) GetStats(ctx context.Context, req *proto.GetStatsRequest) (*proto.GetStatsResponse, error) {
+	req.Host = "mb1"
+	answer, err := f.fake.GetStats(ctx, req)
+	if err == nil {
+		answer.Missing = nil
+	}
+	return answer, err
+}
+
+// now is the time at which every test runs.
+var now = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
+
+// testWorld is a world whose policyd and agent are f, and whose only file is
+// web.policy. A sleep lasts no time.
+type testWorld struct {
+	*world
+	out, err bytes.Buffer
+	files    map[string]string
+	env      map[string]string
+}
+
+func newTestWorld(t *testing.T, f *fake) *testWorld {
+	t.Helper()
+	tw := &testWorld{files: make(map[string]string), env: make(map[string]string)}
+	domain := serve(t, func(mux *http.ServeMux) {
+		mux.Handle(protoconnect.NewPolicyServiceHandler(f))
+		mux.Handle(protoconnect.NewDomainServiceHandler(f))
+	})
+	local := serve(t, func(mux *http.ServeMux) {
+		mux.Handle(protoconnect.NewLocalServiceHandler(localFake{f}))
+	})
+	tw.world = &world{
+		stdin:   strings.NewReader(""),
+		stdout:  &tw.out,
+		stderr:  &tw.err,
+		version: "0.1.0",
+		getenv:  func(key string) string { return tw.env[key] },
+		open: func(name string) (file, error) {
+			text, ok := tw.files[name]
+			if !ok {
+				return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
+			}
+			return io.NopCloser(strings.NewReader(text)), nil
+		},
+		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			f.asked = append(f.asked, network+" "+address)
+			to, ok := map[string]string{
+				"tcp " + defaultPolicyd: domain,
+				"unix " + agentSocket:   local,
+			}[network+" "+address]
+			if !ok {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+			}
+			return new(net.Dialer).DialContext(ctx, "tcp", to)
+		},
+		now:   func() time.Time { return now },
+		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		limit: context.WithTimeout,
+		utf8:  true,
+	}
+	return tw
+}
+
+// expireAt makes the n-th sleep outlast the command's time.
+func (tw *testWorld) expireAt(n int) {
+	var expire context.CancelCauseFunc
+	tw.limit = func(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+		ctx, expire = context.WithCancelCause(ctx)
+		return ctx, func() { expire(nil) }
+	}
+	tw.sleep = func(ctx context.Context, _ time.Duration) error {
+		if n--; n == 0 {
+			expire(context.DeadlineExceeded)
+		}
+		return ctx.Err()
+	}
+}
+
+func serve(t *testing.T, register func(*http.ServeMux)) (address string) {
+	mux := http.NewServeMux()
+	register(mux)
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// wrongPolicy is policyd's refusal of a policy with what it found.
+func wrongPolicy(found ...*proto.Diagnostic) error {
+	err := connect.NewError(connect.CodeInvalidArgument, errors.New("check policy: 1 error"))
+	detail, bad := connect.NewErrorDetail(&proto.CheckResponse{Errors: found})
+	if bad != nil {
+		panic(bad)
+	}
+	err.AddDetail(detail)
+	return err
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mbchain/proto"
+)
+
+func (w *world) hostCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "host",
+		Usage: "list and show hosts",
+		Description: describe("A host is a machine or network namespace whose agentd has registered.",
+			"mbctl host list", "mbctl host show mb1"),
+		Subcommands: []*cli.Command{
+			{
+				Name:      "list",
+				Usage:     "list hosts, one line each",
+				ArgsUsage: " ",
+				Description: describe("POLICY is the version that the host runs, and the newer one offered to it.",
+					"mbctl host list", "mbctl host list --json | jq -r '.hosts[] | select(.connected | not).name'"),
+				Action: w.action(w.hostList),
+			},
+			{
+				Name:        "show",
+				Usage:       "show all that is known of one host",
+				ArgsUsage:   "NAME",
+				Description: describe("As its agent last reported.", "mbctl host show mb1"),
+				Action:      w.action(w.hostShow),
+			},
+		},
+	}
+}
+
+// hostListView is what host list prints in JSON.
+type hostListView struct {
+	Hosts []hostView `json:"hosts"`
+}
+
+// hostView is a host in JSON; host show prints one.
+type hostView struct {
+	Name      string     `json:"name"`
+	Addresses []string   `json:"addresses"`
+	NFTypes   []string   `json:"nf_types"`
+	Connected bool       `json:"connected"`
+	LastSeen  string     `json:"last_seen"` // RFC 3339
+	Status    statusView `json:"status"`
+}
+
+func viewHost(h *proto.Host) hostView {
+	return hostView{
+		Name:      h.Name,
+		Addresses: append([]string{}, h.Addresses...),
+		NFTypes:   append([]string{}, h.NfTypes...),
+		Connected: h.Connected,
+		LastSeen:  timeJSON(h.LastSeenUnixMs),
+		Status:    viewStatus(h.Status),
+	}
+}
+
+// hosts asks policyd for all hosts, by name.
+func (p *policyd) hosts(c *cli.Context) ([]*proto.Host, error) {
+	got, err := p.domain.ListHosts(c.Context, &proto.ListHostsRequest{})
+	if err != nil {
+		return nil, p.failed(err)
+	}
+	slices.SortFunc(got.Hosts, func(a, b *proto.Host) int { return cmp.Compare(a.Name, b.Name) })
+	return got.Hosts, nil
+}
+
+func (w *world) hostList(c *cli.Context) error {
+	if _, err := operands(c, 0, 0); err != nil {
+		return err
+	}
+	p, err := w.policyd(c)
+	if err != nil {
+		return err
+	}
+	hosts, err := p.hosts(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		view := hostListView{Hosts: []hostView{}}
+		for _, h := range hosts {
+			view.Hosts = append(view.Hosts, viewHost(h))
+		}
+		return w.printJSON(view)
+	}
+	w.printHosts(hosts)
+	return nil
+}
+
+func (w *world) printHosts(hosts []*proto.Host) {
+	if len(hosts) == 0 {
+		w.printf("no host has registered yet; start agentd with --policyd on each\n")
+		return
+	}
+	t := newTable("HOST", "CONNECTED", "ADDRESSES", "NF TYPES", "POLICY", "SESSIONS", "AGENT", "MODULE")
+	for _, h := range hosts {
+		t.add(text(h.Name), w.connectedCell(h), text(strings.Join(h.Addresses, ", ")),
+			text(strings.Join(h.NfTypes, ", ")), versionCell(h.Status),
+			number(uint64(h.Status.GetSessions())), text(h.Status.GetAgentVersion()),
+			text(h.Status.GetModuleVersion()))
+	}
+	t.print(w)
+}
+
+func (w *world) connectedCell(h *proto.Host) cell {
+	if h.Connected {
+		return text("yes")
+	}
+	if h.LastSeenUnixMs == 0 {
+		return tinted(red, "no, never")
+	}
+	return tinted(red, "no, "+w.agoText(h.LastSeenUnixMs))
+}
+
+// versionCell is the policy version of a host: "7", "6 of 7", "6, refused 7".
+func versionCell(s *proto.HostStatus) cell {
+	running, offered := s.GetPolicyVersion(), s.GetOfferedVersion()
+	switch {
+	case s.GetPolicyError() != "":
+		return tinted(red, fmt.Sprintf("%d, refused %d", running, offered))
+	case offered > running:
+		return tinted(yellow, fmt.Sprintf("%d of %d", running, offered))
+	default:
+		return text(fmt.Sprint(running))
+	}
+}
+
+func (w *world) hostShow(c *cli.Context) error {
+	args, err := operands(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	p, err := w.policyd(c)
+	if err != nil {
+		return err
+	}
+	hosts, err := p.hosts(c)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(hosts, func(h *proto.Host) bool { return h.Name == args[0] })
+	if i < 0 {
+		return notFound("see `mbctl host list`", "show host %s: never registered", args[0])
+	}
+	if c.Bool("json") {
+		return w.printJSON(viewHost(hosts[i]))
+	}
+	w.printHost(hosts[i])
+	return nil
+}
+
+func (w *world) printHost(h *proto.Host) {
+	t := &table{}
+	t.add(text("host"), tinted(bold, h.Name))
+	t.add(text("connected"), w.connectedCell(h))
+	t.add(text("addresses"), text(strings.Join(h.Addresses, ", ")))
+	t.add(text("nf types"), text(strings.Join(h.NfTypes, ", ")))
+	addStatus(t, h.Status)
+	t.print(w)
+}

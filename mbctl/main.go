@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// version is set by the build: -ldflags "-X main.version=...".
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(int(osWorld().run(ctx, os.Args[1:])))
+}
+
+// osWorld is the world as this process finds it.
+func osWorld() *world {
+	width, terminal := terminalWidth(int(os.Stdout.Fd()))
+	return &world{
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		version: version,
+		getenv:  os.Getenv,
+		open:    func(name string) (file, error) { return os.Open(name) },
+		dial:    new(net.Dialer).DialContext,
+		now:     time.Now,
+		sleep:   sleep,
+		limit:   context.WithTimeout,
+		width:   width,
+		colour:  terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		utf8:    utf8Locale(os.Getenv),
+	}
+}
+
+// terminalWidth is 0 and false where fd is not a terminal.
+func terminalWidth(fd int) (int, bool) {
+	size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, false
+	}
+	return int(size.Col), true
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

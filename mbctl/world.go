@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// world is all that a command may touch. Tests make one of their own.
+type world struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	version        string
+
+	getenv func(key string) string
+	open   func(name string) (file, error)
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+
+	now   func() time.Time
+	sleep func(ctx context.Context, d time.Duration) error
+	limit func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+
+	width  int  // columns of the terminal, 0: not a terminal, do not cut
+	colour bool // escape sequences for colour are welcome
+	utf8   bool // line drawing and arrows are welcome
+}
+
+// file is what a command needs of an opened file.
+type file = io.ReadCloser
+
+// run is the whole program but for os.Exit.
+func (w *world) run(ctx context.Context, args []string) exitCode {
+	app := w.app()
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, args...))
+	}
+	return w.report(err)
+}
+
+// action wraps a command's work: the context it sees ends after --timeout.
+func (w *world) action(do func(c *cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		limit := c.Duration("timeout")
+		if limit <= 0 {
+			return usagef("read --timeout %v: must be more than 0", limit)
+		}
+		ctx, cancel := w.limit(c.Context, limit)
+		defer cancel()
+		c.Context = ctx
+		return do(c)
+	}
+}
+
+func (w *world) printf(format string, args ...any) {
+	fmt.Fprintf(w.stdout, format, args...)
+}
+
+// warnf tells the operator something beside the command's output.
+func (w *world) warnf(format string, args ...any) {
+	fmt.Fprintf(w.stderr, "mbctl: "+format+"\n", args...)
+}
+
+// warnText writes lines to stderr as they are.
+func (w *world) warnText(lines string) { io.WriteString(w.stderr, lines) }
+
+// printJSON writes what --json promises: one indented object.
+func (w *world) printJSON(v any) error {
+	enc := json.NewEncoder(w.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// utf8Locale follows setlocale(3): the first of these that is set decides.
+func utf8Locale(getenv func(string) string) bool {
+	locale := cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG"))
+	locale = strings.ToLower(locale)
+	return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+}
