@@ -275,7 +275,7 @@ func TestLoadPolicyRefuses(t *testing.T) {
 		}, genl.ErrTooBig, "program 0: 4097 instructions"},
 		{"unknown type", func(p *genl.Policy) { p.Rules[1].Types = []uint16{2} }, genl.ErrInvalid, "names a type"},
 		{"weight", func(p *genl.Policy) { p.Types[0].Instances[0].Weight = 65536 }, genl.ErrRange, "out of range"},
-		{"chain too long", func(p *genl.Policy) { p.Rules[0].Types = make([]uint16, genl.MaxHops) }, genl.ErrRange, "length"},
+		{"chain too long", func(p *genl.Policy) { p.Rules[0].Types = make([]uint16, genl.MaxHops) }, genl.ErrRange, "failed policy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

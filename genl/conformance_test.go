@@ -261,14 +261,29 @@ func conformLargePolicy(t *testing.T, dial genl.Dialer) {
 		long[i] = bpf.RawInstruction{Op: unix.BPF_RET, K: 0}
 	}
 	p.Programs = [][]bpf.RawInstruction{long, long}
+	p.Hosts = nil
 	for i := range genl.MaxHosts {
-		p.Hosts = append(p.Hosts[:i:i], netip.AddrFrom4([4]byte{10, 7, byte(i >> 8), byte(i)}))
+		p.Hosts = append(p.Hosts, netip.AddrFrom4([4]byte{10, 7, byte(i >> 8), byte(i)}))
 	}
 	if err := client.LoadPolicy(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	wantPolicy(t, client, p)
-	p.Version++
+	rules, err := client.Rules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rules {
+		if rules[i].ID != p.Rules[i].ID {
+			t.Fatalf("rule %d has id %d, want %d", i, rules[i].ID, p.Rules[i].ID)
+		}
+	}
+	info, err := client.Policy(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rules) != genl.MaxRules || info.Hosts != genl.MaxHosts || info.Programs != 2 {
+		t.Errorf("%d rules in %+v", len(rules), info)
+	}
 	more := *p
 	more.Rules = append(more.Rules, p.Rules[0])
 	if err := client.LoadPolicy(t.Context(), &more); !errors.Is(err, genl.ErrTooBig) {

@@ -26,11 +26,9 @@ static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
 
 	if (!mbc_rewrite(mn, p, e))
 		return MBC_DROP;
-	if (s->role == MBC_ROLE_MIDDLE)
-		IPCB(skb)->flags |= IPSKB_RESTORED;
-	else
+	if (mbc_session_counts_inbound(s, mbc_slot_dir(e->slot)))
 		mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
-	if (in_dev && IN_DEV_RPFILTER(in_dev))
+	if (s->role == MBC_ROLE_MIDDLE || (in_dev && IN_DEV_RPFILTER(in_dev)))
 		IPCB(skb)->flags |= IPSKB_RESTORED;
 	mbc_count(mn, MBC_REASON_REWRITTEN_IN);
 	return MBC_ACCEPT;

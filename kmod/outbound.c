@@ -17,14 +17,18 @@
 static void leave(struct mbc_net *mn, struct mbc_packet *p,
 		  struct mbc_entry *e, struct dst_entry *dst)
 {
+	struct mbc_session *s = mbc_entry_session(e);
+	enum mbc_dir dir = mbc_slot_dir(e->slot);
 	u32 mtu = dst_mtu(dst);
 
 	if (p->seg.flags & MBC_TCP_SYN_FLAG && mtu > TCP_IP_HEADERS)
 		mbc_packet_clamp_mss(p, min_t(u32, mtu - TCP_IP_HEADERS,
 					      U16_MAX));
 	mbc_rewrite_send_by(p, dst);
-	mbc_session_advance(mbc_entry_session(e), mbc_slot_dir(e->slot),
-			    &p->seg);
+	/* An NF may have made the RST itself: nothing like it came in. */
+	if (mbc_session_counts_outbound(s, dir) ||
+	    p->seg.flags & MBC_TCP_RST)
+		mbc_session_advance(s, dir, &p->seg);
 	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
 }
 

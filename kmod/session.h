@@ -132,6 +132,23 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
 void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
 			 const struct mbc_segment *seg);
 
+/*
+ * Where a host takes note of a packet. At an end host there is only one place.
+ * An NF may shift sequence numbers, so a middlebox looks where both directions
+ * speak of the same ones: to the right of its NF.
+ */
+static inline bool mbc_session_counts_inbound(const struct mbc_session *s,
+					      enum mbc_dir dir)
+{
+	return s->role != MBC_ROLE_MIDDLE || dir == MBC_LEFT;
+}
+
+static inline bool mbc_session_counts_outbound(const struct mbc_session *s,
+					       enum mbc_dir dir)
+{
+	return s->role != MBC_ROLE_MIDDLE || dir == MBC_RIGHT;
+}
+
 /** mbc_session_find() - by id, or NULL; RCU read side */
 struct mbc_session *mbc_session_find(struct mbc_net *mn, const u8 *id);
 

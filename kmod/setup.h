@@ -59,7 +59,7 @@ static inline unsigned int mbc_setup_len(unsigned int n_hops)
  * @data: the payload's first bytes
  * @len: how many of them are there
  *
- * Looks at the magic number alone.
+ * Return: true if it begins with the magic number; nothing else is looked at.
  */
 bool mbc_setup_probe(const u8 *data, unsigned int len);
 

@@ -7,6 +7,7 @@
 #ifndef MBC_TCP_H
 #define MBC_TCP_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 #include "uapi/mbchain.h"
 
@@ -88,12 +89,14 @@ bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
  * @tcp: the session
  * @flags: MBC_TCP_*
  *
- * Cheap test for the packet path: false for data and ACKs of an established
- * session, so that only the others pay for the lock and mbc_tcp_step().
+ * Cheap test for the packet path, so that data and ACKs of an established
+ * session need neither the lock nor mbc_tcp_step().
+ *
+ * Return: false if mbc_tcp_step() would leave @tcp as it is.
  */
 static inline bool mbc_tcp_interesting(const struct mbc_tcp *tcp, u8 flags)
 {
-	return tcp->state != MBC_TCP_ESTABLISHED ||
+	return READ_ONCE(tcp->state) != MBC_TCP_ESTABLISHED ||
 	       flags & (MBC_TCP_FIN | MBC_TCP_SYN_FLAG | MBC_TCP_RST);
 }
 

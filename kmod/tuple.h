@@ -51,8 +51,8 @@ static inline struct mbc_tuple mbc_tuple_reverse(const struct mbc_tuple *t)
  * mbc_addr_valid() - may this be the address of a host of a chain?
  * @addr: IPv4 address
  *
- * Not for 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 255.255.255.255: what no
- * router may forward, or no single host answers to.
+ * Return: false for 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 255.255.255.255:
+ * what no router may forward, or no single host answers to.
  */
 bool mbc_addr_valid(__be32 addr);
 
@@ -60,7 +60,8 @@ bool mbc_addr_valid(__be32 addr);
  * mbc_tuple_valid() - may this tuple name a session?
  * @t: the tuple
  *
- * Both addresses pass mbc_addr_valid(), no port is 0, the protocol is TCP.
+ * Return: true if both addresses pass mbc_addr_valid(), no port is 0 and the
+ * protocol is TCP.
  */
 bool mbc_tuple_valid(const struct mbc_tuple *t);
 

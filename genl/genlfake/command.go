@@ -178,8 +178,8 @@ func (k *Kernel) setConfig(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		uapi.ConfigAttrFreshness: inRange(1, 3600, func(v uint32) {
 			c.Freshness = time.Duration(v) * time.Second
 		}),
-		uapi.ConfigAttrPortMin: inRange(1024, 65535, func(v uint32) { c.PortMin = uint16(v) }),
-		uapi.ConfigAttrPortMax: inRange(1024, 65535, func(v uint32) { c.PortMax = uint16(v) }),
+		uapi.ConfigAttrPortMin: inRange(1024, 65535, func(v uint16) { c.PortMin = v }),
+		uapi.ConfigAttrPortMax: inRange(1024, 65535, func(v uint16) { c.PortMax = v }),
 	})
 	if err != nil {
 		return nil, err
@@ -194,11 +194,17 @@ func (k *Kernel) setConfig(_ *socket, b []byte, _ bool) ([][]byte, error) {
 func (k *Kernel) setKeys(_ *socket, b []byte, _ bool) ([][]byte, error) {
 	var keys []genl.Key
 	err := parse(b, attrs{uapi.KeysAttrKey: nested(func() (attrs, func() error) {
-		var key genl.Key
+		var (
+			key        genl.Key
+			id, secret bool
+		)
 		return attrs{
-				uapi.KeyAttrID:     number(&key.ID),
-				uapi.KeyAttrSecret: exactly(key.Secret[:]),
+				uapi.KeyAttrID:     seen(&id, number(&key.ID)),
+				uapi.KeyAttrSecret: seen(&secret, exactly(key.Secret[:])),
 			}, func() error {
+				if !id || !secret {
+					return refusal{syscall.EINVAL, "key without id or secret"}
+				}
 				if slices.ContainsFunc(keys, func(other genl.Key) bool { return other.ID == key.ID }) {
 					return refusal{syscall.EEXIST, "two keys have one id"}
 				}
@@ -224,8 +230,8 @@ func (k *Kernel) getSession(_ *socket, b []byte, dump bool) ([][]byte, error) {
 		}
 		return [][]byte{encodeSession(&k.sessions[i], genl.ReasonNone)}, nil
 	}
-	if err := parse(b, nil); err != nil {
-		return nil, err
+	if len(b) > 0 {
+		return nil, refusal{syscall.EINVAL, "a dump of sessions takes nothing"}
 	}
 	var bodies [][]byte
 	for _, s := range k.sessions {
@@ -246,10 +252,11 @@ func (k *Kernel) delSession(_ *socket, b []byte, _ bool) ([][]byte, error) {
 // sessionOf returns the index of the session that a request names.
 func (k *Kernel) sessionOf(b []byte) (int, error) {
 	var id chain.SessionID
-	if err := parse(b, attrs{uapi.SessionAttrID: exactly(id[:])}); err != nil {
+	var given bool
+	if err := parse(b, attrs{uapi.SessionAttrID: seen(&given, exactly(id[:]))}); err != nil {
 		return 0, err
 	}
-	if id.IsZero() {
+	if !given {
 		return 0, refusal{syscall.EINVAL, "no session id"}
 	}
 	i := k.find(id)

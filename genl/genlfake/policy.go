@@ -14,13 +14,19 @@ import (
 )
 
 func (k *Kernel) policyBegin(s *socket, b []byte, _ bool) ([][]byte, error) {
-	var p genl.Policy
+	var (
+		p             genl.Policy
+		version, seed bool
+	)
 	err := parse(b, attrs{
-		uapi.PolicyAttrVersion: number(&p.Version),
-		uapi.PolicyAttrSeed:    exactly(p.Seed[:]),
+		uapi.PolicyAttrVersion: seen(&version, number(&p.Version)),
+		uapi.PolicyAttrSeed:    seen(&seed, exactly(p.Seed[:])),
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !version || !seed {
+		return nil, refusal{syscall.EINVAL, "policy without version or seed"}
 	}
 	if k.loader != nil && k.loader != s {
 		return nil, refusal{syscall.EBUSY, "another socket is loading a policy"}
@@ -83,20 +89,18 @@ func parseType(p *genl.Policy) (attrs, func() error) {
 
 func parseRule(p *genl.Policy) (attrs, func() error) {
 	var (
-		r  genl.Rule
-		id *uint32
+		r                    genl.Rule
+		id, onFailure, types bool
 	)
 	return attrs{
-			uapi.RuleAttrID:        inRange(0, 1<<32-1, func(v uint32) { id = &v }),
-			uapi.RuleAttrOnFailure: number((*uint8)(&r.OnFailure)),
-			uapi.RuleAttrTypes:     numbers16(&r.Types, genl.MaxHops-1),
+			uapi.RuleAttrID: seen(&id, number(&r.ID)),
+			uapi.RuleAttrOnFailure: seen(&onFailure, inRange(0, uint8(genl.Bypass), func(v uint8) {
+				r.OnFailure = genl.OnFailure(v)
+			})),
+			uapi.RuleAttrTypes: seen(&types, numbers16(&r.Types, genl.MaxHops-1)),
 		}, func() error {
-			if id == nil {
-				return refusal{syscall.EINVAL, "rule without an id"}
-			}
-			r.ID = *id
-			if r.OnFailure > genl.Bypass {
-				return refusal{syscall.ERANGE, "integer out of range"}
+			if !id || !onFailure || !types {
+				return refusal{syscall.EINVAL, "rule without id, on-failure or types"}
 			}
 			for _, t := range r.Types {
 				if int(t) >= len(p.Types) {
@@ -140,14 +144,17 @@ func parseHost(p *genl.Policy) func(netlink.Attribute) error {
 }
 
 func (k *Kernel) policyCommit(s *socket, b []byte, _ bool) ([][]byte, error) {
-	var version uint64
-	if err := parse(b, attrs{uapi.PolicyAttrVersion: number(&version)}); err != nil {
+	var (
+		version uint64
+		given   bool
+	)
+	if err := parse(b, attrs{uapi.PolicyAttrVersion: seen(&given, number(&version))}); err != nil {
 		return nil, err
 	}
 	switch {
 	case k.loader != s:
 		return nil, refusal{syscall.ENOENT, "no policy was begun on this socket"}
-	case version != k.loading.Version:
+	case !given || version != k.loading.Version:
 		return nil, refusal{syscall.EINVAL, "not the version that was begun"}
 	}
 	k.policy, k.hits = k.loading, make([]uint64, len(k.loading.Rules))

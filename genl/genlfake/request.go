@@ -42,7 +42,13 @@ func parse(b []byte, known attrs) error {
 	return nil
 }
 
-var errLength = refusal{syscall.ERANGE, "Attribute has an invalid length"}
+// What the kernel says of a length that is not the type's, and of one outside
+// the range of an attribute without a type.
+var (
+	errLength = refusal{syscall.EINVAL, "attribute length mismatch"}
+	errSize   = refusal{syscall.ERANGE, "binary attribute size out of range"}
+	errFailed = refusal{syscall.EINVAL, "Attribute failed policy validation"}
+)
 
 func nested(known func() (attrs, func() error)) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
@@ -57,10 +63,18 @@ func nested(known func() (attrs, func() error)) func(netlink.Attribute) error {
 	}
 }
 
+// seen notes that an attribute was there.
+func seen(flag *bool, read func(netlink.Attribute) error) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		*flag = true
+		return read(a)
+	}
+}
+
 func exactly(dst []byte) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
 		if len(a.Data) != len(dst) {
-			return errLength
+			return errSize
 		}
 		copy(dst, a.Data)
 		return nil
@@ -78,16 +92,11 @@ func number[T uint8 | uint16 | uint32 | uint64](dst *T) func(netlink.Attribute) 
 }
 
 // inRange is a number that must lie in a range.
-func inRange(lo, hi uint32, set func(uint32)) func(netlink.Attribute) error {
+func inRange[T uint8 | uint16 | uint32](lo, hi T, set func(T)) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
-		var v uint32
-		switch len(a.Data) {
-		case 2:
-			v = uint32(binary.NativeEndian.Uint16(a.Data))
-		case 4:
-			v = binary.NativeEndian.Uint32(a.Data)
-		default:
-			return errLength
+		var v T
+		if err := number(&v)(a); err != nil {
+			return err
 		}
 		if v < lo || v > hi {
 			return refusal{syscall.ERANGE, "integer out of range"}
@@ -101,7 +110,7 @@ func text(dst *string, most int) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
 		s, ok := bytes.CutSuffix(a.Data, []byte{0})
 		if !ok || len(s) == 0 || len(s) > most || bytes.IndexByte(s, 0) >= 0 {
-			return refusal{syscall.EINVAL, "Attribute has an invalid length"}
+			return errFailed
 		}
 		*dst = string(s)
 		return nil
@@ -113,15 +122,26 @@ func addr4(dst *netip.Addr) func(netlink.Attribute) error {
 		if len(a.Data) != 4 {
 			return errLength
 		}
+		if !isHost([4]byte(a.Data)) {
+			return refusal{syscall.EINVAL, "not the address of a host"}
+		}
 		*dst = netip.AddrFrom4([4]byte(a.Data))
 		return nil
 	}
 }
 
+// isHost is mbc_addr_valid() of kmod/tuple.c.
+func isHost(a [4]byte) bool {
+	return a[0] != 0 && a[0] != 127 && a[0]&0xf0 != 0xe0 && a != [4]byte{255, 255, 255, 255}
+}
+
 func numbers16(dst *[]uint16, most int) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
-		if len(a.Data)%2 != 0 || len(a.Data)/2 > most {
-			return errLength
+		if len(a.Data)/2 > most {
+			return refusal{syscall.ERANGE, errFailed.message}
+		}
+		if len(a.Data)%2 != 0 {
+			return refusal{syscall.EINVAL, "not an array of u16"}
 		}
 		for b := a.Data; len(b) > 0; b = b[2:] {
 			*dst = append(*dst, binary.NativeEndian.Uint16(b))
@@ -132,8 +152,11 @@ func numbers16(dst *[]uint16, most int) func(netlink.Attribute) error {
 
 func program(dst *[]bpf.RawInstruction, most int) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
-		if len(a.Data) == 0 || len(a.Data)%8 != 0 || len(a.Data)/8 > most {
-			return refusal{syscall.EINVAL, "not a program"}
+		if len(a.Data) < 8 || len(a.Data) > 8*most {
+			return errSize
+		}
+		if len(a.Data)%8 != 0 {
+			return refusal{syscall.EINVAL, "not an array of struct sock_filter"}
 		}
 		for b := a.Data; len(b) > 0; b = b[8:] {
 			*dst = append(*dst, bpf.RawInstruction{
@@ -143,6 +166,16 @@ func program(dst *[]bpf.RawInstruction, most int) func(netlink.Attribute) error 
 				K:  binary.NativeEndian.Uint32(b[4:]),
 			})
 		}
-		return nil
+		return checkProgram(*dst)
 	}
+}
+
+// checkProgram refuses what no BPF machine runs: jumps out of the program, and
+// an end without a return.
+func checkProgram(prog []bpf.RawInstruction) error {
+	instructions, _ := bpf.Disassemble(prog)
+	if _, err := bpf.NewVM(instructions); err != nil {
+		return refusal{syscall.EINVAL, "the kernel refuses the program"}
+	}
+	return nil
 }

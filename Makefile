@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every target that one needs by name; "make" lists them. What is built goes to
+# bin/ (programs) and build/ (all else).
+
+SHELL := /bin/bash -o pipefail
+VERSION := 0.1.0
+KERNELS := 6.1 6.12
+
+# What make soak takes.
+SOAK := 30m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what building and testing need (Debian 12)
+	@packaging/setup.sh
+
+.PHONY: build
+build: ## build agentd, policyd and mbctl into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' \
+		-o bin/ ./agentd ./policyd ./mbctl
+
+.PHONY: kmod kmod-debug
+kmod: $(KERNELS:%=kmod-%) ## build mbchain.ko for each kernel, build/kmod/RELEASE/
+kmod-debug: $(KERNELS:%=kmod-debug-%) ## the same with its self-tests, build/kmod-debug/
+
+.PHONY: $(KERNELS:%=kmod-%) $(KERNELS:%=kmod-debug-%)
+$(KERNELS:%=kmod-%): kmod-%:
+	@echo "mbchain.ko for $*"
+	@packaging/build-kmod.sh $* build/kmod MBC_VERSION=$(VERSION)
+$(KERNELS:%=kmod-debug-%): kmod-debug-%:
+	@echo "mbchain.ko with self-tests for $*"
+	@packaging/build-kmod.sh $* build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y
+
+.PHONY: check
+check: ## gofmt, vet, staticcheck, licences, shellcheck, sparse
+	@go run ./tests/runner --tier lint
+
+.PHONY: proto
+proto: ## generate proto/ anew; needs protobuf-compiler
+	@mkdir -p build/tools
+	go build -o build/tools/ google.golang.org/protobuf/cmd/protoc-gen-go \
+		connectrpc.com/connect/cmd/protoc-gen-connect-go
+	cd proto && go generate ./...
+
+.PHONY: test
+test: setup ## every tier of tests; the last line is "N passed, N failed"
+	@go run ./tests/runner
+
+.PHONY: demo demo-shell
+demo: setup build kmod-6.12 ## a chain at work, in a guest, in under 3 minutes
+	@tests/demo/run
+demo-shell: setup build kmod-6.12 ## a prompt in the running lab of the demo
+	@tests/demo/run --shell
+
+.PHONY: bench
+bench: setup build kmod ## instructions per packet, into build/bench.json
+	@tests/bench/run
+
+.PHONY: soak
+soak: setup ## the guest tiers over and over, for SOAK=30m
+	@go run ./tests/runner --tier build,vm-6.1,vm-6.12 --for $(SOAK)
+
+.PHONY: clean
+clean: ## remove bin/ and build/, but for the kernels' downloads
+	rm -rf bin
+	find build -mindepth 1 -maxdepth 1 -not -name kernels -exec rm -rf {} +

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"mbchain/chain"
+)
+
+// config is what the command line and the environment say.
+type config struct {
+	name      string
+	addresses []netip.Addr // none: those that the host has at the moment
+	policyd   string
+	socket    string
+	state     string
+	nfTypes   []string
+	logLevel  slog.Level
+}
+
+func flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{
+			Name: "name", EnvVars: []string{"MBCHAIN_NAME"}, DefaultText: "the host name",
+			Usage: "`NAME` of this host in the domain: a-z, 0-9, '.' and '-', at most 63",
+		},
+		&cli.StringSliceFlag{
+			Name: "address", EnvVars: []string{"MBCHAIN_ADDRESS"}, DefaultText: "all global unicast IPv4 addresses",
+			Usage: "`ADDRESS` of this host that subsessions may use (may be repeated)",
+		},
+		&cli.StringFlag{
+			Name: "policyd", EnvVars: []string{"MBCHAIN_POLICYD"}, Value: "127.0.0.1:7400",
+			Usage: "`ADDRESS:PORT` of the policy server",
+		},
+		&cli.StringFlag{
+			Name: "socket", EnvVars: []string{"MBCHAIN_SOCKET"}, Value: "/run/mbchain/agentd.sock",
+			Usage: "`PATH` of the unix socket for mbctl --agent",
+		},
+		&cli.StringFlag{
+			Name: "state", EnvVars: []string{"MBCHAIN_STATE"}, Value: "/var/lib/mbchain/agentd",
+			Usage: "`DIRECTORY` for the last good subpolicy",
+		},
+		&cli.StringSliceFlag{
+			Name: "nf-type", EnvVars: []string{"MBCHAIN_NF_TYPE"},
+			Usage: "`TYPE` of network function that this host offers (may be repeated)",
+		},
+		&cli.StringFlag{
+			Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
+			Usage: "`LEVEL` from which on events are logged: debug, info, warn or error",
+		},
+	}
+}
+
+// nameForm is that of SubscribeRequest.host in proto/agent.proto.
+var nameForm = regexp.MustCompile(`^[a-z0-9.-]{1,63}$`)
+
+func newConfig(c *cli.Context) (*config, error) {
+	if c.Args().Present() {
+		return nil, fmt.Errorf("unknown argument %q", c.Args().First())
+	}
+	cfg := &config{
+		name:    c.String("name"),
+		policyd: c.String("policyd"),
+		socket:  c.String("socket"),
+		state:   c.String("state"),
+		nfTypes: c.StringSlice("nf-type"),
+	}
+	var err error
+	if cfg.name == "" {
+		if cfg.name, err = hostName(); err != nil {
+			return nil, err
+		}
+	}
+	if !nameForm.MatchString(cfg.name) {
+		return nil, fmt.Errorf("--name %q: not of a-z, 0-9, '.' and '-', 1 to 63 of them", cfg.name)
+	}
+	if err := checkServer(cfg.policyd); err != nil {
+		return nil, fmt.Errorf("--policyd %q: %w", cfg.policyd, err)
+	}
+	for _, s := range c.StringSlice("address") {
+		addr, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("--address %q: no IP address", s)
+		}
+		if !addr.Is4() || !chain.IsUnicast(addr) {
+			return nil, fmt.Errorf("--address %q: no unicast IPv4 address", s)
+		}
+		cfg.addresses = append(cfg.addresses, addr)
+	}
+	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))
+	}
+	return cfg, nil
+}
+
+func hostName() (string, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("get host name: %w (say --name)", err)
+	}
+	return strings.ToLower(name), nil
+}
+
+// checkServer says what is wrong with an ADDRESS:PORT; the address may be a
+// name.
+func checkServer(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("not of the form ADDRESS:PORT")
+	}
+	if host == "" {
+		return errors.New("no address")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("port %q is not from 1 to 65535", port)
+	}
+	return nil
+}
+
+// hostAddresses returns what subsessions may use: the addresses that were
+// configured, or those that the host has now.
+func (c *config) hostAddresses() ([]netip.Addr, error) {
+	if len(c.addresses) > 0 {
+		return c.addresses, nil
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("list addresses: %w", err)
+	}
+	return globalIPv4(addrs), nil
+}
+
+// globalIPv4 returns the global unicast IPv4 addresses among those of the
+// interfaces, in order, each once.
+func globalIPv4(addrs []net.Addr) []netip.Addr {
+	var out []netip.Addr
+	seen := make(map[netip.Addr]bool)
+	for _, a := range addrs {
+		prefix, isPrefix := a.(*net.IPNet)
+		if !isPrefix {
+			continue
+		}
+		addr, _ := netip.AddrFromSlice(prefix.IP)
+		addr = addr.Unmap()
+		if addr.Is4() && addr.IsGlobalUnicast() && chain.IsUnicast(addr) && !seen[addr] {
+			seen[addr] = true
+			out = append(out, addr)
+		}
+	}
+	return out
+}

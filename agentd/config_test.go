@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"mbchain/agentd/internal/agent/agenttest"
+)
+
+func TestWrongUseIsExplained(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"flag", []string{"--colour"}, "flag provided but not defined: -colour"},
+		{"argument", []string{"start"}, `unknown argument "start"`},
+		{"name", []string{"--name", "MB 1"}, `--name "MB 1": not of a-z, 0-9, '.' and '-', 1 to 63 of them`},
+		{"address", []string{"--address", "mb1"}, `--address "mb1": no IP address`},
+		{"address of IPv6", []string{"--address", "2001:db8::1"}, `--address "2001:db8::1": no unicast IPv4 address`},
+		{"address of a group", []string{"--address", "224.0.0.1"}, `--address "224.0.0.1": no unicast IPv4 address`},
+		{"policyd without a port", []string{"--policyd", "policyd1"}, `--policyd "policyd1": not of the form ADDRESS:PORT`},
+		{"policyd without an address", []string{"--policyd", ":7400"}, `--policyd ":7400": no address`},
+		{"policyd's port", []string{"--policyd", "policyd1:http"}, `--policyd "policyd1:http": port "http" is not from 1 to 65535`},
+		{"log level", []string{"--log-level", "loud"}, `--log-level "loud": not debug, info, warn or error`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var out, stderr bytes.Buffer
+			args := append([]string{"agentd", "--name", "mb1"}, test.args...)
+			if status := start(t.Context(), args, &out, &stderr, agenttest.NewModule()); status != 2 {
+				t.Errorf("exit status %d, want 2", status)
+			}
+			want := "agentd: " + test.want + "\nRun 'agentd --help' for usage.\n"
+			if diff := cmp.Diff(want, stderr.String()); diff != "" {
+				t.Errorf("stderr (-want +got):\n%s", diff)
+			}
+			if out.Len() != 0 {
+				t.Errorf("stdout: %s", &out)
+			}
+		})
+	}
+}
+
+func TestHelpHasExamplesAndVersionIsShort(t *testing.T) {
+	tests := []struct {
+		flag string
+		want []string
+	}{
+		{"--help", []string{"Examples:", "agentd --policyd 10.255.0.100:7400", "MBCHAIN_POLICYD", "Exit status"}},
+		{"--version", []string{"agentd version dev\n"}},
+	}
+	for _, test := range tests {
+		t.Run(test.flag, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if status := start(t.Context(), []string{"agentd", test.flag}, &stdout, &stderr, agenttest.NewModule()); status != 0 {
+				t.Errorf("exit status %d, want 0: %s", status, &stderr)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stdout.String(), want) {
+					t.Errorf("stdout does not contain %q:\n%s", want, &stdout)
+				}
+			}
+		})
+	}
+}
+
+func TestGlobalIPv4(t *testing.T) {
+	var addrs []net.Addr
+	for _, s := range []string{
+		"127.0.0.1/8", "10.0.0.2/32", "10.1.1.2/30", "::1/128", "2001:db8::1/64", "169.254.3.4/16", "10.0.0.2/32",
+	} {
+		ip, network, err := net.ParseCIDR(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, &net.IPNet{IP: ip, Mask: network.Mask})
+	}
+	want := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.1.2")}
+	if diff := cmp.Diff(want, globalIPv4(addrs), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+}

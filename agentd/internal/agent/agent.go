@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/proto"
+)
+
+// A Kernel is the module of this network namespace; see package kernel.
+type Kernel interface {
+	Info(ctx context.Context) (kernel.Info, error)
+	SetKeys(ctx context.Context, keys []*proto.SetupKey) error
+	LoadPolicy(ctx context.Context, sub *proto.Subpolicy) error
+	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
+	Counters(ctx context.Context) ([]*proto.Counter, error)
+	Watch(ctx context.Context, handle func(kernel.Event)) error
+}
+
+// A Disk keeps the last good subpolicy; see package state.
+type Disk interface {
+	Load() (*proto.Subpolicy, error)
+	Save(sub *proto.Subpolicy) error
+}
+
+// Policyd is who the agent follows; see package push.
+type Policyd interface {
+	Connected() bool
+	Acknowledge(ctx context.Context, a subpolicy.Acknowledge)
+	Resubscribe()
+}
+
+// Config says what an [Agent] is.
+type Config struct {
+	Host          string // its name
+	NFTypes       []string
+	Policyd       string // address and port that it follows
+	AgentVersion  string
+	KernelRelease string
+	// Addresses returns those that subsessions may use, at this moment.
+	Addresses func() ([]netip.Addr, error)
+	Log       *slog.Logger
+}
+
+// An Agent is the agent of one host.
+type Agent struct {
+	config  Config
+	kernel  Kernel
+	disk    Disk
+	policyd Policyd
+	log     *slog.Logger
+	began   time.Time
+
+	offers chan subpolicy.Event // to the machine
+	prompt chan struct{}        // probe now
+
+	mu         sync.Mutex
+	status     subpolicy.Status // the machine's, for others to read
+	registered []netip.Addr     // what policyd was told
+	replaced   chan struct{}    // closed when the module is gone or another one
+}
+
+// New returns an agent that has done nothing yet.
+func New(config Config, k Kernel, d Disk, p Policyd) *Agent {
+	return &Agent{
+		config: config, kernel: k, disk: d, policyd: p,
+		log:      config.Log,
+		began:    time.Now(),
+		offers:   make(chan subpolicy.Event),
+		prompt:   make(chan struct{}, 1),
+		replaced: make(chan struct{}),
+	}
+}
+
+// Name returns the host's name.
+func (a *Agent) Name() string { return a.config.Host }
+
+// Run works until ctx is done. It leaves the module as it is.
+func (a *Agent) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { a.follow(ctx); return nil })
+	group.Go(func() error { a.watch(ctx); return nil })
+	return group.Wait()
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/proto"
+)
+
+// disk is a Disk in memory.
+type disk struct {
+	mu      sync.Mutex
+	sub     *proto.Subpolicy
+	loadErr error
+	saveErr error
+}
+
+func (d *disk) Load() (*proto.Subpolicy, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sub, d.loadErr
+}
+
+func (d *disk) Save(sub *proto.Subpolicy) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.saveErr == nil {
+		d.sub = sub
+	}
+	return d.saveErr
+}
+
+var errDisk = errors.New("disk is broken")
+
+// policyd is a Policyd that notes the answers.
+type policyd struct {
+	acks chan subpolicy.Acknowledge
+	mu   sync.Mutex
+	subs int // calls of Resubscribe
+}
+
+func newPolicyd() *policyd { return &policyd{acks: make(chan subpolicy.Acknowledge, 16)} }
+
+func (p *policyd) Connected() bool { return true }
+
+func (p *policyd) Acknowledge(_ context.Context, a subpolicy.Acknowledge) { p.acks <- a }
+
+func (p *policyd) Resubscribe() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.subs++
+}
+
+func (p *policyd) resubscribed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.subs
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/chain"
+	"mbchain/proto"
+)
+
+// defaultLimit is what agent.proto promises for a limit of 0.
+const defaultLimit = 10000
+
+// Registration returns what policyd should know of this host now.
+func (a *Agent) Registration(ctx context.Context) *proto.SubscribeRequest {
+	addresses, err := a.config.Addresses()
+	if err != nil {
+		a.log.Warn("addresses not read", "error", err)
+	}
+	if addresses == nil {
+		addresses = []netip.Addr{}
+	}
+	a.mu.Lock()
+	a.registered = addresses
+	a.mu.Unlock()
+	status := a.Status(ctx)
+	r := &proto.SubscribeRequest{
+		NfTypes: a.config.NFTypes, RunningVersion: status.GetPolicyVersion(), Status: status,
+	}
+	for _, addr := range addresses {
+		r.Addresses = append(r.Addresses, addr.String())
+	}
+	return r
+}
+
+// Offer hands a subpolicy of policyd to the machine.
+func (a *Agent) Offer(ctx context.Context, ref subpolicy.Ref, sub *proto.Subpolicy) {
+	select {
+	case a.offers <- subpolicy.Offered{Ref: ref, Subpolicy: sub}:
+	case <-ctx.Done():
+	}
+}
+
+// Answer answers a query of policyd.
+func (a *Agent) Answer(ctx context.Context, query *proto.Query) *proto.AnswerRequest {
+	answer := new(proto.AnswerRequest)
+	var err error
+	switch q := query.GetBody().(type) {
+	case *proto.Query_Sessions:
+		limit := int(q.Sessions.GetLimit())
+		if limit == 0 {
+			limit = defaultLimit
+		}
+		answer.Sessions, answer.Truncated, err = a.Sessions(ctx, q.Sessions.GetId(), limit)
+	case *proto.Query_Stats:
+		answer.Counters, err = a.Counters(ctx)
+		answer.Status = a.Status(ctx)
+	case *proto.Query_Status:
+		answer.Status = a.Status(ctx)
+	default:
+		err = fmt.Errorf("answer query: agentd %s does not know it", a.config.AgentVersion)
+	}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	return answer
+}
+
+// Sessions returns at most limit sessions whose id begins with prefix, in the
+// order of their ids, and whether there are more.
+func (a *Agent) Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error) {
+	if len(prefix) > chain.SessionIDLen {
+		return nil, false, fmt.Errorf("list sessions: id has %d bytes, %d are the limit", len(prefix), chain.SessionIDLen)
+	}
+	sessions, more, err := a.kernel.Sessions(ctx, prefix, limit)
+	for _, s := range sessions {
+		s.Host = a.config.Host
+	}
+	return sessions, more, err
+}
+
+// Counters returns the module's counters.
+func (a *Agent) Counters(ctx context.Context) ([]*proto.Counter, error) {
+	return a.kernel.Counters(ctx)
+}
+
+// Status returns what there is to say of the host. Without a module its part
+// is empty, and policy_error says why.
+func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
+	a.mu.Lock()
+	machine := a.status
+	a.mu.Unlock()
+	s := &proto.HostStatus{
+		Host:             a.config.Host,
+		AgentVersion:     a.config.AgentVersion,
+		Kernel:           a.config.KernelRelease,
+		PolicydConnected: a.policyd.Connected(),
+		UptimeMs:         uint64(time.Since(a.began).Milliseconds()),
+		Policyd:          a.config.Policyd,
+		OfferedVersion:   machine.Offered,
+		PolicyError:      machine.Problem,
+	}
+	info, err := a.kernel.Info(ctx)
+	if err != nil {
+		s.PolicyError = err.Error()
+		return s
+	}
+	s.ModuleVersion = info.ModuleVersion
+	s.Sessions, s.MaxSessions, s.SessionBytes = info.Sessions, info.MaxSessions, info.SessionBytes
+	s.PolicyVersion, s.Rules = info.Version, info.Rules
+	return s
+}

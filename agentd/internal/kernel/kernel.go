@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/genl"
+	"mbchain/proto"
+)
+
+// Info describes the module and what it runs.
+type Info struct {
+	subpolicy.Module
+	ModuleVersion string
+	Rules         uint32
+	Sessions      uint32 // live now
+	MaxSessions   uint32
+	SessionBytes  uint32 // memory of one session
+}
+
+// A Kernel speaks to the module of one network namespace.
+type Kernel struct {
+	dial genl.Dialer
+
+	mu     sync.Mutex
+	client *genl.Client // nil: none yet
+}
+
+// New returns a kernel that dials, for the network namespace of this process,
+// when it is first needed.
+func New() *Kernel { return &Kernel{dial: genl.Dial} }
+
+// Close gives the connection back. A later call dials again.
+func (k *Kernel) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		return nil
+	}
+	err := k.client.Close()
+	k.client = nil
+	return err
+}
+
+// dialled returns the client, and dials if there is none. A client finds a
+// module that was loaded anew by itself, and is kept.
+func (k *Kernel) dialled() (*genl.Client, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		client, err := genl.NewClient(k.dial)
+		if err != nil {
+			return nil, classified(err)
+		}
+		k.client = client
+	}
+	return k.client, nil
+}
+
+// doubt gives a client up whose failure nothing explains, and classifies the
+// failure.
+func (k *Kernel) doubt(ctx context.Context, client *genl.Client, err error) error {
+	var refused *genl.RefusedError
+	if ctx.Err() != nil || errors.As(err, &refused) || errors.Is(err, genl.ErrNotSupported) {
+		return classified(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == client {
+		k.client = nil
+		_ = client.Close()
+	}
+	return classified(err)
+}
+
+// Info asks the module what it is and runs.
+func (k *Kernel) Info(ctx context.Context) (Info, error) {
+	client, err := k.dialled()
+	if err != nil {
+		return Info{}, err
+	}
+	i, err := client.Info(ctx)
+	if err != nil {
+		return Info{}, k.doubt(ctx, client, err)
+	}
+	info := Info{
+		Module:        subpolicy.Module{Version: i.PolicyVersion, KeyIDs: i.KeyIDs},
+		ModuleVersion: i.ModuleVersion,
+		Rules:         i.Rules,
+		Sessions:      i.Sessions,
+		MaxSessions:   i.Config.MaxSessions,
+		SessionBytes:  i.SessionBytes,
+	}
+	if i.PolicyVersion == 0 {
+		return info, nil
+	}
+	p, err := client.Policy(ctx)
+	if err != nil {
+		return Info{}, classified(err)
+	}
+	info.Version, info.Seed = p.Version, p.Seed[:]
+	return info, nil
+}
+
+// SetKeys replaces the set-up keys. The first one signs.
+func (k *Kernel) SetKeys(ctx context.Context, keys []*proto.SetupKey) error {
+	out := make([]genl.Key, 0, len(keys))
+	for _, key := range keys {
+		if len(key.GetSecret()) != genl.KeyLen {
+			return fmt.Errorf("set keys: key %d has %d bytes instead of %d",
+				key.GetId(), len(key.GetSecret()), genl.KeyLen)
+		}
+		out = append(out, genl.Key{ID: key.GetId(), Secret: genl.Secret(key.GetSecret())})
+	}
+	client, err := k.dialled()
+	if err != nil {
+		return err
+	}
+	return classified(client.SetKeys(ctx, out))
+}
+
+// LoadPolicy compiles a subpolicy and replaces the running one by it, at once
+// and whole, or not at all. Its keys are left out: see [Kernel.SetKeys].
+func (k *Kernel) LoadPolicy(ctx context.Context, sub *proto.Subpolicy) error {
+	p, err := compile(sub)
+	if err != nil {
+		return fmt.Errorf("compile subpolicy: %w", err)
+	}
+	client, err := k.dialled()
+	if err != nil {
+		return err
+	}
+	return classified(client.LoadPolicy(ctx, p))
+}
+
+// Counters returns the module's counters in its order.
+func (k *Kernel) Counters(ctx context.Context) ([]*proto.Counter, error) {
+	client, err := k.dialled()
+	if err != nil {
+		return nil, err
+	}
+	counters, err := client.Stats(ctx)
+	if err != nil {
+		return nil, classified(err)
+	}
+	out := make([]*proto.Counter, 0, len(counters))
+	for _, c := range counters {
+		out = append(out, &proto.Counter{Name: c.Name, Value: c.Value})
+	}
+	return out, nil
+}

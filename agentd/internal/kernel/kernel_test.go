@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/chain"
+	"mbchain/genl"
+	"mbchain/genl/genlfake"
+	"mbchain/proto"
+)
+
+var (
+	secret     = []byte("kkkkkkkkkkkkkkkk")
+	seed       = []byte("seedseedseedseed")
+	compareNet = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})
+)
+
+// start returns a Kernel in front of a fake module.
+func start(t *testing.T) (*Kernel, *genlfake.Kernel) {
+	module := genlfake.New()
+	k := &Kernel{dial: module.Dial}
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := module.Connections(); n != 0 {
+			t.Errorf("%d connections are left open", n)
+		}
+	})
+	return k, module
+}
+
+// sub is a subpolicy with one of everything.
+func sub() *proto.Subpolicy {
+	return &proto.Subpolicy{
+		Version: 7,
+		Seed:    seed,
+		Types: []*proto.NFType{
+			{Name: "firewall", Instances: []*proto.Instance{
+				{Address: "10.0.0.2", Weight: 2, Name: "mb1"}, {Address: "10.0.0.4", Weight: 1},
+			}},
+			{Name: "ids", Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
+		},
+		Rules: []*proto.Rule{
+			{Number: 1, Predicate: "dstport=80 & srcip=10.0.0.0/24", Types: []uint32{0, 1}},
+			{Number: 4, Predicate: "any", BypassOnFailure: true},
+		},
+		Hosts: []string{"10.0.0.1", "2001:db8::1", "10.0.0.5"},
+	}
+}
+
+func TestLoadPolicyLoadsWhatPolicydMeans(t *testing.T) {
+	k, module := start(t)
+	if err := k.LoadPolicy(t.Context(), sub()); err != nil {
+		t.Fatal(err)
+	}
+	want := &genl.Policy{
+		Version: 7,
+		Seed:    [16]byte(seed),
+		Types: []genl.Type{
+			{Name: "firewall", Instances: []genl.Instance{
+				{Addr: netip.MustParseAddr("10.0.0.2"), Weight: 2}, {Addr: netip.MustParseAddr("10.0.0.4"), Weight: 1},
+			}},
+			{Name: "ids", Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
+		},
+		Rules: []genl.Rule{
+			{ID: 1, OnFailure: genl.Block, Types: []uint16{0, 1}},
+			{ID: 4, OnFailure: genl.Bypass},
+		},
+		Hosts: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.5")},
+	}
+	got := module.Policy()
+	diff := cmp.Diff(want, got, compareNet, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(genl.Policy{}, "Programs"))
+	if diff != "" {
+		t.Errorf("policy in the module (-want +got):\n%s", diff)
+	}
+	if len(got.Programs) != 1 {
+		t.Errorf("%d programs, want 1", len(got.Programs))
+	}
+}
+
+func TestLoadPolicySaysWhatItCannotRead(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*proto.Subpolicy)
+		want   string
+	}{
+		{"seed", func(s *proto.Subpolicy) { s.Seed = s.Seed[:3] }, "compile subpolicy: seed has 3 bytes instead of 16"},
+		{"instance", func(s *proto.Subpolicy) { s.Types[1].Instances[0].Address = "mb2" },
+			`compile subpolicy: type 1 ("ids"): instance "mb2": `},
+		{"predicate", func(s *proto.Subpolicy) { s.Rules[1].Predicate = "colour=red" }, "compile subpolicy: rule 4: "},
+		{"type number", func(s *proto.Subpolicy) { s.Rules[0].Types[1] = 65536 },
+			"compile subpolicy: rule 1: type number 65536, there are at most 256"},
+		{"host", func(s *proto.Subpolicy) { s.Hosts[0] = "client" }, `compile subpolicy: host "client": `},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			k, module := start(t)
+			s := sub()
+			test.change(s)
+			err := k.LoadPolicy(t.Context(), s)
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("load: %v, want %s...", err, test.want)
+			}
+			if module.Policy() != nil {
+				t.Error("the module has a policy all the same")
+			}
+		})
+	}
+}
+
+func TestSetKeysKeepsTheirOrder(t *testing.T) {
+	k, module := start(t)
+	keys := []*proto.SetupKey{{Id: 9, Secret: secret}, {Id: 4, Secret: seed}}
+	if err := k.SetKeys(t.Context(), keys); err != nil {
+		t.Fatal(err)
+	}
+	want := []genl.Key{{ID: 9, Secret: genl.Secret(secret)}, {ID: 4, Secret: genl.Secret(seed)}}
+	if diff := cmp.Diff(want, module.Keys()); diff != "" {
+		t.Errorf("keys in the module (-want +got):\n%s", diff)
+	}
+	err := k.SetKeys(t.Context(), []*proto.SetupKey{{Id: 9, Secret: secret[:4]}})
+	if err == nil || err.Error() != "set keys: key 9 has 4 bytes instead of 16" {
+		t.Errorf("set a short key: %v", err)
+	}
+}
+
+func TestInfoSaysWhatTheModuleRuns(t *testing.T) {
+	k, module := start(t)
+	want := Info{ModuleVersion: genlfake.Version, MaxSessions: module.Config().MaxSessions, SessionBytes: 1024}
+	check := func() {
+		t.Helper()
+		got, err := k.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("info (-want +got):\n%s", diff)
+		}
+	}
+	check()
+	if err := k.SetKeys(t.Context(), []*proto.SetupKey{{Id: 3, Secret: secret}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.LoadPolicy(t.Context(), sub()); err != nil {
+		t.Fatal(err)
+	}
+	want.Module = subpolicy.Module{Version: 7, Seed: seed, KeyIDs: []uint32{3}}
+	want.Rules = 2
+	check()
+}
+
+func TestErrorsTellWhatPasses(t *testing.T) {
+	tests := []struct {
+		name   string
+		before func(*genlfake.Kernel)
+		want   error // nil: of no kind
+	}{
+		{"no module", (*genlfake.Kernel).Unload, ErrAbsent},
+		{"another loader", func(m *genlfake.Kernel) { m.Refuse(genlfake.PolicyBegin, syscall.EBUSY, "") }, ErrPasses},
+		{"no memory", func(m *genlfake.Kernel) { m.Refuse(genlfake.PolicyAdd, syscall.ENOMEM, "") }, ErrPasses},
+		{"loaded anew meanwhile", func(m *genlfake.Kernel) { m.Refuse(genlfake.PolicyCommit, syscall.ENOENT, "no policy was begun") }, ErrPasses},
+		{"not to its taste", func(m *genlfake.Kernel) { m.Refuse(genlfake.PolicyCommit, syscall.EINVAL, "odd rule") }, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			k, module := start(t)
+			test.before(module)
+			err := k.LoadPolicy(t.Context(), sub())
+			if err == nil {
+				t.Fatal("load succeeds")
+			}
+			for _, kind := range []error{ErrAbsent, ErrPasses} {
+				if got, want := errors.Is(err, kind), kind == test.want; got != want {
+					t.Errorf("load: %v: is %v: %t, want %t", err, kind, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestKernelOutlivesTheModule(t *testing.T) {
+	k, module := start(t)
+	module.Unload()
+	if _, err := k.Info(t.Context()); !errors.Is(err, ErrAbsent) {
+		t.Fatalf("info without a module: %v, want ErrAbsent", err)
+	}
+	for range 2 {
+		module.Load()
+		if _, err := k.Info(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		module.Unload()
+		if _, err := k.Info(t.Context()); !errors.Is(err, ErrAbsent) {
+			t.Fatalf("info without a module: %v, want ErrAbsent", err)
+		}
+		if _, _, err := k.Sessions(t.Context(), nil, 0); !errors.Is(err, ErrAbsent) {
+			t.Fatalf("sessions without a module: %v, want ErrAbsent", err)
+		}
+	}
+}
+
+func TestCountersComeInTheModulesOrder(t *testing.T) {
+	k, module := start(t)
+	module.Count(genl.ReasonHdrMAC, 3)
+	got, err := k.Counters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]*proto.Counter{
+		0:                          {Name: "rewritten_in"},
+		int(genl.ReasonHdrMAC) - 1: {Name: "hdr_mac", Value: 3},
+	}
+	for i, c := range want {
+		if diff := cmp.Diff(c, got[i], protocmp.Transform()); diff != "" {
+			t.Errorf("counter %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+// middle is a session as a middlebox sees it.
+func middle(first byte) genl.Session {
+	tuple := func(src, dst string) chain.FiveTuple {
+		return chain.FiveTuple{
+			Source: netip.MustParseAddrPort(src), Destination: netip.MustParseAddrPort(dst), Protocol: chain.ProtocolTCP,
+		}
+	}
+	return genl.Session{
+		ID:    chain.SessionID{first, 0xab},
+		Role:  chain.RoleMiddle,
+		State: chain.StateEstablished,
+		Super: tuple("10.0.0.1:40000", "10.0.0.4:80"),
+		Left: &genl.Subsession{
+			Tuple: tuple("10.0.0.1:61001", "10.0.0.2:61002"), InPackets: 1, InBytes: 2, OutPackets: 3, OutBytes: 4,
+		},
+		Right: &genl.Subsession{
+			Tuple: tuple("10.0.0.2:61003", "10.0.0.4:61004"), InPackets: 5, InBytes: 6, OutPackets: 7, OutBytes: 8,
+		},
+		Hops: []netip.Addr{netip.MustParseAddr("10.0.0.4")},
+		Age:  1500 * time.Millisecond,
+		Idle: 20 * time.Millisecond,
+	}
+}
+
+func wantMiddle(first byte) *proto.Session {
+	return &proto.Session{
+		Id:    []byte{first, 0xab, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		Role:  proto.Role_ROLE_MIDDLE,
+		State: "established",
+		Super: &proto.Tuple{Source: "10.0.0.1", SourcePort: 40000, Destination: "10.0.0.4", DestinationPort: 80, Protocol: 6},
+		Left: &proto.Side{
+			Tuple:     &proto.Tuple{Source: "10.0.0.1", SourcePort: 61001, Destination: "10.0.0.2", DestinationPort: 61002, Protocol: 6},
+			InPackets: 1, InBytes: 2, OutPackets: 3, OutBytes: 4,
+		},
+		Right: &proto.Side{
+			Tuple:     &proto.Tuple{Source: "10.0.0.2", SourcePort: 61003, Destination: "10.0.0.4", DestinationPort: 61004, Protocol: 6},
+			InPackets: 5, InBytes: 6, OutPackets: 7, OutBytes: 8,
+		},
+		Hops:  []string{"10.0.0.4"},
+		AgeMs: 1500, IdleMs: 20,
+	}
+}
+
+func TestSessionsAreFoundByPrefixInOrder(t *testing.T) {
+	k, module := start(t)
+	client := middle(3)
+	client.Role, client.Left, client.Rule, client.PolicyVersion = chain.RoleClient, nil, 4, 7
+	wantClient := wantMiddle(3)
+	wantClient.Role, wantClient.Left, wantClient.Rule, wantClient.PolicyVersion = proto.Role_ROLE_CLIENT, nil, 4, 7
+	for _, s := range []genl.Session{client, middle(2), middle(1)} {
+		module.AddSession(s)
+	}
+	id := wantMiddle(2).GetId()
+	tests := []struct {
+		name   string
+		prefix []byte
+		limit  int
+		want   []*proto.Session
+		more   bool
+	}{
+		{"all", nil, 0, []*proto.Session{wantMiddle(1), wantMiddle(2), wantClient}, false},
+		{"as many as there are", nil, 3, []*proto.Session{wantMiddle(1), wantMiddle(2), wantClient}, false},
+		{"some", nil, 2, []*proto.Session{wantMiddle(1), wantMiddle(2)}, true},
+		{"by prefix", []byte{3}, 1, []*proto.Session{wantClient}, false},
+		{"by id", id, 1, []*proto.Session{wantMiddle(2)}, false},
+		{"none by prefix", []byte{3, 0}, 1, nil, false},
+		{"none by id", append([]byte{9}, id[1:]...), 1, nil, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, more, err := k.Sessions(t.Context(), test.prefix, test.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got, protocmp.Transform(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("sessions (-want +got):\n%s", diff)
+			}
+			if more != test.more {
+				t.Errorf("more is %t, want %t", more, test.more)
+			}
+		})
+	}
+}

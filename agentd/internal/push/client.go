@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/proto"
+)
+
+// A Handler is who the pushes are for. Its methods are called from several
+// goroutines.
+type Handler interface {
+	// Registration returns what policyd should know of this host now.
+	Registration(ctx context.Context) *proto.SubscribeRequest
+	// Offer takes a subpolicy; [Client.Acknowledge] answers it. The
+	// subpolicy is the handler's.
+	Offer(ctx context.Context, ref subpolicy.Ref, sub *proto.Subpolicy)
+	// Answer answers a query. Host and nonce are filled in by the client.
+	Answer(ctx context.Context, query *proto.Query) *proto.AnswerRequest
+}
+
+// Config says whom a [Client] follows, and how.
+type Config struct {
+	Host    string // this host's name
+	Policyd string // address and port
+	Log     *slog.Logger
+	// Dial opens a TCP connection; nil: as the system does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Random returns numbers in [0, 1); nil: unpredictable ones.
+	Random func() float64
+}
+
+// A Client follows policyd.
+type Client struct {
+	config Config
+
+	mu      sync.Mutex
+	streams uint64  // subscriptions begun; the number of the last one
+	current *stream // nil: none
+}
+
+// New returns a client that has not dialled yet.
+func New(config Config) *Client {
+	if config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: callTimeout}).DialContext
+	}
+	if config.Random == nil {
+		config.Random = rand.Float64
+	}
+	return &Client{config: config}
+}
+
+// Run follows policyd until ctx is done, and returns ctx's error.
+func (c *Client) Run(ctx context.Context, h Handler) error {
+	p := pause{random: c.config.Random}
+	log := c.config.Log.With("policyd", c.config.Policyd)
+	told := "" // the failure that was logged last
+	for {
+		began := time.Now()
+		connected, err := c.follow(ctx, h, log)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		// A subscription that ends at once again and again, because
+		// another host has taken this one's name, is no success.
+		if connected && time.Since(began) > MaxPause {
+			p.reset()
+		}
+		d := p.take()
+		level := slog.LevelDebug
+		if connected || told != err.Error() {
+			level, told = slog.LevelWarn, err.Error()
+		}
+		log.Log(ctx, level, "not subscribed", "error", err, "retry_in", d)
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// follow opens one subscription and follows it to its end. It reports whether
+// policyd pushed anything.
+func (c *Client) follow(ctx context.Context, h Handler, log *slog.Logger) (bool, error) {
+	c.mu.Lock()
+	c.streams++
+	s := newStream(c.config, c.streams)
+	c.mu.Unlock()
+
+	err := s.run(ctx, h, func() {
+		log.Info("subscribed")
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.current = s
+	})
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	connected := c.current == s
+	c.current = nil
+	return connected, err
+}
+
+// Connected reports whether policyd can reach this host now.
+func (c *Client) Connected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current != nil
+}
+
+// Acknowledge tells policyd what became of an offer. It returns when the
+// answer is on its way, or when nobody waits for it any more: an offer whose
+// subscription ended is made again on the next one.
+func (c *Client) Acknowledge(ctx context.Context, a subpolicy.Acknowledge) {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s == nil || s.number != a.Ref.Stream {
+		return
+	}
+	s.acknowledge(ctx, a)
+}
+
+// Resubscribe ends the subscription, if there is one, so that the next one
+// registers the host anew.
+func (c *Client) Resubscribe() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil {
+		c.current.cancel(errAgain)
+	}
+}
+
+var (
+	errAgain  = errors.New("the host is to be registered anew")
+	errEnded  = errors.New("policyd ended the subscription")
+	errSilent = fmt.Errorf("policyd was silent for %v", Silence)
+)

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package push follows policyd: it keeps one subscription open, hands over
+// what policyd pushes, and takes the answers back.
+//
+// A [Client] dials again whenever the subscription ends, however it ends, after
+// a pause that doubles from [MinPause] to [MaxPause] and varies at random, so
+// that a thousand hosts do not come back in the same instant. It never gives
+// up. A subscription that is silent for [Silence] counts as dead: policyd sends
+// something every 5 s.
+//
+// An acknowledgement that cannot be delivered ends the subscription: policyd
+// offers the subpolicy again on the next one, and is told then.
+//
+// The package imports proto, its services and, for [subpolicy.Ref], subpolicy.
+// A Client's methods may be called from several goroutines; Run once.
+package push

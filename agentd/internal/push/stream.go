@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package push
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"golang.org/x/sync/errgroup"
+
+	"mbchain/agentd/internal/subpolicy"
+	"mbchain/proto"
+	"mbchain/proto/protoconnect"
+)
+
+const (
+	// Silence is how long policyd may say nothing: three of its keep-alives.
+	Silence = 15 * time.Second
+	// callTimeout limits an acknowledgement or answer, and dialling. It is
+	// less than Silence, so that a slow call is what a log names.
+	callTimeout = 10 * time.Second
+	// maxPush is how large a push may be, in bytes: more than the largest
+	// subpolicy that the module takes.
+	maxPush = 64 << 20
+	// maxQueries is how many queries are worked on at once. policyd waits
+	// with the next ones.
+	maxQueries = 4
+	// maxAcks is how many acknowledgements wait to be sent. One offer has
+	// one or two; who comes too early waits.
+	maxAcks = 8
+)
+
+// stream is one subscription.
+type stream struct {
+	config Config
+	number uint64
+	client protoconnect.AgentServiceClient
+	close  func()                  // gives the connection back
+	cancel context.CancelCauseFunc // set by run
+
+	acks chan *proto.AcknowledgeRequest
+	done chan struct{} // closed when nobody reads acks any more
+}
+
+func newStream(config Config, number uint64) *stream {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	// One connection for each subscription, and none left over from a
+	// policyd that is gone.
+	transport := &http.Transport{Protocols: &protocols, DialContext: config.Dial}
+	return &stream{
+		config: config,
+		number: number,
+		client: protoconnect.NewAgentServiceClient(&http.Client{Transport: transport},
+			"http://"+config.Policyd, connect.WithReadMaxBytes(maxPush)),
+		close: transport.CloseIdleConnections,
+		acks:  make(chan *proto.AcknowledgeRequest, maxAcks),
+		done:  make(chan struct{}),
+	}
+}
+
+// run subscribes and follows the pushes; connected is called at the first one.
+// It returns why the subscription ended.
+func (s *stream) run(ctx context.Context, h Handler, connected func()) error {
+	defer s.close()
+	ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.sendAcks(ctx) })
+	group.Go(func() error { return s.receive(ctx, h, connected) })
+	return group.Wait()
+}
+
+func (s *stream) receive(ctx context.Context, h Handler, connected func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	silence := time.AfterFunc(Silence, func() { cancel(errSilent) })
+	defer silence.Stop()
+
+	var queries errgroup.Group
+	queries.SetLimit(maxQueries)
+	defer func() {
+		cancel(nil)
+		_ = queries.Wait() // they return nothing but nil
+	}()
+
+	registration := h.Registration(ctx)
+	registration.Host = s.config.Host
+	pushes, err := s.client.Subscribe(ctx, registration)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	defer func() { _ = pushes.Close() }()
+	for first := true; pushes.Receive(); first = false {
+		silence.Reset(Silence)
+		if first {
+			connected()
+		}
+		push := pushes.Msg()
+		switch body := push.GetBody().(type) {
+		case *proto.Push_Subpolicy:
+			h.Offer(ctx, subpolicy.Ref{Stream: s.number, Nonce: push.GetNonce()}, body.Subpolicy)
+		case *proto.Push_Query:
+			queries.Go(func() error { s.answer(ctx, h, push.GetNonce(), body.Query); return nil })
+		}
+		// A keep-alive needs no more, nor does a push of a later policyd.
+	}
+	return ended(ctx, pushes.Err())
+}
+
+// ended says why a subscription is over: ctx knows better than the transport.
+func ended(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err == nil {
+		return errEnded
+	}
+	return fmt.Errorf("subscribe: %w", err)
+}
+
+func (s *stream) answer(ctx context.Context, h Handler, nonce uint64, query *proto.Query) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer := h.Answer(ctx, query)
+	answer.Host, answer.Nonce = s.config.Host, nonce
+	// policyd misses an answer that does not come, and says so to whom
+	// asked; the subscription is none the worse for it.
+	if _, err := s.client.Answer(ctx, answer); err != nil {
+		s.config.Log.Debug("answer not delivered", "nonce", nonce, "error", err)
+	}
+}
+
+func (s *stream) acknowledge(ctx context.Context, a subpolicy.Acknowledge) {
+	request := &proto.AcknowledgeRequest{
+		Host: s.config.Host, Nonce: a.Ref.Nonce, Version: a.Version, Error: a.Err,
+	}
+	select {
+	case s.acks <- request:
+	case <-s.done:
+	case <-ctx.Done():
+	}
+}
+
+// sendAcks delivers acknowledgements in the order given, until ctx is done.
+func (s *stream) sendAcks(ctx context.Context) error {
+	defer close(s.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case request := <-s.acks:
+			if err := s.sendAck(ctx, request); err != nil {
+				return fmt.Errorf("acknowledge: %w", err)
+			}
+		}
+	}
+}
+
+func (s *stream) sendAck(ctx context.Context, request *proto.AcknowledgeRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.client.Acknowledge(ctx, request)
+	return err
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"mbchain/agentd/internal/agent"
+	"mbchain/agentd/internal/api"
+	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/push"
+	"mbchain/agentd/internal/state"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+const description = `agentd runs on every host of a domain. It loads the host's part of the policy
+into the mbchain module, and answers questions about the host. It needs
+CAP_NET_ADMIN. On SIGTERM it ends and leaves the module running.
+
+Examples:
+
+   A host whose name and addresses are what the system says:
+      agentd --policyd 10.255.0.100:7400
+
+   A middlebox, said explicitly:
+      agentd --name mb1 --address 10.0.0.2 --nf-type firewall --policyd 10.255.0.100:7400
+
+   The same from the environment, for a service manager:
+      MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
+
+Exit status: 0 after a signal, 1 when it cannot start or go on, 2 when it was
+called wrongly.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	status := start(ctx, os.Args, os.Stdout, os.Stderr, kernel.New())
+	stop()
+	os.Exit(status)
+}
+
+// usageError is one in how the program was called.
+type usageError struct{ error }
+
+// start runs the program in front of a module and returns its exit status.
+func start(ctx context.Context, args []string, stdout, stderr io.Writer, module agent.Kernel) int {
+	wrong := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+	app := &cli.App{
+		Name: "agentd", Usage: "agent of one host of an mbchain domain",
+		UsageText: "agentd [options]", Description: description, Version: version,
+		Flags: flags(), HideHelpCommand: true,
+		Writer: stdout, ErrWriter: stderr,
+		OnUsageError:   wrong,
+		ExitErrHandler: func(*cli.Context, error) {}, // the status is start's to choose
+		Action: func(c *cli.Context) error {
+			cfg, err := newConfig(c)
+			if err != nil {
+				return usageError{err}
+			}
+			return run(c.Context, cfg, stderr, module)
+		},
+	}
+	err := app.RunContext(ctx, args)
+	if err == nil {
+		return 0
+	}
+	_, _ = fmt.Fprintf(stderr, "agentd: %v\n", err)
+	if errors.As(err, new(usageError)) {
+		_, _ = fmt.Fprintln(stderr, "Run 'agentd --help' for usage.")
+		return 2
+	}
+	return 1
+}
+
+// run is the agent until ctx is done.
+func run(ctx context.Context, cfg *config, stderr io.Writer, module agent.Kernel) (err error) {
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	// Two agents of one host would undo each other's work: both of these
+	// are for one process.
+	disk, err := state.Open(cfg.state)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	ln, err := api.Listen(cfg.socket)
+	if err != nil {
+		return err
+	}
+	policyd := push.New(push.Config{Host: cfg.name, Policyd: cfg.policyd, Log: log})
+	a := agent.New(agent.Config{
+		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
+		AgentVersion: version, KernelRelease: kernelRelease(),
+		Addresses: cfg.hostAddresses, Log: log,
+	}, module, disk, policyd)
+
+	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
+		"socket", cfg.socket, "state_dir", cfg.state)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.Run(ctx) })
+	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
+	group.Go(func() error {
+		// It ends only with ctx.
+		_ = policyd.Run(ctx, a)
+		return nil
+	})
+	err = group.Wait()
+	log.Info("stopped; the module runs on")
+	return err
+}
+
+// kernelRelease is what uname -r prints, empty if nobody knows.
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return strings.TrimRight(string(u.Release[:]), "\x00")
+}

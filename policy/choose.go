@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/dchest/siphash"
+
+	"mbchain/chain"
+)
+
+// SeedLen is the length of a seed in bytes.
+const SeedLen = 16
+
+// Seed is the SipHash key of the instance choice. All hosts have the same
+// one, so all of them choose alike.
+type Seed [SeedLen]byte
+
+// SeedFromBytes makes a seed of exactly SeedLen bytes, as found in messages.
+func SeedFromBytes(b []byte) (Seed, error) {
+	if len(b) != SeedLen {
+		return Seed{}, fmt.Errorf("read seed: %d bytes instead of %d", len(b), SeedLen)
+	}
+	return Seed(b), nil
+}
+
+// String returns the seed as 32 hexadecimal digits.
+func (s Seed) String() string { return hex.EncodeToString(s[:]) }
+
+// Choice is the instance that a session gets of one NF type, and why.
+type Choice struct {
+	Instance Instance
+	Point    uint32 // place of the session in [0, Total)
+	Total    uint32 // sum of the weights of all instances
+}
+
+// Choose returns the instance of a type that a session gets: the first whose
+// running sum of weights exceeds the session's point. The point is a hash of
+// the five-tuple, client to server, and of index, the position of the type in
+// the chain from 0: the same type twice in one chain may give two instances.
+// The tuple is of IPv4.
+//
+// mbc_path_choose() in kmod/path.c computes the same, by the rule in
+// kmod/path.h; paper, section 3.2.
+func Choose(seed Seed, t *Type, index int, super chain.FiveTuple) Choice {
+	total := t.TotalWeight()
+	h := tupleHash(seed, super, uint8(index))
+	c := Choice{Point: uint32((h >> 32) * uint64(total) >> 32), Total: total}
+	var sum uint32
+	for _, in := range t.Instances {
+		if sum += in.Weight; sum > c.Point {
+			c.Instance = in
+			break
+		}
+	}
+	return c
+}
+
+// tupleHash returns SipHash-2-4 of the tuple in network byte order, protocol
+// and index as one byte each.
+func tupleHash(seed Seed, t chain.FiveTuple, index uint8) uint64 {
+	source, destination := t.Source.Addr().As4(), t.Destination.Addr().As4()
+	message := make([]byte, 0, 14)
+	message = append(message, source[:]...)
+	message = append(message, destination[:]...)
+	message = binary.BigEndian.AppendUint16(message, t.Source.Port())
+	message = binary.BigEndian.AppendUint16(message, t.Destination.Port())
+	message = append(message, t.Protocol, index)
+	return siphash.Hash(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:]), message)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policy is the policy language: it parses, checks, prints, evaluates,
+// compiles, explains and splits policies (paper, section 3.2).
+//
+// A policy declares NF types with their instances, and rules that say which
+// chain of types a session passes. The first rule that matches wins.
+//
+//	type firewall { mb1 10.0.0.2 weight 2, mb3 10.0.0.4 }
+//	type ids { 10.0.0.3 }
+//	match(dstport=80 & srcip=10.0.0.0/24) >> {firewall -> ids}
+//	match(proto=tcp & ~(dstip=192.0.2.1)) >> {firewall} on-failure bypass
+//	match(srcip=10.9.0.0/16) >> {}
+//
+// # Grammar
+//
+// In EBNF. Blanks separate words, "#" begins a comment up to the end of the
+// line, and newlines inside brackets are blanks.
+//
+//	policy    = [ statement ] { end [ statement ] } .
+//	end       = newline | ";" .
+//	statement = type | rule .
+//
+//	type      = "type" name "{" instance { "," instance } [ "," ] "}" .
+//	instance  = [ name ] address [ "weight" number ] .
+//
+//	rule      = "match" "(" predicate ")" ">>" "{" [ chain ] "}" [ failure ] .
+//	chain     = name { arrow name } .
+//	arrow     = "->" | "→" .
+//	failure   = "on-failure" ( "block" | "bypass" ) .
+//
+//	predicate = and { "|" and } .
+//	and       = unary { "&" unary } .
+//	unary     = "~" unary | "(" predicate ")" | term .
+//	term      = "any" | "*"
+//	          | ( "srcip" | "dstip" ) "=" ( address | prefix )
+//	          | ( "srcport" | "dstport" ) "=" ( number | number "-" number )
+//	          | "proto" "=" ( "tcp" | "udp" | number ) .
+//
+// A name is a letter or "_" and then letters, digits, "-", "_" and "."; a
+// range is written without blanks. Limits are the constants Max*.
+//
+// # From text to packets
+//
+// [Parse] makes a [Policy] or [Errors]. [Policy.Split] cuts out what one host
+// needs, [Compile] makes classic BPF of it, and [Choose] and [BuildPath] work
+// out the hosts of a session, all as the kernel module does. [Policy.Match]
+// is the reference semantics, [Policy.Explain] the same with reasons.
+//
+// The package imports chain and no other package of ours; it does no I/O and
+// knows neither clock nor randomness. Functions may be called concurrently,
+// and a Policy, once parsed, is never changed.
+package policy

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"mbchain/chain"
+)
+
+// Explanation says what the policy makes of one session and why.
+type Explanation struct {
+	Rule    *Rule          // the one that matches; nil if there is none
+	Choices []ExplainedHop // one for each type of the chain, then the server; empty when no chain is asked for
+	Path    []netip.Addr   // hosts right of the client, as [BuildPath] returns them; nil if there is a loop
+	Why     []string       // the decision, one line for each step
+	Problem string         // why no chain comes of it though a rule asks for one
+}
+
+// ExplainedHop is one instance, or the server.
+type ExplainedHop struct {
+	Type   string // NF type; empty for the server
+	Host   string // name of the host that runs it, where known
+	Choice        // of the server only Instance.Address is set
+}
+
+// Bounds of an explanation.
+const (
+	maxTriedRules = 10 // rules listed at either end of those that do not match
+	maxPartText   = 80 // bytes of a predicate shown in a line
+)
+
+// Explain says which rule a session matches, why the ones before it do not
+// match, and which instances it gets. Hosts are those that run an agent: name
+// by address. The tuple is in the direction client to server.
+func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) Explanation {
+	var e Explanation
+	at, ok := pointOf(super)
+	if !ok {
+		e.say("only IPv4 sessions are chained yet: no rule matches %s", super)
+		return e
+	}
+	e.Rule = p.Match(super)
+	e.tryRules(p.Rules, at)
+	switch {
+	case e.Rule == nil:
+		e.say("no rule matches: the session goes straight to the server")
+		return e
+	case len(e.Rule.Chain) == 0:
+		e.say("its chain is empty: the session goes straight to the server")
+		return e
+	}
+	e.choose(seed, super, hosts)
+	switch classified := e.judge(seed, super, hosts); {
+	case e.Problem == "":
+		e.say("the path is %s", joinPath(super.Source.Addr(), e.Path))
+	case !classified:
+		e.say("no chain is tried: the session goes straight to the server")
+	case e.Rule.OnFailure == Bypass:
+		e.say("on-failure bypass: the session goes straight to the server")
+	default:
+		e.say("on-failure block: the session's packets are dropped")
+	}
+	return e
+}
+
+func (e *Explanation) say(format string, args ...any) {
+	e.Why = append(e.Why, fmt.Sprintf(format, args...))
+}
+
+// tryRules says of each rule up to the one that matches how it fares.
+func (e *Explanation) tryRules(rules []*Rule, at point) {
+	tried := rules
+	if e.Rule != nil {
+		tried = rules[:e.Rule.Number-1]
+	}
+	skipped := len(tried) - 2*maxTriedRules
+	for i, r := range tried {
+		switch {
+		case skipped <= 0 || i < maxTriedRules || i >= maxTriedRules+skipped:
+			e.say("rule %d (line %d) does not match: %s", r.Number, r.Line, whyNot(r.Predicate, at))
+		case i == maxTriedRules:
+			e.say("rules %d to %d do not match either", r.Number, r.Number+skipped-1)
+		}
+	}
+	if e.Rule != nil {
+		e.say("rule %d (line %d) matches: %s", e.Rule.Number, e.Rule.Line, shorten(e.Rule.Predicate.String()))
+	}
+}
+
+// whyNot names the part of a predicate on which it fails.
+func whyNot(p Predicate, at point) string {
+	switch p := p.(type) {
+	case Not:
+		if t, ok := p.X.(term); ok {
+			f, _, _ := t.interval()
+			return fmt.Sprintf("%s excludes it, the session has %s", p, f.format(at[f]))
+		}
+		return fmt.Sprintf("%s excludes it", shorten(p.String()))
+	case And:
+		for _, x := range p {
+			if !x.holds(at) {
+				return whyNot(x, at)
+			}
+		}
+	case Or:
+		return fmt.Sprintf("no alternative of %s holds", shorten(p.String()))
+	case term:
+		f, _, _ := p.interval()
+		return fmt.Sprintf("it asks for %s, the session has %s", p, f.format(at[f]))
+	}
+	return "it does not hold"
+}
+
+func shorten(text string) string {
+	if len(text) <= maxPartText {
+		return text
+	}
+	return text[:maxPartText-3] + "..."
+}
+
+// choose fills in the instances and says how each came about.
+func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) {
+	for i, t := range e.Rule.Chain {
+		c := Choose(seed, t, i, super)
+		e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Host: hosts[c.Instance.Address], Choice: c})
+		if len(t.Instances) == 1 {
+			e.say("%s: %s, its only instance", t.Name, c.Instance)
+		} else {
+			e.say("%s: the session's hash is at %d of [0, %d): %s out of %s",
+				t.Name, c.Point, c.Total, c.Instance.label(), shares(t))
+		}
+	}
+	server := super.Destination.Addr()
+	e.Choices = append(e.Choices, ExplainedHop{Host: hosts[server], Choice: Choice{Instance: Instance{Address: server}}})
+	for i := 1; i < len(e.Choices); i++ {
+		left, right := e.Choices[i-1], e.Choices[i]
+		if left.Instance.Address == right.Instance.Address {
+			e.say("%s and %s are on one host and become one hop", left.noun(), right.noun())
+		}
+	}
+}
+
+func (h ExplainedHop) noun() string {
+	if h.Type == "" {
+		return "the server"
+	}
+	return h.Type
+}
+
+// label returns the instance without its weight.
+func (in Instance) label() string {
+	in.Weight = 1
+	return in.String()
+}
+
+// shares lists which points each instance of a type owns.
+func shares(t *Type) string {
+	const most = 8
+	var b strings.Builder
+	var sum uint32
+	for i, in := range t.Instances {
+		if i == most {
+			fmt.Fprintf(&b, ", and %d more", len(t.Instances)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s [%d, %d)", in.label(), sum, sum+in.Weight)
+		sum += in.Weight
+	}
+	return b.String()
+}
+
+// judge builds the path and finds what stands in its way, in the order in
+// which the kernel module would find it. It reports whether there is a module
+// at the client that tries to set the chain up at all.
+func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) bool {
+	client, server := super.Source.Addr(), super.Destination.Addr()
+	path, err := BuildPath(seed, e.Rule.Chain, super)
+	e.Path = path
+	var loop *LoopError
+	switch {
+	case super.Protocol != chain.ProtocolTCP:
+		e.Problem = "only TCP sessions are chained yet"
+		return false
+	case !known(hosts, client):
+		e.Problem = fmt.Sprintf("the client %s runs no agent", client)
+		return false
+	case !known(hosts, server):
+		e.Problem = fmt.Sprintf("the server %s runs no agent", server)
+	case errors.As(err, &loop):
+		e.Problem = loop.Error()
+		if loop.Host == client {
+			e.Problem = fmt.Sprintf("%s on %s is on the client itself", ExplainedHop{Type: loop.Type}.noun(), loop.Host)
+		}
+	default:
+		for _, c := range e.Choices {
+			if !known(hosts, c.Instance.Address) {
+				e.Problem = fmt.Sprintf("%s on %s runs no agent: the set-up stays unanswered", c.Type, c.Instance.Address)
+				break
+			}
+		}
+	}
+	return true
+}
+
+func known(hosts map[netip.Addr]string, a netip.Addr) bool {
+	_, ok := hosts[a]
+	return ok
+}
+
+func joinPath(client netip.Addr, path []netip.Addr) string {
+	var b strings.Builder
+	b.WriteString(client.String())
+	for _, host := range path {
+		b.WriteString(" -> ")
+		b.WriteString(host.String())
+	}
+	return b.String()
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"fmt"
+	"net/netip"
+
+	"pgregory.net/rapid"
+
+	"mbchain/chain"
+	"mbchain/policy"
+)
+
+// The generators draw from few values, so that tuples often hit predicates,
+// and from the edges of the ranges.
+
+func drawAddr(t *rapid.T, label string) netip.Addr {
+	if rapid.IntRange(0, 3).Draw(t, label+" anywhere") > 0 {
+		return netip.AddrFrom4([4]byte{10, 0, 0, rapid.SampledFrom([]byte{1, 2, 3}).Draw(t, label)})
+	}
+	return netip.AddrFrom4([4]byte{
+		rapid.SampledFrom([]byte{10, 11, 192, 0, 255}).Draw(t, label+" byte 0"),
+		rapid.SampledFrom([]byte{0, 1, 255}).Draw(t, label+" byte 1"),
+		rapid.SampledFrom([]byte{0, 1, 128, 255}).Draw(t, label+" byte 2"),
+		rapid.SampledFrom([]byte{0, 1, 254, 255}).Draw(t, label+" byte 3"),
+	})
+}
+
+func drawPort(t *rapid.T, label string) uint16 {
+	return rapid.SampledFrom([]uint16{0, 79, 80, 80, 81, 443, 65534, 65535}).Draw(t, label)
+}
+
+func drawProtocol(t *rapid.T, label string) uint8 {
+	return rapid.SampledFrom([]uint8{6, 6, 6, 17, 17, 0, 1, 132, 255}).Draw(t, label)
+}
+
+// drawTuple draws any tuple. What has no ports has port 0.
+func drawTuple(t *rapid.T) chain.FiveTuple {
+	tuple := chain.FiveTuple{Protocol: drawProtocol(t, "protocol")}
+	var source, destination uint16
+	if tuple.Protocol == chain.ProtocolTCP || tuple.Protocol == chain.ProtocolUDP {
+		source, destination = drawPort(t, "source port"), drawPort(t, "destination port")
+	}
+	tuple.Source = netip.AddrPortFrom(drawAddr(t, "source"), source)
+	tuple.Destination = netip.AddrPortFrom(drawAddr(t, "destination"), destination)
+	return tuple
+}
+
+func drawTerm(t *rapid.T) policy.Predicate {
+	switch f := policy.Field(rapid.IntRange(-1, int(policy.Proto)).Draw(t, "field")); f {
+	case policy.SrcIP, policy.DstIP:
+		prefix, err := drawAddr(t, "prefix").Prefix(rapid.SampledFrom([]int{32, 32, 31, 24, 16, 8, 1, 0}).Draw(t, "bits"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return policy.Address{Field: f, Prefix: prefix}
+	case policy.SrcPort, policy.DstPort:
+		low, high := drawPort(t, "low"), drawPort(t, "high")
+		return policy.Port{Field: f, Low: min(low, high), High: max(low, high)}
+	case policy.Proto:
+		return policy.Protocol(drawProtocol(t, "proto"))
+	}
+	return policy.Any{}
+}
+
+// drawPredicate draws what a parser can return: no And in an And, no Or in an
+// Or, two parts at least.
+func drawPredicate(t *rapid.T, depth int) policy.Predicate {
+	shape := "term"
+	if depth > 0 {
+		shape = rapid.SampledFrom([]string{"term", "not", "and", "or"}).Draw(t, "shape")
+	}
+	switch shape {
+	case "not":
+		return policy.Not{X: drawPredicate(t, depth-1)}
+	case "and":
+		var parts policy.And
+		for range rapid.IntRange(2, 4).Draw(t, "parts") {
+			x := drawPredicate(t, depth-1)
+			if inner, ok := x.(policy.And); ok {
+				parts = append(parts, inner...)
+			} else {
+				parts = append(parts, x)
+			}
+		}
+		return parts
+	case "or":
+		var parts policy.Or
+		for range rapid.IntRange(2, 4).Draw(t, "parts") {
+			x := drawPredicate(t, depth-1)
+			if inner, ok := x.(policy.Or); ok {
+				parts = append(parts, inner...)
+			} else {
+				parts = append(parts, x)
+			}
+		}
+		return parts
+	}
+	return drawTerm(t)
+}
+
+func drawPredicates(t *rapid.T, most int) []policy.Predicate {
+	predicates := make([]policy.Predicate, rapid.IntRange(1, most).Draw(t, "rules"))
+	for i := range predicates {
+		predicates[i] = drawPredicate(t, 3)
+	}
+	return predicates
+}
+
+// drawPolicy draws a policy that has passed all checks.
+func drawPolicy(t *rapid.T) *policy.Policy {
+	p := &policy.Policy{}
+	for i := range rapid.IntRange(0, 4).Draw(t, "types") {
+		nf := &policy.Type{Name: fmt.Sprintf("t%d", i)}
+		for j := range rapid.IntRange(2, 5).Draw(t, "instances") {
+			in := policy.Instance{
+				Address: netip.AddrFrom4([4]byte{10, 0, byte(i), byte(1 + j)}),
+				Weight:  rapid.Uint32Range(1, policy.MaxWeight).Draw(t, "weight"),
+			}
+			if rapid.Bool().Draw(t, "named") {
+				in.Name = fmt.Sprintf("mb-%d.%d", i, j)
+			}
+			nf.Instances = append(nf.Instances, in)
+		}
+		p.Types = append(p.Types, nf)
+	}
+	for i, x := range drawPredicates(t, 6) {
+		r := &policy.Rule{Number: i + 1, Predicate: x}
+		if len(p.Types) > 0 {
+			for range rapid.IntRange(0, policy.MaxChain).Draw(t, "chain") {
+				r.Chain = append(r.Chain, rapid.SampledFrom(p.Types).Draw(t, "type"))
+			}
+		}
+		if rapid.Bool().Draw(t, "bypass") {
+			r.OnFailure = policy.Bypass
+		}
+		p.Rules = append(p.Rules, r)
+	}
+	return p
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/net/bpf"
+
+	"mbchain/chain"
+	"mbchain/policy"
+)
+
+// layout says how a packet carries its tuple.
+type layout struct {
+	optionWords int  // of 4 bytes, in the IP header
+	optionByte  byte // each byte of them
+	fragment    uint16
+	short       int // bytes missing behind the ports
+}
+
+// packet returns an IPv4 packet of the tuple.
+func packet(tuple chain.FiveTuple, l layout) []byte {
+	header := 20 + 4*l.optionWords
+	p := make([]byte, header+20)
+	for i := range p {
+		p[i] = l.optionByte
+	}
+	p[0] = 0x40 | byte(header/4)
+	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
+	binary.BigEndian.PutUint16(p[6:], l.fragment)
+	p[9] = tuple.Protocol
+	copy(p[12:16], tuple.Source.Addr().AsSlice())
+	copy(p[16:20], tuple.Destination.Addr().AsSlice())
+	if tuple.Protocol == chain.ProtocolTCP || tuple.Protocol == chain.ProtocolUDP {
+		binary.BigEndian.PutUint16(p[header:], tuple.Source.Port())
+		binary.BigEndian.PutUint16(p[header+2:], tuple.Destination.Port())
+	}
+	return p[:len(p)-l.short]
+}
+
+// machine runs compiled programs as the kernel module does.
+type machine []*bpf.VM
+
+func newMachine(t fataler, predicates []policy.Predicate) machine {
+	t.Helper()
+	programs, err := policy.Compile(predicates)
+	if err != nil {
+		t.Fatalf("compile: %v", err)
+	}
+	if len(programs) > policy.MaxPrograms {
+		t.Fatalf("%d programs", len(programs))
+	}
+	var m machine
+	for i, raw := range programs {
+		if len(raw) > policy.MaxInstructions {
+			t.Fatalf("program %d has %d instructions", i, len(raw))
+		}
+		checkLikeKernel(t, raw)
+		instructions, ok := bpf.Disassemble(raw)
+		if !ok {
+			t.Fatalf("program %d has an unknown instruction", i)
+		}
+		vm, err := bpf.NewVM(instructions)
+		if err != nil {
+			t.Fatalf("program %d: %v", i, err)
+		}
+		m = append(m, vm)
+	}
+	return m
+}
+
+// match returns the number of the rule, 0 for none.
+func (m machine) match(t fataler, p []byte) int {
+	t.Helper()
+	for _, vm := range m {
+		n, err := vm.Run(p)
+		if err != nil {
+			t.Fatalf("run program: %v", err)
+		}
+		if n != 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// reference returns the same by the reference semantics.
+func reference(predicates []policy.Predicate, tuple chain.FiveTuple) int {
+	for i, x := range predicates {
+		if x.Match(tuple) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// fataler is what testing.TB and rapid.T share.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// checkLikeKernel refuses what bpf_check_classic() and
+// check_load_and_stores() in the kernel's net/core/filter.c refuse.
+func checkLikeKernel(t fataler, program []bpf.RawInstruction) {
+	t.Helper()
+	const (
+		classMask, classLD, classLDX, classST, classSTX, classJMP, classRET = 0x07, 0x00, 0x01, 0x02, 0x03, 0x05, 0x06
+		modeMask, modeMEM                                                   = 0xe0, 0x60
+		opMask, opJA                                                        = 0xf0, 0x00
+		words                                                               = 16
+	)
+	if n := len(program); n == 0 || program[n-1].Op&classMask != classRET {
+		t.Fatalf("the program does not end with a return")
+	}
+	stored := make([]uint16, len(program)) // scratch words that are set on each way here
+	for i := range stored {
+		stored[i] = 0xffff
+	}
+	var valid uint16
+	jump := func(pc int, skip uint32) {
+		if int(skip) >= len(program)-pc-1 {
+			t.Fatalf("instruction %d jumps out of the program", pc)
+		}
+		stored[pc+1+int(skip)] &= valid
+	}
+	for pc, ins := range program {
+		valid &= stored[pc]
+		switch class := ins.Op & classMask; {
+		case class == classST, class == classSTX:
+			if ins.K >= words {
+				t.Fatalf("instruction %d stores outside the scratch memory", pc)
+			}
+			valid |= 1 << ins.K
+		case (class == classLD || class == classLDX) && ins.Op&modeMask == modeMEM:
+			if ins.K >= words || valid&(1<<ins.K) == 0 {
+				t.Fatalf("instruction %d loads scratch word %d, which is not set", pc, ins.K)
+			}
+		case class == classJMP && ins.Op&opMask == opJA:
+			jump(pc, ins.K)
+			valid = 0xffff
+		case class == classJMP:
+			jump(pc, uint32(ins.Jt))
+			jump(pc, uint32(ins.Jf))
+			valid = 0xffff
+		}
+	}
+}

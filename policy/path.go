@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"mbchain/chain"
+)
+
+// LoopError says that a session cannot be set up because its path would visit
+// a host twice (MBC_REASON_CHAIN_LOOP). Whether it gets another path under
+// another port is up to the weights.
+type LoopError struct {
+	Host netip.Addr
+	Type string // of the second visit; empty for the server
+}
+
+// Error names the host.
+func (e *LoopError) Error() string {
+	if e.Type == "" {
+		return fmt.Sprintf("the path comes back to %s, the server", e.Host)
+	}
+	return fmt.Sprintf("the path comes back to %s for %q", e.Host, e.Type)
+}
+
+// BuildPath returns the hosts that a session passes right of its client, the
+// server last, given the instance chosen for each type of the chain.
+// Neighbours on one host become one hop. It returns a [*LoopError] when a
+// host would be visited twice or an instance is the client itself.
+//
+// mbc_path_build() in kmod/path.c computes the same.
+func BuildPath(seed Seed, types []*Type, super chain.FiveTuple) ([]netip.Addr, error) {
+	hops := make([]netip.Addr, 0, len(types)+1)
+	for i, t := range types {
+		host := Choose(seed, t, i, super).Instance.Address
+		if err := visit(&hops, host, t.Name, super); err != nil {
+			return nil, err
+		}
+	}
+	if err := visit(&hops, super.Destination.Addr(), "", super); err != nil {
+		return nil, err
+	}
+	return hops, nil
+}
+
+func visit(hops *[]netip.Addr, host netip.Addr, typeName string, super chain.FiveTuple) error {
+	switch n := len(*hops); {
+	case n > 0 && (*hops)[n-1] == host:
+	case host == super.Source.Addr(), slices.Contains(*hops, host):
+		return &LoopError{Host: host, Type: typeName}
+	default:
+		*hops = append(*hops, host)
+	}
+	return nil
+}

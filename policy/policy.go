@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"mbchain/chain"
+)
+
+// Policy is a parsed and checked policy. It is not changed after [Parse] has
+// returned it, so any number of goroutines may use it.
+type Policy struct {
+	Types    []*Type      // in the order of the text
+	Rules    []*Rule      // in the order of the text; the first that matches wins
+	Warnings []Diagnostic // what is right but perhaps not meant, MaxErrors and one at most
+}
+
+// Type is an NF type: a set of interchangeable instances.
+type Type struct {
+	Name      string
+	Instances []Instance // at least one
+	Line      int        // in the policy text
+}
+
+// Instance is an NF on one host.
+type Instance struct {
+	Name    string     // may be empty
+	Address netip.Addr // of the host, IPv4 and unicast
+	Weight  uint32     // 1 to MaxWeight: its share of the sessions
+}
+
+// Rule says which chain the sessions get that a predicate holds for.
+type Rule struct {
+	Number    int // from 1
+	Predicate Predicate
+	Chain     []*Type // left to right, at most MaxChain; empty: left alone
+	OnFailure OnFailure
+	Line      int // in the policy text
+}
+
+// OnFailure is what becomes of a session whose chain cannot be set up
+// (enum mbc_on_failure).
+type OnFailure uint8
+
+// The choices. Append-only: the numbers are the kernel's.
+const (
+	Block  OnFailure = iota // its packets are dropped
+	Bypass                  // it goes straight to the server
+)
+
+// String returns "block" or "bypass".
+func (o OnFailure) String() string {
+	if o == Bypass {
+		return "bypass"
+	}
+	return "block"
+}
+
+// Match returns the first rule whose predicate holds for the session, nil if
+// there is none. The tuple is in the direction client to server.
+func (p *Policy) Match(t chain.FiveTuple) *Rule {
+	at, ok := pointOf(t)
+	if !ok {
+		return nil
+	}
+	for _, r := range p.Rules {
+		if r.Predicate.holds(at) {
+			return r
+		}
+	}
+	return nil
+}
+
+// Predicates returns the predicates of the rules in order, for [Compile].
+func (p *Policy) Predicates() []Predicate {
+	predicates := make([]Predicate, len(p.Rules))
+	for i, r := range p.Rules {
+		predicates[i] = r.Predicate
+	}
+	return predicates
+}
+
+// Instances returns how many instances all types have together.
+func (p *Policy) Instances() int {
+	n := 0
+	for _, t := range p.Types {
+		n += len(t.Instances)
+	}
+	return n
+}
+
+// RenderWarnings returns all warnings for people, with a newline after each.
+func (p *Policy) RenderWarnings(file string) string { return renderAll(file, p.Warnings) }
+
+// String returns the canonical text: types, then rules, one a line. Parsed
+// again it gives the same policy but for lines and warnings.
+func (p *Policy) String() string {
+	var b strings.Builder
+	for _, t := range p.Types {
+		fmt.Fprintln(&b, t)
+	}
+	for _, r := range p.Rules {
+		fmt.Fprintln(&b, r)
+	}
+	return b.String()
+}
+
+// String returns the statement that declares the type.
+func (t *Type) String() string {
+	texts := make([]string, len(t.Instances))
+	for i, in := range t.Instances {
+		texts[i] = in.String()
+	}
+	return fmt.Sprintf("type %s { %s }", t.Name, strings.Join(texts, ", "))
+}
+
+// TotalWeight returns the sum of the weights of the instances.
+func (t *Type) TotalWeight() uint32 {
+	var sum uint32
+	for _, in := range t.Instances {
+		sum += in.Weight
+	}
+	return sum
+}
+
+// String returns the instance as a type statement lists it.
+func (in Instance) String() string {
+	s := in.Address.String()
+	if in.Name != "" {
+		s = in.Name + " " + s
+	}
+	if in.Weight != 1 {
+		s += fmt.Sprintf(" weight %d", in.Weight)
+	}
+	return s
+}
+
+// String returns the rule's statement.
+func (r *Rule) String() string {
+	names := make([]string, len(r.Chain))
+	for i, t := range r.Chain {
+		names[i] = t.Name
+	}
+	s := fmt.Sprintf("match(%s) >> {%s}", r.Predicate, strings.Join(names, " -> "))
+	if r.OnFailure == Bypass {
+		s += " on-failure bypass"
+	}
+	return s
+}

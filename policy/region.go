@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+// region is a set of five-tuples: all whose fields lie in closed intervals.
+type region struct {
+	low, high point
+}
+
+// everywhere is the region of all five-tuples.
+func everywhere() region {
+	var r region
+	for f := range numFields {
+		r.high[f] = f.max()
+	}
+	return r
+}
+
+// with narrows one field.
+func (r region) with(f Field, low, high uint32) region {
+	r.low[f], r.high[f] = low, high
+	return r
+}
+
+// answer of a predicate for a region.
+type answer int8
+
+const (
+	no    answer = iota - 1 // holds nowhere in it
+	maybe                   // cannot be told at once
+	yes                     // holds everywhere in it
+)
+
+// ask evaluates a predicate over a region, by Kleene's three-valued logic.
+// Where it answers maybe it returns a term that divides the region.
+func ask(p Predicate, r region) (answer, term) {
+	switch p := p.(type) {
+	case Any:
+		return yes, nil
+	case Not:
+		a, t := ask(p.X, r)
+		return -a, t
+	case And:
+		return askAll(p, r, yes)
+	case Or:
+		return askAll(p, r, no)
+	}
+	t := p.(term)
+	f, low, high := t.interval()
+	switch {
+	case low <= r.low[f] && r.high[f] <= high:
+		return yes, nil
+	case high < r.low[f] || r.high[f] < low:
+		return no, nil
+	}
+	return maybe, t
+}
+
+// askAll asks the parts of an And (neutral yes) or of an Or (neutral no).
+func askAll(parts []Predicate, r region, neutral answer) (answer, term) {
+	var divides term
+	for _, x := range parts {
+		switch a, t := ask(x, r); {
+		case a == -neutral:
+			return a, nil
+		case a == maybe && divides == nil:
+			divides = t
+		}
+	}
+	if divides != nil {
+		return maybe, divides
+	}
+	return neutral, nil
+}
+
+// satisfiable reports whether the predicate holds for some five-tuple of the
+// region. It divides the region until every piece gives a clear answer; after
+// budget pieces it gives up and reports true, so only false is a proof.
+func satisfiable(p Predicate, r region, budget *int) bool {
+	if *budget--; *budget < 0 {
+		return true
+	}
+	a, t := ask(p, r)
+	if a != maybe {
+		return a == yes
+	}
+	f, low, high := t.interval()
+	low, high = max(low, r.low[f]), min(high, r.high[f])
+	if satisfiable(p, r.with(f, low, high), budget) {
+		return true
+	}
+	if low > r.low[f] && satisfiable(p, r.with(f, r.low[f], low-1), budget) {
+		return true
+	}
+	return high < r.high[f] && satisfiable(p, r.with(f, high+1, r.high[f]), budget)
+}
+
+// Pieces that are looked at before the answer is left open. A predicate as
+// people write them needs a handful.
+const (
+	budgetRule = 1024 // one rule by itself
+	budgetPair = 64   // a rule against an earlier one
+)
+
+func canHold(p Predicate, r region) bool {
+	budget := budgetRule
+	return satisfiable(p, r, &budget)
+}

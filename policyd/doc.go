@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Policyd keeps the policy of a domain and brings every host its part of it.
+//
+//	mbctl --- PolicyService, DomainService --> internal/api --> internal/cluster (Raft)
+//	                                               |                |
+//	agentd -- AgentService ------------------------+           internal/store (state)
+//	                                               |                |
+//	                                           internal/push <------+
+//
+// A command goes down the right side: api checks it, cluster has it committed,
+// store applies it. The state that comes of it goes to push, which sends it to
+// the hosts. Policyd is not on the path of any packet or connection: while it
+// is away, sessions are set up by what the hosts have.
+package main

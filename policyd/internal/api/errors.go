@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+
+	"mbchain/policyd/internal/cluster"
+	"mbchain/policyd/internal/push"
+	"mbchain/policyd/internal/store"
+)
+
+// codes is what a caller is told for each error that one may act on. The
+// first that fits counts.
+var codes = []struct {
+	err  error
+	code connect.Code
+}{
+	{cluster.ErrNotReady, connect.CodeUnavailable},
+	{push.ErrNotReady, connect.CodeUnavailable},
+	{push.ErrStopping, connect.CodeUnavailable},
+	{cluster.ErrUnknownOutcome, connect.CodeUnknown},
+	{store.ErrVersion, connect.CodeAborted},
+	{store.ErrAddressTaken, connect.CodeAlreadyExists},
+	{store.ErrFull, connect.CodeResourceExhausted},
+	{push.ErrReplaced, connect.CodeAborted},
+	{push.ErrDisplaced, connect.CodeAborted},
+	{push.ErrUnknownHost, connect.CodeNotFound},
+	{push.ErrNoStream, connect.CodeFailedPrecondition},
+	{context.Canceled, connect.CodeCanceled},
+	{context.DeadlineExceeded, connect.CodeDeadlineExceeded},
+}
+
+// coded returns err with its Connect code.
+func coded(err error) error {
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return connect.NewError(c.code, err)
+		}
+	}
+	return connect.NewError(connect.CodeInternal, err)
+}
+
+// invalid says which field of a request is wrong, and why.
+func invalid(format string, args ...any) *connect.Error {
+	return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf(format, args...))
+}

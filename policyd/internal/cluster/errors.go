@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import "errors"
+
+var (
+	// ErrNotReady: this node does not lead, or not yet; nothing was done.
+	ErrNotReady = errors.New("policyd is not ready")
+	// ErrUnknownOutcome: the command may take effect or not. Who repeats it
+	// does no harm.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrLocked: another policyd uses the data directory.
+	ErrLocked = errors.New("data directory is in use")
+	// ErrDamaged: the data directory does not hold what was written to it.
+	ErrDamaged = errors.New("data directory is damaged")
+)

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"mbchain/policyd/internal/store"
+)
+
+// enqueueTimeout bounds how long a command waits for Raft to take it. From
+// then on it waits for the disk alone.
+const enqueueTimeout = 5 * time.Second
+
+// Run follows the leadership until ctx ends. Each time that n comes to lead,
+// it calls onLead with the state, from then on as new as the log. An error
+// means that n cannot go on.
+func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case leads := <-n.raft.LeaderCh():
+			if !leads {
+				if n.ready.Swap(false) {
+					n.logger.Warn("raft leadership lost")
+				}
+				continue
+			}
+			state, err := n.lead(ctx)
+			switch {
+			case errors.Is(err, store.ErrDamaged):
+				return n.disk.damaged(err)
+			case err != nil: // lost it again: the next turn will do
+				if !failing {
+					n.logger.Warn("raft leadership not taken up", "error", err)
+				}
+				failing = true
+			default:
+				failing = false
+				n.logger.Info("raft leadership taken up",
+					"policy_version", state.Policy.Version, "hosts", len(state.Hosts))
+				onLead(state)
+			}
+		}
+	}
+}
+
+// lead waits until everything that an earlier leader committed is applied,
+// and sets up a new state.
+func (n *Node) lead(ctx context.Context) (*store.State, error) {
+	if err := n.raft.Barrier(enqueueTimeout).Error(); err != nil {
+		return nil, fmt.Errorf("wait for the log: %w", err)
+	}
+	state, err := n.fsm.State()
+	if err != nil {
+		return nil, err
+	}
+	if !state.IsSetUp() {
+		r, err := n.apply(ctx, store.Command{SetUp: newSecrets()})
+		if err != nil {
+			return nil, fmt.Errorf("set up the state: %w", err)
+		}
+		state = r.State
+	}
+	n.ready.Store(true)
+	return state, nil
+}
+
+// newSecrets draws the seed and the first set-up key of a new cluster.
+func newSecrets() *store.SetUp {
+	draw := func() []byte {
+		b := make([]byte, store.SecretLen)
+		rand.Read(b) // never fails
+		return b
+	}
+	return &store.SetUp{Seed: draw(), Keys: []store.SetupKey{{ID: 1, Secret: draw()}}}
+}
+
+// Apply proposes cmd and waits until it is committed and applied. The error is
+// [ErrNotReady] when nothing happened, [ErrUnknownOutcome] when it may have,
+// or what the state machine said when it refused cmd.
+//
+// Once Raft has taken the command Apply waits for its outcome whatever becomes
+// of ctx: an outcome that nobody waited for is one more unknown.
+func (n *Node) Apply(ctx context.Context, cmd store.Command) (store.Result, error) {
+	if !n.ready.Load() {
+		return store.Result{}, ErrNotReady
+	}
+	return n.apply(ctx, cmd)
+}
+
+func (n *Node) apply(ctx context.Context, cmd store.Command) (store.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Result{}, err
+	}
+	b, err := store.EncodeCommand(cmd)
+	if err != nil {
+		return store.Result{}, err
+	}
+	future := n.raft.Apply(b, enqueueTimeout)
+	if err := future.Error(); err != nil {
+		return store.Result{}, outcome(err)
+	}
+	result, ok := future.Response().(store.Result)
+	if !ok {
+		return store.Result{}, fmt.Errorf("apply command: answer of type %T", future.Response())
+	}
+	if result.Err != nil {
+		return store.Result{}, result.Err
+	}
+	return result, nil
+}
+
+// outcome tells what never reached the log from what may have.
+func outcome(err error) error {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader),
+		errors.Is(err, raft.ErrLeadershipTransferInProgress),
+		errors.Is(err, raft.ErrEnqueueTimeout):
+		return fmt.Errorf("%w: %w", ErrNotReady, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+}

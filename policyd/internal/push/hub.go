@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package push
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"mbchain/policyd/internal/store"
+)
+
+// Proposer changes the state.
+type Proposer interface {
+	Apply(ctx context.Context, cmd store.Command) (store.Result, error)
+}
+
+// Hub knows the hosts and their streams.
+type Hub struct {
+	proposer Proposer
+	logger   *slog.Logger
+	started  time.Time
+
+	updating sync.Mutex // held by Update; taken before mu
+
+	mu      sync.Mutex // never held while anything blocks
+	domain  *Domain    // nil: no state yet
+	fault   error      // why the newest state could not be worked out
+	hosts   map[string]*host
+	nonce   uint64 // the last one given out
+	stopped bool
+}
+
+// NewHub returns a hub without hosts. It serves nobody before the first
+// [Hub.Update].
+func NewHub(proposer Proposer, logger *slog.Logger) *Hub {
+	now := time.Now()
+	return &Hub{
+		proposer: proposer,
+		logger:   logger,
+		started:  now,
+		hosts:    map[string]*host{},
+		// An ack that was on its way to the policyd before this one must not
+		// name a nonce of this one.
+		nonce: uint64(now.UnixMicro()),
+	}
+}
+
+// Update brings the hub a state. One older than the newest changes nothing,
+// so several goroutines may each bring what they know.
+func (h *Hub) Update(state *store.State) {
+	h.updating.Lock()
+	defer h.updating.Unlock()
+	h.mu.Lock()
+	old := h.domain
+	h.mu.Unlock()
+	if old != nil && state.Index <= old.State.Index {
+		return
+	}
+	d, err := newDomain(state, old) // slow for a long policy
+	if err != nil {
+		h.logger.Error("state not usable", "policy_version", state.Policy.Version, "error", err)
+	}
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fault = err
+	if err != nil {
+		return
+	}
+	h.domain = d
+	h.settle(old)
+}
+
+// settle makes the hosts follow h.domain, which came after old. h.mu is held.
+func (h *Hub) settle(old *Domain) {
+	policy := old == nil || old.Policy != h.domain.Policy || !sameSecrets(old, h.domain)
+	others := old == nil || !slices.Equal(old.addresses, h.domain.addresses)
+	for name, host := range h.hosts {
+		record, known := h.domain.State.Host(name)
+		switch {
+		case host.stream == nil:
+			if !known {
+				delete(h.hosts, name)
+			}
+		case !known || !record.Same(host.stream.host):
+			host.stream.end(ErrDisplaced)
+		case policy:
+			host.stream.policyChanged.set()
+		case others:
+			host.stream.hostsChanged.set()
+		}
+	}
+}
+
+func sameSecrets(a, b *Domain) bool {
+	return a.Seed == b.Seed && slices.EqualFunc(a.State.Keys, b.State.Keys, func(a, b store.SetupKey) bool {
+		return a.ID == b.ID && slices.Equal(a.Secret, b.Secret)
+	})
+}
+
+// Domain returns the newest domain, or [ErrNotReady].
+func (h *Hub) Domain() (*Domain, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.ready(); err != nil {
+		return nil, err
+	}
+	return h.domain, nil
+}
+
+// Stop ends all streams, and every one to come.
+func (h *Hub) Stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	for _, host := range h.hosts {
+		if host.stream != nil {
+			host.stream.end(ErrStopping)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package push
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mbchain/policyd/internal/store"
+	"mbchain/proto"
+)
+
+const (
+	// KeepAliveEvery is how often a stream carries something. An agent that
+	// has received nothing for three times as long takes it for dead.
+	KeepAliveEvery = 5 * time.Second
+	// settleFor is how long changes of other hosts are gathered before the
+	// subpolicy goes out again: hosts come up in crowds, and each of them
+	// changes the subpolicy of all.
+	settleFor = 200 * time.Millisecond
+)
+
+// stream is the connection of one agent.
+type stream struct {
+	host store.Host // as it registered
+	send func(*proto.Push) error
+	end  context.CancelCauseFunc
+
+	policyChanged signal // send the subpolicy
+	hostsChanged  signal // send the subpolicy once the hosts have settled
+	questions     chan *question
+
+	pending map[uint64]*question // by nonce; guarded by Hub.mu
+
+	parts subpolicies // of the serving goroutine
+}
+
+// signal is a mark that is set or not, for one goroutine that waits for it.
+type signal chan struct{}
+
+func newSignal() signal { return make(signal, 1) }
+
+func (s signal) set() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}
+
+// Subscribe serves the stream of one host: it registers the host and calls
+// send, from this goroutine, for each push, until ctx ends, send fails, or the
+// hub ends the stream. It always returns an error, the reason for the end.
+func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Push) error) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	s := &stream{
+		host:          r.Host,
+		send:          send,
+		end:           end,
+		policyChanged: newSignal(),
+		hostsChanged:  newSignal(),
+		questions:     make(chan *question, maxQuestions),
+		pending:       map[uint64]*question{},
+		parts:         subpolicies{addresses: r.Host.Addresses},
+	}
+	if err := h.register(ctx, r, s); err != nil {
+		return err
+	}
+	err := h.serve(ctx, s)
+	if h.detach(s, err) {
+		h.logger.Info("host disconnected", "host", r.Host.Name, "error", err)
+	}
+	return err
+}
+
+func (h *Hub) serve(ctx context.Context, s *stream) error {
+	keepAlive := time.NewTicker(KeepAliveEvery)
+	defer keepAlive.Stop()
+	settled := time.NewTimer(settleFor)
+	settled.Stop()
+	defer settled.Stop()
+
+	s.policyChanged.set() // the first push is always a subpolicy
+	settling := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.policyChanged:
+			settling = false
+			settled.Stop()
+			err = h.sendSubpolicy(s)
+		case <-s.hostsChanged:
+			if !settling {
+				settling = true
+				settled.Reset(settleFor)
+			}
+		case <-settled.C:
+			settling = false
+			err = h.sendSubpolicy(s)
+		case q := <-s.questions:
+			err = h.sendQuestion(s, q)
+		case <-keepAlive.C:
+			err = s.push(h.nextNonce(), &proto.Push{Body: &proto.Push_KeepAlive{KeepAlive: &proto.KeepAlive{}}})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stream) push(nonce uint64, p *proto.Push) error {
+	p.Nonce = nonce
+	if err := s.send(p); err != nil {
+		return fmt.Errorf("send to host %s: %w", s.host.Name, err)
+	}
+	return nil
+}
+
+func (h *Hub) sendSubpolicy(s *stream) error {
+	d, err := h.Domain()
+	if err != nil {
+		return err
+	}
+	part := s.parts.of(d)
+	o := offer{nonce: h.nextNonce(), version: part.Version, rules: uint32(len(part.Rules))}
+	h.mu.Lock()
+	if e := h.hosts[s.host.Name]; e != nil && e.stream == s {
+		e.offer(o)
+	}
+	h.mu.Unlock()
+	h.logger.Debug("subpolicy pushed", "host", s.host.Name, "policy_version", o.version, "rules", o.rules, "nonce", o.nonce)
+	return s.push(o.nonce, &proto.Push{Body: &proto.Push_Subpolicy{Subpolicy: part}})
+}
+
+func (h *Hub) nextNonce() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nonce++
+	return h.nonce
+}
+
+// Acknowledge takes what a host says about a subpolicy push. It runs version;
+// an empty refusal says that this is the one that was pushed. What concerns an
+// earlier push than the newest is no error: the two crossed on their way.
+func (h *Hub) Acknowledge(name string, nonce, version uint64, refusal string) error {
+	newest, offered, err := h.acknowledge(name, nonce, version, refusal)
+	switch {
+	case err != nil:
+		return err
+	case !newest:
+		h.logger.Debug("late acknowledgement", "host", name, "nonce", nonce, "running_version", version)
+	case refusal != "":
+		h.logger.Warn("subpolicy refused", "host", name, "policy_version", offered, "running_version", version, "error", refusal)
+	default:
+		h.logger.Info("subpolicy loaded", "host", name, "policy_version", offered, "running_version", version)
+	}
+	return nil
+}
+
+func (h *Hub) acknowledge(name string, nonce, version uint64, refusal string) (newest bool, offered uint64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.hosts[name]
+	if e == nil || e.stream == nil {
+		return false, 0, fmt.Errorf("%w: %s", ErrNoStream, name)
+	}
+	e.lastSeen = time.Now()
+	return e.acknowledge(nonce, version, refusal), e.offered.version, nil
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package push
+
+import (
+	"net/netip"
+
+	"mbchain/policy"
+	"mbchain/proto"
+)
+
+// subpolicies makes the subpolicies of one host. It remembers the costly part,
+// which stays the same when only the other hosts change.
+type subpolicies struct {
+	addresses []netip.Addr
+	policy    *policy.Policy
+	types     []*proto.NFType
+	rules     []*proto.Rule
+}
+
+// of returns the host's part of d.
+func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
+	if s.policy != d.Policy {
+		s.split(d.Policy)
+	}
+	p := &proto.Subpolicy{
+		Version: d.State.Policy.Version,
+		Seed:    d.Seed[:],
+		Types:   s.types,
+		Rules:   s.rules,
+		Hosts:   d.addresses,
+	}
+	for _, k := range d.State.Keys {
+		p.Keys = append(p.Keys, &proto.SetupKey{Id: k.ID, Secret: k.Secret})
+	}
+	return p
+}
+
+func (s *subpolicies) split(p *policy.Policy) {
+	s.policy, s.types, s.rules = p, nil, nil
+	part := p.Split(s.addresses)
+	for _, t := range part.Types {
+		to := &proto.NFType{Name: t.Name}
+		for _, in := range t.Instances {
+			to.Instances = append(to.Instances, &proto.Instance{
+				Address: in.Address.String(), Weight: in.Weight, Name: in.Name,
+			})
+		}
+		s.types = append(s.types, to)
+	}
+	for _, r := range part.Rules {
+		to := &proto.Rule{
+			Number:          uint32(r.Number),
+			Predicate:       r.Predicate.String(),
+			BypassOnFailure: r.OnFailure == policy.Bypass,
+		}
+		for _, t := range r.Types {
+			to.Types = append(to.Types, uint32(t))
+		}
+		s.rules = append(s.rules, to)
+	}
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+// commandVersion is that of the encoding. A new kind of command, or a new
+// field of one, is a new version.
+const commandVersion = 1
+
+// Command changes the state. Exactly one member is set. Every command may be
+// applied twice: the second time it changes nothing.
+type Command struct {
+	SetUp     *SetUp     `json:"set_up,omitempty"`
+	SetPolicy *SetPolicy `json:"set_policy,omitempty"`
+	SetHost   *SetHost   `json:"set_host,omitempty"`
+}
+
+// SetUp gives a new state its seed and keys. A state that has them keeps them.
+type SetUp struct {
+	Seed []byte     `json:"seed"`
+	Keys []SetupKey `json:"keys"`
+}
+
+// SetPolicy replaces the policy. The text that already runs changes nothing,
+// whatever IfVersion says: who repeats a command whose outcome is unknown must
+// not be told that somebody else was quicker.
+type SetPolicy struct {
+	Source        string  `json:"source"`
+	IfVersion     *uint64 `json:"if_version,omitempty"` // refuse unless this one runs
+	AppliedUnixMS int64   `json:"applied_unix_ms"`
+}
+
+// SetHost adds a host, or replaces what is known of it.
+type SetHost struct {
+	Host Host `json:"host"`
+	// Replaces names the hosts that lose the addresses they share with Host;
+	// one that has none left is forgotten. The proposer names those that are
+	// not there any more.
+	Replaces []string `json:"replaces,omitempty"`
+}
+
+type commandEnvelope struct {
+	Version int `json:"version"`
+	Command
+}
+
+// EncodeCommand returns cmd as it stands in the log.
+func EncodeCommand(cmd Command) ([]byte, error) {
+	if err := cmd.check(); err != nil {
+		return nil, fmt.Errorf("encode command: %w", err)
+	}
+	b, err := json.Marshal(commandEnvelope{Version: commandVersion, Command: cmd})
+	if err != nil {
+		return nil, fmt.Errorf("encode command: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeCommand is the reverse of [EncodeCommand].
+func DecodeCommand(b []byte) (Command, error) {
+	if err := checkVersion(b, commandVersion); err != nil {
+		return Command{}, fmt.Errorf("decode command: %w", err)
+	}
+	var e commandEnvelope
+	if err := decodeStrict(b, &e); err != nil {
+		return Command{}, fmt.Errorf("decode command: %w", err)
+	}
+	if err := e.check(); err != nil {
+		return Command{}, fmt.Errorf("decode command: %w", err)
+	}
+	return e.Command, nil
+}
+
+// check refuses what the encoding cannot carry or apply cannot handle.
+func (c Command) check() error {
+	n := 0
+	if c.SetUp != nil {
+		n++
+		if err := checkSecrets(c.SetUp.Seed, c.SetUp.Keys); err != nil {
+			return err
+		}
+	}
+	if c.SetPolicy != nil {
+		n++
+		if !utf8.ValidString(c.SetPolicy.Source) { // JSON would alter it
+			return errors.New("policy is not UTF-8 text")
+		}
+	}
+	if c.SetHost != nil {
+		n++
+		if err := c.SetHost.Host.check(); err != nil {
+			return err
+		}
+	}
+	if n != 1 {
+		return fmt.Errorf("%d kinds of command in one", n)
+	}
+	return nil
+}
+
+func checkSecrets(seed []byte, keys []SetupKey) error {
+	if len(seed) != SecretLen {
+		return fmt.Errorf("seed of %d bytes", len(seed))
+	}
+	if len(keys) == 0 {
+		return errors.New("no set-up key")
+	}
+	for _, k := range keys {
+		if len(k.Secret) != SecretLen {
+			return fmt.Errorf("set-up key %d of %d bytes", k.ID, len(k.Secret))
+		}
+	}
+	return nil
+}
+
+func (h Host) check() error {
+	if h.Name == "" || !utf8.ValidString(h.Name) {
+		return fmt.Errorf("host name %q", h.Name)
+	}
+	if len(h.Addresses) == 0 {
+		return fmt.Errorf("host %s has no address", h.Name)
+	}
+	for _, a := range h.Addresses {
+		if !a.IsValid() || a.Zone() != "" {
+			return fmt.Errorf("host %s has address %q", h.Name, a)
+		}
+	}
+	for _, t := range h.NFTypes {
+		if !utf8.ValidString(t) {
+			return fmt.Errorf("host %s has NF type %q", h.Name, t)
+		}
+	}
+	return nil
+}
+
+// checkVersion comes before the strict reading, so that what a newer program
+// wrote is told from what is damaged.
+func checkVersion(b []byte, want int) error {
+	var e struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return err
+	}
+	if e.Version != want {
+		return fmt.Errorf("version %d, this program knows %d", e.Version, want)
+	}
+	return nil
+}
+
+// decodeStrict reads one JSON value with no unknown field and nothing after.
+func decodeStrict(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("data after the end")
+	}
+	return nil
+}

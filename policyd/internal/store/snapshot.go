@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// snapshotVersion is that of the encoding; a new field is a new version.
+const snapshotVersion = 1
+
+// maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB,
+// escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
+const maxSnapshot = 256 << 20
+
+type snapshotEnvelope struct {
+	Version int    `json:"version"`
+	State   *State `json:"state"`
+}
+
+// WriteSnapshot writes s, as [ReadSnapshot] reads it, to w.
+func WriteSnapshot(w io.Writer, s *State) error {
+	if err := json.NewEncoder(w).Encode(snapshotEnvelope{snapshotVersion, s}); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	return nil
+}
+
+// ReadSnapshot returns the state that [WriteSnapshot] wrote.
+func ReadSnapshot(r io.Reader) (*State, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSnapshot+1))
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if len(b) > maxSnapshot {
+		return nil, fmt.Errorf("read snapshot: larger than %d bytes", maxSnapshot)
+	}
+	if err := checkVersion(b, snapshotVersion); err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	var e snapshotEnvelope
+	if err := decodeStrict(b, &e); err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	if e.State == nil {
+		return nil, errors.New("read snapshot: no state in it")
+	}
+	if err := e.State.check(); err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	return e.State, nil
+}
+
+// check refuses a state that commands cannot go on from.
+func (s *State) check() error {
+	if s.IsSetUp() || len(s.Seed) > 0 {
+		if err := checkSecrets(s.Seed, s.Keys); err != nil {
+			return err
+		}
+	}
+	if len(s.Hosts) > MaxHosts {
+		return fmt.Errorf("%d hosts", len(s.Hosts))
+	}
+	for i, h := range s.Hosts {
+		if err := h.check(); err != nil {
+			return err
+		}
+		if i > 0 && s.Hosts[i-1].Name >= h.Name {
+			return fmt.Errorf("host %s is out of order", h.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// asPolicyd makes the test program be policyd, so that tests can kill it.
+const asPolicyd = "POLICYD_TEST_AS_POLICYD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPolicyd) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func TestStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		args   []string
+		status int
+		stdout string // part of it
+		stderr string
+	}{
+		{"help", []string{"--help"}, 0, "policyd --listen 10.255.0.100:7400", ""},
+		{"version", []string{"--version"}, 0, "policyd version dev", ""},
+		{"argument", []string{"serve"}, 2, "", `unknown argument "serve"`},
+		{"unknown option", []string{"--join", "x"}, 2, "", "-join"},
+		{"listen", []string{"--listen", "7400"}, 2, "", "read --listen"},
+		{"raft-listen", []string{"--raft-listen", "7401"}, 2, "", "read --raft-listen"},
+		{"data", []string{"--data", ""}, 2, "", "read --data"},
+		{"id", []string{"--id", "A B"}, 2, "", `read --id "A B"`},
+		{"log level", []string{"--log-level", "loud"}, 2, "", "read --log-level"},
+		{"log format", []string{"--log-format", "xml"}, 2, "", "read --log-format"},
+		{"data is a file", []string{"--listen", "127.0.0.1:0", "--data", file}, 1, "", "create data directory"},
+		{"address of nobody", []string{"--listen", "192.0.2.1:7400"}, 1, "", "listen on 192.0.2.1:7400"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			status := start(t.Context(), append([]string{"policyd"}, tt.args...), &stdout, &stderr)
+			if status != tt.status {
+				t.Errorf("status %d, want %d", status, tt.status)
+			}
+			if !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) {
+				t.Errorf("stdout:\n%s\nstderr:\n%s", &stdout, &stderr)
+			}
+		})
+	}
+}
+
+func TestExposed(t *testing.T) {
+	for listen, want := range map[string]bool{
+		"127.0.0.1:7400": false, "[::1]:7400": false, "localhost:7400": false,
+		"0.0.0.0:7400": true, ":7400": true, "10.0.0.1:7400": true, "policyd.example:7400": true,
+	} {
+		if got := (&config{listen: listen}).exposed(); got != want {
+			t.Errorf("%s: %t, want %t", listen, got, want)
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	status := start(ctx, []string{"policyd", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, &stderr, &stderr)
+	if status != 0 || !strings.Contains(stderr.String(), "msg=stopped") {
+		t.Errorf("status %d, stderr:\n%s", status, &stderr)
+	}
+}

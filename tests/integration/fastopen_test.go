@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"mbchain/genl"
+)
+
+// fastOpen sends data with the SYN, if the client has the server's cookie.
+func (h *host) fastOpen(t *testing.T, to *net.TCPAddr, data []byte) net.Conn {
+	t.Helper()
+	c, err := within(h, func() (net.Conn, error) {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return nil, err
+		}
+		f := os.NewFile(uintptr(fd), "fast open")
+		defer func() { _ = f.Close() }()
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: h.addr.As4()}); err != nil {
+			return nil, err
+		}
+		// Waits for the connection.
+		if err := unix.Sendto(fd, data, unix.MSG_FASTOPEN, &unix.SockaddrInet4{Addr: [4]byte(to.IP.To4()), Port: to.Port}); err != nil {
+			return nil, err
+		}
+		return net.FileConn(f)
+	})
+	if err != nil {
+		t.Fatalf("fast open from %s: %v", h.name, err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Data in the SYN (TCP Fast Open, RFC 7413) reaches the server in the SYN,
+// behind the set-up header.
+func TestFastOpen(t *testing.T) {
+	const port = 5001
+	r := newRig(t, 2)
+	client, server := r.client(), r.server()
+	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
+	for _, h := range r.hosts {
+		h.setting(t, "ipv4/tcp_fastopen", "1027") // client, server, and on every listener
+	}
+	server.echo(t, port)
+	to := net.TCPAddrFromAddrPort(server.port(port))
+
+	cookie := client.fastOpen(t, to, []byte("hello")) // its answer brings the cookie
+	answered(t, cookie, []byte("hello"))
+	_ = cookie.Close()
+	awaitSessions(t, 0, r.hosts...)
+
+	t.Run("data in the SYN", func(t *testing.T) {
+		data := bytes.Repeat([]byte("fast open "), 50)
+		taps := make([]*capture, len(r.hosts))
+		for i, h := range r.hosts {
+			taps[i] = h.capture(t)
+		}
+		before := client.counters(t)
+		c := client.fastOpen(t, to, data)
+		answered(t, c, data)
+		talk(t, c, 100_000)
+		s := client.session(t, superOf(c))
+		r.chained(t, s, r.hosts...)
+		if got := client.counters(t).since(before)["setup_repeated"]; got != 0 {
+			t.Fatalf("the SYN was sent again %d times: the server refused the data", got)
+		}
+		for i, tap := range taps[1:] {
+			syn := findSYN(t, tap, r.hosts[i+1].addr)
+			_, rest, err := readHeader(syn.payload(), rigKey.Secret)
+			if err != nil {
+				t.Errorf("SYN to %s: %v", tap.name, err)
+			}
+			if !bytes.Equal(rest, data) {
+				t.Errorf("SYN to %s carries %d bytes of data, want all %d", tap.name, len(rest), len(data))
+			}
+		}
+		syn := findSYN(t, taps[0], r.hosts[1].addr)
+		ack := findSYNACK(t, taps[0])
+		if got, want := ack.ack()-syn.seq(), uint32(len(data)+1); got != want {
+			t.Errorf("SYN-ACK acknowledges %d bytes, want %d: SYN and data", got, want)
+		}
+		_ = c.Close()
+		awaitSessions(t, 0, r.hosts...)
+	})
+
+	t.Run("no room for the header", func(t *testing.T) {
+		data := bytes.Repeat([]byte("x"), 1400) // fits into the MTU, but not with it
+		before := client.counters(t)
+		c := client.fastOpen(t, to, data)
+		answered(t, c, data)
+		talk(t, c, 100_000)
+		risen := client.counters(t).since(before)
+		want := counters{"syn_too_long": 1, "blocked": 1}
+		got := counters{"syn_too_long": risen["syn_too_long"], "blocked": risen["blocked"]}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("counters that rose (-want +got):\n%s", diff)
+		}
+		r.chained(t, client.session(t, superOf(c)), r.hosts...)
+	})
+}
+
+// answered reads what an echo must send.
+func answered(t *testing.T, c net.Conn, want []byte) {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(late)); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c, got); err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("answer is %q, want %q", got, want)
+	}
+}
+
+// findSYN returns the SYN that was captured on its way to a host.
+func findSYN(t *testing.T, tap *capture, to interface{ String() string }) packet {
+	t.Helper()
+	return find(t, tap, fmt.Sprintf("SYN to %s", to), func(p packet) bool {
+		return p.flags()&(flagSYN|flagACK) == flagSYN && p.destination().String() == to.String()
+	})
+}
+
+func findSYNACK(t *testing.T, tap *capture) packet {
+	t.Helper()
+	return find(t, tap, "SYN-ACK", func(p packet) bool { return p.flags()&(flagSYN|flagACK) == flagSYN|flagACK })
+}
+
+// find reads a capture to its end and returns the first TCP packet that fits.
+func find(t *testing.T, tap *capture, what string, fits func(packet) bool) packet {
+	t.Helper()
+	tap.kept = append(tap.kept, tap.packets(t)...)
+	for _, p := range tap.kept {
+		if p.isTCP() && fits(p.packet) {
+			return p.packet
+		}
+	}
+	t.Fatalf("capture on %s: no %s among %d packets", tap.name, what, len(tap.kept))
+	return nil
+}
+
+// A SYN that is lost, or whose answer is, is sent again: one session comes of
+// it, on every host.
+func TestRepeatedSYN(t *testing.T) {
+	const port = 5001
+	r := newRig(t, 2)
+	client, server := r.client(), r.server()
+	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
+	e := server.echo(t, port)
+	mbs := r.middleboxes()
+
+	rows := []struct {
+		name string
+		at   *host
+		nft  string
+		to   []*host // they get the SYN more than once
+	}{
+		{"answer lost at the client", client, "chain c { type filter hook input priority 0; tcp sport 5001 counter drop; }", r.hosts},
+		{"answer lost at a middlebox", mbs[0], "chain c { type filter hook forward priority 0; tcp sport 5001 counter drop; }", r.hosts},
+		{"lost before the second middlebox", mbs[1], "chain c { type filter hook prerouting priority -500; ip saddr " +
+			mbs[0].addr.String() + " tcp flags syn counter drop; }", r.hosts[:2]},
+		{"lost in the second middlebox", mbs[1], "chain c { type filter hook forward priority 0; tcp dport 5001 counter drop; }", r.hosts[:3]},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			var before []counters
+			for _, h := range r.hosts {
+				before = append(before, h.counters(t))
+			}
+			row.at.nft(t, "lose", row.nft)
+			a := client.attempt(t, e, port)
+			client.awaitCounter(t, before[0], genl.ReasonSetupRepeated, 1)
+			row.at.run(t, "nft", "flush", "table", "ip", "lose")
+			c := a.connection(t)
+			talk(t, c, 100_000)
+
+			awaitSessions(t, 1, r.hosts...)
+			r.chained(t, client.session(t, superOf(c)), r.hosts...)
+			for i, h := range r.hosts {
+				risen := h.counters(t).since(before[i])
+				kind := "setup_accepted"
+				if h == client {
+					kind = "setup_started"
+				}
+				if risen[kind] != 1 {
+					t.Errorf("%s of %s rose by %d, want 1", kind, h.name, risen[kind])
+				}
+				if i < len(row.to) && risen["setup_repeated"] == 0 {
+					t.Errorf("setup_repeated of %s did not rise", h.name)
+				}
+			}
+			_ = c.Close()
+			awaitSessions(t, 0, r.hosts...)
+		})
+	}
+}

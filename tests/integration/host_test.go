@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"mbchain/genl"
+)
+
+// host is a network namespace.
+type host struct {
+	name   string
+	addr   netip.Addr // the one that sessions use
+	module *genl.Client
+}
+
+func newHost(name string, addr netip.Addr) (*host, error) {
+	h := &host{name: name, addr: addr}
+	err := h.in(func() (err error) {
+		h.module, err = genl.New()
+		return err
+	})
+	return h, err
+}
+
+// port is an end of a session at h.
+func (h *host) port(n uint16) netip.AddrPort { return netip.AddrPortFrom(h.addr, n) }
+
+// in runs f on a thread inside the namespace. Sockets that f opens and
+// programs that it starts stay there. The thread ends with f.
+func (h *host) in(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		result <- h.enter(f)
+	}()
+	return <-result
+}
+
+func (h *host) enter(f func() error) error {
+	ns, err := os.Open(filepath.Join("/run/netns", h.name))
+	if err != nil {
+		return fmt.Errorf("enter host %s: %w", h.name, err)
+	}
+	defer func() { _ = ns.Close() }()
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter host %s: %w", h.name, err)
+	}
+	return f()
+}
+
+// run runs a program and returns its standard output, without the last newline.
+func (h *host) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	return h.feed(t, "", name, args...)
+}
+
+// feed is run with standard input.
+func (h *host) feed(t *testing.T, input, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := h.output(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// output runs a program. Its error quotes what the program said.
+func (h *host) output(cmd *exec.Cmd) (string, error) {
+	var out, said bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	cmd.Stderr = &said
+	if err := h.in(cmd.Start); err != nil {
+		return "", fmt.Errorf("start %s on %s: %w", cmd, h.name, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return "", fmt.Errorf("run %s on %s: %w: %s", cmd, h.name, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return strings.TrimSuffix(out.String(), "\n"), nil
+}
+
+// start runs a program until the test ends.
+func (h *host) start(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := h.in(cmd.Start); err != nil {
+		t.Fatalf("start %s on %s: %v", cmd, h.name, err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s on %s said: %s", cmd, h.name, bytes.TrimSpace(said.Bytes()))
+		}
+	})
+}
+
+// setting changes a file of /proc/sys/net until the test ends.
+func (h *host) setting(t *testing.T, name, value string) {
+	t.Helper()
+	path := filepath.Join("/proc/sys/net", name)
+	var old []byte
+	err := h.in(func() (err error) {
+		if old, err = os.ReadFile(path); err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(value), 0)
+	})
+	if err != nil {
+		t.Fatalf("set %s of %s: %v", name, h.name, err)
+	}
+	t.Cleanup(func() {
+		err := h.in(func() error { return os.WriteFile(path, old, 0) })
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("set %s of %s back: %v", name, h.name, err)
+		}
+	})
+}
+
+// nft loads rules into a table of their own, which goes when the test ends.
+// The text stands inside "table ip NAME { }".
+func (h *host) nft(t *testing.T, table, text string) {
+	t.Helper()
+	h.feed(t, fmt.Sprintf("table ip %s {\n%s\n}\n", table, text), "nft", "-f", "-")
+	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete", "table", "ip", table)) })
+}
+
+// within is in for a function with a result.
+func within[T any](h *host, f func() (T, error)) (T, error) {
+	var result T
+	err := h.in(func() (err error) {
+		result, err = f()
+		return err
+	})
+	return result, err
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"mbchain/chain"
+)
+
+// echo is a server that sends back what it is sent.
+type echo struct {
+	*host
+	listener net.Listener
+	wg       sync.WaitGroup
+
+	mu     sync.Mutex
+	opened map[netip.AddrPort]net.Conn // by the client's end
+	closed int
+}
+
+// echo serves a port until the test ends.
+func (h *host) echo(t *testing.T, port uint16) *echo {
+	t.Helper()
+	s := &echo{host: h, opened: make(map[netip.AddrPort]net.Conn)}
+	err := h.in(func() (err error) {
+		s.listener, err = net.Listen("tcp4", h.port(port).String())
+		return err
+	})
+	if err != nil {
+		t.Fatalf("serve on %s: %v", h.name, err)
+	}
+	s.wg.Go(s.accept)
+	t.Cleanup(func() {
+		_ = s.listener.Close()
+		s.mu.Lock()
+		for _, c := range s.opened {
+			_ = c.Close()
+		}
+		s.mu.Unlock()
+		s.wg.Wait()
+	})
+	return s
+}
+
+func (s *echo) accept() {
+	for {
+		c, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		from := c.RemoteAddr().(*net.TCPAddr).AddrPort()
+		s.mu.Lock()
+		s.opened[from] = c
+		s.mu.Unlock()
+		s.wg.Go(func() {
+			_, _ = io.Copy(c, c)
+			_ = c.Close()
+			s.mu.Lock()
+			s.closed++
+			s.mu.Unlock()
+		})
+	}
+}
+
+// count returns how many clients there have been: distinct ends.
+func (s *echo) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.opened)
+}
+
+// has says whether a client with this end has ever come.
+func (s *echo) has(end netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.opened[end]
+	return ok
+}
+
+// hangUp closes the server's end of a connection first.
+func (s *echo) hangUp(t *testing.T, end netip.AddrPort) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.opened[end]
+	if !ok {
+		t.Fatalf("hang up on %v: no such client", end)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dial connects from h. Port 0 of from stands for any.
+func (h *host) dial(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{
+		LocalAddr: net.TCPAddrFromAddrPort(from),
+		// A port may be used again at once.
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var err error
+			if e := c.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+			}); e != nil {
+				return e
+			}
+			return err
+		},
+	}
+	var c net.Conn
+	err := h.in(func() (err error) {
+		c, err = d.DialContext(ctx, "tcp4", to.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+// connect dials, and closes the connection when the test ends.
+func (h *host) connect(t *testing.T, port uint16, to netip.AddrPort) *net.TCPConn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), late)
+	defer cancel()
+	c, err := h.dial(ctx, h.port(port), to)
+	if err != nil {
+		t.Fatalf("connect from %s: %v", h.name, err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// superOf returns the five-tuple that a client's connection has.
+func superOf(c net.Conn) chain.FiveTuple {
+	return chain.FiveTuple{
+		Source:      c.LocalAddr().(*net.TCPAddr).AddrPort(),
+		Destination: c.RemoteAddr().(*net.TCPAddr).AddrPort(),
+		Protocol:    chain.ProtocolTCP,
+	}
+}
+
+// ask sends n random bytes to an echo and wants them back.
+func ask(c net.Conn, n int) error {
+	if err := c.SetDeadline(time.Now().Add(late)); err != nil {
+		return err
+	}
+	question := make([]byte, n)
+	_, _ = rand.Read(question)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.Write(question)
+		sent <- err
+	}()
+	answer := make([]byte, n)
+	if _, err := io.ReadFull(c, answer); err != nil {
+		return fmt.Errorf("read answer of %v: %w", superOf(c), err)
+	}
+	if err := <-sent; err != nil {
+		return fmt.Errorf("write question of %v: %w", superOf(c), err)
+	}
+	if !bytes.Equal(question, answer) {
+		return fmt.Errorf("ask on %v: the answer is not the question", superOf(c))
+	}
+	return nil
+}
+
+// talk is ask that fails the test.
+func talk(t *testing.T, c net.Conn, n int) {
+	t.Helper()
+	if err := ask(c, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reset closes a connection with RST.
+func reset(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	if err := c.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Ports of the web server.
+const (
+	webPort   = 80   // for chains
+	plainPort = 8080 // no test has a policy for it
+)
+
+const mib = 1 << 20
+
+// web is nginx on the lab's server.
+type web struct {
+	*host
+	client *host
+	dir    string
+}
+
+// serve starts nginx until the test ends.
+func (l *lab) serve(t *testing.T) *web {
+	t.Helper()
+	w := &web{host: l.server(), client: l.client(), dir: t.TempDir()}
+	for _, dir := range []string{"files/up", "temp"} {
+		if err := os.MkdirAll(filepath.Join(w.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := filepath.Join(w.dir, "nginx.conf")
+	if err := os.WriteFile(conf, []byte(w.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start(t, "nginx", "-p", w.dir, "-c", conf, "-e", "stderr", "-g", "daemon off;")
+	eventually(t, soon, func() error {
+		for _, port := range []uint16{webPort, plainPort} {
+			err := w.in(func() error {
+				c, err := net.Dial("tcp4", w.port(port).String())
+				if err != nil {
+					return err
+				}
+				return c.Close()
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return w
+}
+
+func (w *web) config() string {
+	return strings.NewReplacer("DIR", w.dir, "ADDR", w.addr.String(),
+		"WEB", fmt.Sprint(webPort), "PLAIN", fmt.Sprint(plainPort)).Replace(`
+user root;
+worker_processes 2;
+pid DIR/pid;
+error_log stderr;
+events { worker_connections 2048; }
+http {
+	access_log off;
+	sendfile on;
+	tcp_nopush on;
+	client_max_body_size 0;
+	client_body_temp_path DIR/temp;
+	proxy_temp_path DIR/temp;
+	fastcgi_temp_path DIR/temp;
+	uwsgi_temp_path DIR/temp;
+	scgi_temp_path DIR/temp;
+	server {
+		listen ADDR:WEB;
+		listen ADDR:PLAIN;
+		root DIR/files;
+		location /up/ { dav_methods PUT; }
+	}
+}
+`)
+}
+
+// file makes a file of random bytes that the server offers under its name,
+// and returns its SHA-256.
+func (w *web) file(t *testing.T, name string, size int64) string {
+	t.Helper()
+	f, err := os.Create(w.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.New()
+	var seed [32]byte
+	copy(seed[:], name)
+	if _, err := io.CopyN(io.MultiWriter(f, hash), rand.NewChaCha8(seed), size); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// path is where a file lies.
+func (w *web) path(name string) string { return filepath.Join(w.dir, "files", name) }
+
+// sum returns the SHA-256 of a file.
+func (w *web) sum(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open(w.path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// curl runs curl on the client with the web server's URL of a name.
+func (w *web) curl(out io.Writer, port uint16, name string, args ...string) error {
+	args = append([]string{"--silent", "--show-error", "--fail", "--max-time", fmt.Sprint(int(late.Seconds()))}, args...)
+	cmd := exec.Command("curl", append(args, fmt.Sprintf("http://%s/%s", w.host.port(port), name))...)
+	cmd.Stdout = out
+	_, err := w.client.output(cmd)
+	return err
+}
+
+// download fetches a file and returns the SHA-256 of what came.
+func (w *web) download(port uint16, name string, args ...string) (string, error) {
+	hash := sha256.New()
+	if err := w.curl(hash, port, name, args...); err != nil {
+		return "", fmt.Errorf("download: %w", err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// upload sends a file of the server's to the server under another name, below
+// up.
+func (w *web) upload(port uint16, name string, args ...string) error {
+	if err := w.curl(io.Discard, port, "up/"+name, append(args, "--upload-file", w.path(name))...); err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	return nil
+}
+
+// rate writes how fast n bytes went.
+func rate(n int64, d time.Duration) string {
+	return fmt.Sprintf("%d MiB in %v, %.0f Mbit/s", n/mib, d.Round(time.Millisecond), float64(n)*8/1e6/d.Seconds())
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nanoseconds that one operation of the pure files takes, natively. Reports and
+ * judges nothing: on a shared machine the figures are noise.
+ */
+#define _GNU_SOURCE
+#include "make.h"
+#include "packet.h"
+#include "path.h"
+#include "setup.h"
+#include "xlate.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <linux/string.h>
+
+#define BATCH 256	/* operations between two looks at the clock */
+#define N_BATCHES 4000
+#define N_WARM_UP 200
+
+static struct mbc_key key = { .id = 7, .secret = { { 1, 2 } } };
+static struct mbc_setup setup;
+static u8 header[MBC_SETUP_MAX];
+static unsigned int header_len;
+static struct packet packet;
+static struct mbc_xlate xlate;
+static struct mbc_instance instances[16];
+static struct mbc_nf_type type = { .n_instances = 16, .instances = instances };
+static const struct mbc_nf_type *chain[] = { &type };
+static u64 sink;	/* what keeps the compiler from dropping the work */
+
+static void prepare(void)
+{
+	static const u8 payload[1448];
+	u32 state = 5;
+	struct mbc_tuple to;
+	unsigned int i;
+
+	setup = (struct mbc_setup){
+		.super = make_random_tuple(&state), .n_hops = 2,
+	};
+	for (i = 0; i < setup.n_hops; i++)
+		setup.hops[i] = make_random_tuple(&state).daddr;
+	header_len = mbc_setup_encode(&setup, &key, header);
+
+	packet_make(&packet, &setup.super, 0, payload, sizeof(payload));
+	packet_seal(&packet);
+	to = make_random_tuple(&state);
+	mbc_xlate_init(&xlate, &setup.super, &to);
+
+	for (i = 0; i < ARRAY_SIZE(instances); i++) {
+		instances[i].addr = make_addr(10, 0, 0, i + 1);
+		instances[i].weight = i + 1;
+		type.total_weight += i + 1;
+	}
+}
+
+static void bench_encode(u32 i)
+{
+	setup.time = i;
+	sink += mbc_setup_encode(&setup, &key, header);
+}
+
+static void bench_decode(u32 i)
+{
+	struct mbc_setup s;
+
+	sink += mbc_setup_decode(&s, header, header_len, &key, 1,
+				 setup.time + (i & 1), 60);
+}
+
+static void bench_refuse(u32 i)
+{
+	struct mbc_setup s;
+
+	header[header_len - 1] ^= 1;
+	sink += mbc_setup_decode(&s, header, header_len, &key, 1, i, 60);
+	header[header_len - 1] ^= 1;
+}
+
+static void bench_xlate(u32 i)
+{
+	mbc_xlate_apply(&xlate, packet_ip(&packet), packet_tcp(&packet), false);
+	sink += packet_tcp(&packet)->check + i;
+}
+
+static void bench_choose(u32 i)
+{
+	setup.super.sport = i;
+	sink += mbc_path_choose(&type, 0, &setup.super, &key.secret)->weight;
+}
+
+static void bench_build(u32 i)
+{
+	__be32 hops[MBC_MAX_HOPS];
+	unsigned int n;
+
+	setup.super.sport = i;
+	sink += mbc_path_build(hops, &n, chain, 1, &setup.super, &key.secret);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(u32 i);
+} benches[] = {
+	{ "set-up header encode, 2 hops", bench_encode },
+	{ "set-up header decode, 2 hops", bench_decode },
+	{ "set-up header refuse, bad MAC", bench_refuse },
+	{ "translate a packet", bench_xlate },
+	{ "choose one of 16 instances", bench_choose },
+	{ "build a path, 1 type", bench_build },
+};
+
+static u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+int main(void)
+{
+	static double ns[N_BATCHES];
+	unsigned int i, batch, op;
+	u64 start;
+
+	prepare();
+	printf("%-32s %8s %8s\n", "ns per operation", "median", "p99");
+	for (i = 0; i < ARRAY_SIZE(benches); i++) {
+		for (batch = 0; batch < N_WARM_UP + N_BATCHES; batch++) {
+			start = now_ns();
+			for (op = 0; op < BATCH; op++)
+				benches[i].run(op);
+			if (batch >= N_WARM_UP)
+				ns[batch - N_WARM_UP] =
+					(double)(now_ns() - start) / BATCH;
+		}
+		qsort(ns, N_BATCHES, sizeof(*ns), compare);
+		printf("%-32s %8.1f %8.1f\n", benches[i].name,
+		       ns[N_BATCHES / 2], ns[N_BATCHES * 99 / 100]);
+	}
+	return sink == 0;
+}

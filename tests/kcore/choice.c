@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Vectors of the instance choice, in testdata/choice.txt: policy/choose.go has
+ * to choose the same.
+ */
+#include "make.h"
+#include "path.h"
+#include "test.h"
+
+#include <linux/in.h>
+#include <asm/byteorder.h>
+
+#define N_VECTORS 72
+
+static const u8 seeds[][MBC_KEY_LEN] = {
+	{ 0 },
+	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+	{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+	{ 0x9b, 0x0c, 0x52, 0xe1, 0x77, 0x3e, 0xd4, 0x08,
+	  0x61, 0xaf, 0x2d, 0x90, 0x44, 0xf6, 0x13, 0xc5 },
+};
+
+static const u16 counts[] = { 1, 2, 3, 5, 8, 16 };
+
+/* Small weights put many sessions on the border between two instances. */
+static u32 weight(unsigned int vector, u32 *state)
+{
+	switch (vector % 4) {
+	case 0: return 1;
+	case 1: return 1 + make_random(state) % 3;
+	case 2: return 1 + make_random(state) % 65535;
+	default: return 65535;
+	}
+}
+
+static void print_tuple(FILE *out, const struct mbc_tuple *t)
+{
+	print_addr(out, t->saddr);
+	fputc(' ', out);
+	print_addr(out, t->daddr);
+	fprintf(out, " %u %u %u", be16_to_cpu(t->sport), be16_to_cpu(t->dport),
+		t->proto);
+}
+
+static void print_vector(FILE *out, unsigned int vector, u32 *state)
+{
+	struct mbc_instance instances[MBC_MAX_INSTANCES];
+	struct mbc_nf_type type = {
+		.n_instances = vector == N_VECTORS - 1 ? MBC_MAX_INSTANCES :
+			       counts[vector % ARRAY_SIZE(counts)],
+		.instances = instances,
+	};
+	const u8 *seed_bytes = seeds[vector / 2 % ARRAY_SIZE(seeds)];
+	const siphash_key_t seed = make_key(seed_bytes);
+	const unsigned int index = vector % (MBC_MAX_HOPS - 1);
+	struct mbc_tuple t = make_random_tuple(state);
+	unsigned int i;
+
+	if (vector % 7 == 6)
+		t.proto = IPPROTO_UDP;
+	print_hex(out, seed_bytes, MBC_KEY_LEN);
+	fprintf(out, " %u ", index);
+	print_tuple(out, &t);
+	for (i = 0; i < type.n_instances; i++) {
+		instances[i].addr = make_addr(10, 0, i >> 8, i & 0xff);
+		instances[i].weight = weight(vector, state);
+		type.total_weight += instances[i].weight;
+		fputc(i ? ',' : ' ', out);
+		print_addr(out, instances[i].addr);
+		fprintf(out, ":%u", instances[i].weight);
+	}
+	fputs(" -> ", out);
+	print_addr(out, mbc_path_choose(&type, index, &t, &seed)->addr);
+	fputc('\n', out);
+}
+
+void choice_print(FILE *out)
+{
+	unsigned int i;
+	u32 state = 2025;
+
+	fputs("# SPDX-License-Identifier: GPL-2.0-only\n"
+	      "# Which instance a session gets. Made by `kcore --print choice`.\n"
+	      "# seed index saddr daddr sport dport proto addr:weight,... -> addr\n",
+	      out);
+	for (i = 0; i < N_VECTORS; i++)
+		print_vector(out, i, &state);
+}
+
+void choice_test(void)
+{
+	test_begin("the choices are those of testdata/choice.txt");
+	test_file("testdata/choice.txt", choice_print);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the fuzz targets share; see fuzz.h. */
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <linux/string.h>
+
+void fuzz_broken(const char *file, int line, const char *promise)
+{
+	fprintf(stderr, "%s:%d: broken promise: %s\n", file, line, promise);
+	abort();
+}
+
+u32 fuzz_take(struct fuzz_input *in, unsigned int n)
+{
+	u32 v = 0;
+
+	while (n--) {
+		v <<= 8;
+		if (!in->len)
+			continue;
+		v |= *in->data++;
+		in->len--;
+	}
+	return v;
+}
+
+u8 *fuzz_copy(const u8 *data, size_t len)
+{
+	u8 *copy = malloc(len ? len : 1);
+
+	if (len)
+		memcpy(copy, data, len);
+	return copy;
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* TCP options. The input: the limit, two bytes, then the options. */
+#include "fuzz.h"
+#include "tcp.h"
+
+#include <stdlib.h>
+#include <linux/string.h>
+
+#define HEADER 20
+#define MAX_OPTIONS 40
+
+void fuzz_mss(const u8 *data, size_t len)
+{
+	struct fuzz_input in = { data, len };
+	const u16 mss = fuzz_take(&in, 2);
+	u8 header[HEADER + MAX_OPTIONS] = { 0 };
+	const size_t n = HEADER + (in.len < MAX_OPTIONS ? in.len : MAX_OPTIONS);
+	unsigned int at;
+	u16 old = 0;
+	u8 *th;
+
+	if (n > HEADER)
+		memcpy(header + HEADER, in.data, n - HEADER);
+	th = fuzz_copy(header, n);
+
+	at = mbc_tcp_clamp_mss(th, n, mss, &old);
+	if (at) {
+		MUST(at >= HEADER + 2 && at + 2 <= n);
+		MUST(header[at - 2] == 2 && header[at - 1] == 4);
+		MUST(old > mss && old == (header[at] << 8 | header[at + 1]));
+		MUST(mss == (th[at] << 8 | th[at + 1]));
+		MUST(!mbc_tcp_clamp_mss(th, n, mss, &old));
+		memcpy(th + at, header + at, 2);
+	}
+	MUST(!memcmp(th, header, n));
+	free(th);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// endGrace is how long a command has to end, and to take down what it started,
+// once it is told to.
+const endGrace = 10 * time.Second
+
+// A runner runs tiers and keeps their results. It is not safe for concurrent
+// use.
+type runner struct {
+	top     string // directory of the checkout, in which all commands run
+	out     io.Writer
+	pattern string // of the tests to run in guests; "": all
+
+	tier    string
+	log     io.Writer // of the tier
+	results []result
+	times   []tierTime
+}
+
+// A result is the outcome of one test, or of count tests that passed.
+type result struct {
+	tier, name string
+	outcome    outcome
+	count      int      // of the tests that it stands for
+	output     []string // of a failure, its last lines
+	rerun      string   // command that runs it alone
+}
+
+type outcome int
+
+const (
+	passed outcome = iota
+	failed
+	skipped
+)
+
+type tierTime struct {
+	tier string
+	took time.Duration
+}
+
+func newRunner(top string, out io.Writer, pattern string) (*runner, error) {
+	if err := os.MkdirAll(filepath.Join(top, "build/test"), 0o755); err != nil {
+		return nil, fmt.Errorf("make directory of logs: %w", err)
+	}
+	return &runner{top: top, out: out, pattern: pattern, log: io.Discard}, nil
+}
+
+// runTiers runs tiers in order, up to one that fails and that the rest needs.
+func (r *runner) runTiers(ctx context.Context, tiers []tier) {
+	for _, t := range tiers {
+		if ctx.Err() != nil {
+			r.add(result{tier: t.name, name: "run", outcome: failed, output: []string{"interrupted"}})
+			return
+		}
+		before := r.count(failed)
+		r.runTier(ctx, t)
+		if t.needed && r.count(failed) > before {
+			return
+		}
+	}
+}
+
+func (r *runner) runTier(ctx context.Context, t tier) {
+	fmt.Fprintf(r.out, "== %s: %s\n", t.name, t.about)
+	r.tier = t.name
+	start := time.Now()
+	defer func() {
+		r.times = append(r.times, tierTime{t.name, time.Since(start)})
+	}()
+	log, err := os.Create(filepath.Join(r.top, "build/test", t.name+".log"))
+	if err != nil {
+		r.add(result{name: "log", outcome: failed, output: []string{err.Error()}})
+		return
+	}
+	defer log.Close()
+	r.log = log
+	t.run(ctx, r)
+}
+
+// add keeps a result of the running tier and shows it.
+func (r *runner) add(res result) {
+	if res.tier == "" {
+		res.tier = r.tier
+	}
+	if res.count == 0 {
+		res.count = 1
+	}
+	r.results = append(r.results, res)
+	if res.outcome == failed {
+		r.showFailure(res)
+	}
+}
+
+// runSteps runs steps and says whether all passed.
+func (r *runner) runSteps(ctx context.Context, steps []step) bool {
+	ok := true
+	for _, s := range steps {
+		var output tail
+		start := time.Now()
+		err := r.command(ctx, s.command, &output, &output)
+		if err == nil && s.silent && len(output.lines()) > 0 {
+			err = fmt.Errorf("run %s: it has something to say", s.name)
+		}
+		if err != nil {
+			ok = false
+			r.add(result{name: s.name, outcome: failed, output: output.lines(), rerun: s.command})
+			continue
+		}
+		r.add(result{name: s.name, outcome: passed})
+		fmt.Fprintf(r.out, "   ok    %s %s\n", s.name, short(time.Since(start)))
+	}
+	return ok
+}
+
+// command runs a command of bash in the checkout, with its output also in the
+// tier's log. When the context ends, so does the command and its children.
+func (r *runner) command(ctx context.Context, command string, stdout, stderr io.Writer) error {
+	fmt.Fprintf(r.log, "$ %s\n", command)
+	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", command)
+	cmd.Dir = r.top
+	cmd.Stdout = io.MultiWriter(r.log, stdout)
+	cmd.Stderr = io.MultiWriter(r.log, stderr)
+	if stdout == stderr {
+		cmd.Stderr = cmd.Stdout // os/exec then writes from one goroutine
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = endGrace
+	return cmd.Run()
+}
+
+// tailLines is what of a failure's output is shown; the log has all.
+const tailLines = 40
+
+// A tail keeps the last lines written to it.
+type tail struct {
+	whole   []string
+	partial string
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	parts := strings.Split(t.partial+string(p), "\n")
+	t.partial = parts[len(parts)-1]
+	t.whole = append(t.whole, parts[:len(parts)-1]...)
+	if len(t.whole) > tailLines {
+		t.whole = append([]string(nil), t.whole[len(t.whole)-tailLines:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) lines() []string {
+	if t.partial == "" {
+		return t.whole
+	}
+	return append(append([]string(nil), t.whole...), t.partial)
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func newTestRunner(t *testing.T) (*runner, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	r, err := newRunner(t.TempDir(), &out, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, &out
+}
+
+func steps(list ...step) func(context.Context, *runner) {
+	return func(ctx context.Context, r *runner) { r.runSteps(ctx, list) }
+}
+
+func TestLastLineIsTheSum(t *testing.T) {
+	tests := []struct {
+		name  string
+		tiers []tier
+		want  string
+		ok    bool
+	}{
+		{"all pass", []tier{{name: "a", run: steps(step{name: "x", command: "true"})}}, "1 passed, 0 failed", true},
+		{"none at all", nil, "0 passed, 0 failed", false},
+		{"one fails, the rest runs", []tier{
+			{name: "a", run: steps(step{name: "x", command: "false"})},
+			{name: "b", run: steps(step{name: "y", command: "true"})},
+		}, "1 passed, 1 failed", false},
+		{"one that the rest needs fails", []tier{
+			{name: "a", needed: true, run: steps(step{name: "x", command: "false"})},
+			{name: "b", run: steps(step{name: "y", command: "true"})},
+		}, "0 passed, 1 failed", false},
+		{"output of a silent step", []tier{
+			{name: "a", run: steps(step{name: "x", command: "echo a.go", silent: true})},
+		}, "0 passed, 1 failed", false},
+		{"summed", []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+			r.runSummed(ctx, "echo 3 passed, 2 failed; false")
+		}}}, "3 passed, 2 failed", false},
+		{"summed without a sum", []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+			r.runSummed(ctx, "echo 3 passed")
+		}}}, "0 passed, 1 failed", false},
+		{"summed that fails for another reason", []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+			r.runSummed(ctx, "echo 3 passed, 0 failed; false")
+		}}}, "3 passed, 1 failed", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, out := newTestRunner(t)
+			r.runTiers(t.Context(), tt.tiers)
+			if got := r.report(); got != tt.ok {
+				t.Errorf("report() = %v, want %v", got, tt.ok)
+			}
+			lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+			if diff := cmp.Diff(tt.want, lines[len(lines)-1]); diff != "" {
+				t.Errorf("last line (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestInterruptEndsTheCommandAndCounts(t *testing.T) {
+	r, _ := newTestRunner(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	tiers := []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+		cancel()
+		r.runSteps(ctx, []step{{name: "x", command: "sleep 1000"}})
+	}}, {name: "b", run: steps(step{name: "y", command: "true"})}}
+	r.runTiers(ctx, tiers)
+	if got := r.count(failed); got != 2 {
+		t.Errorf("failed = %d, want 2: the command and the tier that did not run", got)
+	}
+}
+
+func TestTailKeepsTheLastLines(t *testing.T) {
+	var got tail
+	for i := range 3 * tailLines {
+		fmt.Fprintf(&got, "line %d\n", i)
+	}
+	fmt.Fprint(&got, "no end")
+	lines := got.lines()
+	want := []string{fmt.Sprintf("line %d", 3*tailLines-1), "no end"}
+	if diff := cmp.Diff(want, lines[len(lines)-2:]); diff != "" {
+		t.Errorf("last lines (-want +got):\n%s", diff)
+	}
+	if len(lines) != tailLines+1 {
+		t.Errorf("kept %d lines, want %d", len(lines), tailLines+1)
+	}
+}
+
+func TestTiersAreChosenByName(t *testing.T) {
+	chosen, err := chooseTiers("kcore,lint")
+	if err != nil || len(chosen) != 2 || chosen[0].name != "kcore" || chosen[1].name != "lint" {
+		t.Errorf("chooseTiers = %v, %v, want kcore and lint", chosen, err)
+	}
+	if _, err := chooseTiers("vm"); err == nil {
+		t.Error("chooseTiers(vm): want an error")
+	}
+}
+
+func TestShortDurations(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		1240 * time.Millisecond: "1.2s",
+		59 * time.Second:        "59.0s",
+		61 * time.Second:        "1m01s",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("short(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func FuzzReadSum(f *testing.F) {
+	f.Add("3 passed, 0 failed")
+	f.Add("99999999999999999999 passed, 0 failed")
+	f.Fuzz(func(t *testing.T, line string) {
+		nPassed, nFailed, ok := readSum([]string{line})
+		if ok && line != fmt.Sprintf("%d passed, %d failed", nPassed, nFailed) && !strings.HasPrefix(line, "0") &&
+			!strings.Contains(line, " 0") {
+			t.Errorf("readSum(%q) = %d, %d", line, nPassed, nFailed)
+		}
+	})
+}

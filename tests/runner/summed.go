@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// runSummed runs a command whose last line is "N passed, N failed".
+func (r *runner) runSummed(ctx context.Context, command string) {
+	var output tail
+	start := time.Now()
+	err := r.command(ctx, command, &output, &output)
+	nPassed, nFailed, ok := readSum(output.lines())
+	switch {
+	case !ok:
+		output = tail{whole: append(output.lines(), `it did not end with "N passed, N failed"`)}
+		nFailed = 1
+	case err != nil && nFailed == 0:
+		output = tail{whole: append(output.lines(), err.Error())}
+		nFailed = 1
+	}
+	if nPassed > 0 {
+		r.add(result{name: "checks", outcome: passed, count: nPassed})
+		fmt.Fprintf(r.out, "   ok    %d checks %s\n", nPassed, short(time.Since(start)))
+	}
+	if nFailed > 0 {
+		r.add(result{name: "checks", outcome: failed, count: nFailed, output: output.lines(), rerun: command})
+	}
+}
+
+// readSum reads the last line of a summed command.
+func readSum(lines []string) (nPassed, nFailed int, ok bool) {
+	if len(lines) == 0 {
+		return 0, 0, false
+	}
+	got := regexp.MustCompile(`^(\d+) passed, (\d+) failed$`).FindStringSubmatch(lines[len(lines)-1])
+	if got == nil {
+		return 0, 0, false
+	}
+	nPassed, errPassed := strconv.Atoi(got[1])
+	nFailed, errFailed := strconv.Atoi(got[2])
+	return nPassed, nFailed, errPassed == nil && errFailed == nil
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A tier is one kind of test.
+type tier struct {
+	name  string
+	about string
+	// needed says that the tiers after it make no sense when it fails.
+	needed bool
+	run    func(context.Context, *runner)
+}
+
+// allTiers returns the tiers in the order in which they run: what is quick to
+// fail first.
+func allTiers() []tier {
+	return []tier{
+		{"build", "programs and modules", true, buildTier},
+		{"lint", "format, analysis, licences", false, lintTier},
+		{"unit", "Go packages, with the race detector", false, unitTier},
+		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier},
+		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12")},
+		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1")},
+	}
+}
+
+func tierNames() string {
+	var names []string
+	for _, t := range allTiers() {
+		names = append(names, t.name)
+	}
+	return strings.Join(names, ",")
+}
+
+// chooseTiers returns the tiers named in a comma-separated list, all for "".
+func chooseTiers(names string) ([]tier, error) {
+	all := allTiers()
+	if names == "" {
+		return all, nil
+	}
+	var chosen []tier
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(t tier) bool { return t.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("choose tier %q: there are %s", name, tierNames())
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// A step is a command that is a test of its own: it passes when it exits 0, and
+// prints nothing if silent is set.
+type step struct {
+	name    string
+	command string
+	silent  bool
+}
+
+func buildTier(ctx context.Context, r *runner) {
+	r.runSteps(ctx, []step{
+		{"programs", "make build", false},
+		{"module for 6.1", "make kmod-6.1", false},
+		{"module for 6.12", "make kmod-6.12", false},
+		{"module with self-tests for 6.1", "make kmod-debug-6.1", false},
+		{"module with self-tests for 6.12", "make kmod-debug-6.12", false},
+	})
+}
+
+func lintTier(ctx context.Context, r *runner) {
+	r.runSteps(ctx, []step{
+		{"gofmt", "gofmt -l $(go list -f '{{.Dir}}' ./...)", true},
+		{"vet", "go vet ./...", false},
+		{"staticcheck", "go tool staticcheck ./...", true},
+		{"licences", "tests/lint/spdx", false},
+		{"shell", "tests/lint/shell", false},
+		{"sparse on 6.1", "packaging/build-kmod.sh 6.1 build/kmod-sparse W=1 C=2", false},
+		{"sparse on 6.12", "packaging/build-kmod.sh 6.12 build/kmod-sparse W=1 C=2", false},
+	})
+}
+
+func unitTier(ctx context.Context, r *runner) {
+	// The integration tests need a guest, which is their own tier.
+	r.runGoTests(ctx, goTests{
+		command: "go test -race -json $(go list ./... | grep -v /tests/integration$)",
+		rerun: func(pkg, test string) string {
+			pkg = "." + strings.TrimPrefix(pkg, "mbchain")
+			if test == "" {
+				return "go test -race " + pkg
+			}
+			return fmt.Sprintf("go test -race -run '^%s$' %s", test, pkg)
+		},
+	})
+}
+
+func kcoreTier(ctx context.Context, r *runner) {
+	r.runSummed(ctx, "make -s -C tests/kcore test")
+}
+
+// guestLimit is the limit in seconds of one guest's run: its tests take about a
+// third of it on two idle cores.
+const guestLimit = 900
+
+func guestTier(kernel string) func(context.Context, *runner) {
+	return func(ctx context.Context, r *runner) {
+		program := filepath.Join(r.top, "build/test/integration.test")
+		if !r.runSteps(ctx, []step{
+			{"compile", "CGO_ENABLED=0 go test -c -o " + program + " ./tests/integration", false},
+		}) {
+			return
+		}
+		command := fmt.Sprintf("tests/vm/run --kernel %s --timeout %d -- env -C tests/integration %s"+
+			" -test.v=test2json -test.timeout=%ds", kernel, guestLimit, program, guestLimit-60)
+		if r.pattern != "" {
+			command += fmt.Sprintf(" -test.run='%s'", r.pattern)
+		}
+		r.runGoTests(ctx, goTests{
+			command: command + " | go tool test2json -t -p tests/integration",
+			rerun: func(_, test string) string {
+				return fmt.Sprintf("go run ./tests/runner --tier vm-%s --run '^%s$'", kernel, test)
+			},
+			each:        true,
+			skipIsError: true,
+		})
+	}
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The daemon of a host: policyd on policyd1, agentd on every other one. Sourced
+# by tests/lab.
+# shellcheck shell=bash
+
+# Prints the socket of a host's agent; policyd1 has none.
+socket_of() {
+	[[ $1 == policyd1 ]] || echo "$LAB/$1/agentd.sock"
+}
+
+# Prints the daemon's arguments, one a line. $2: log level, $3...: NF types.
+daemon_arguments() {
+	local host=$1 level=$2 type
+	shift 2
+	if [[ $host == policyd1 ]]; then
+		printf '%s\n' "$TOP/bin/policyd" --listen "$POLICYD" --id policyd1 \
+			--raft-listen 10.255.0.100:7401 --data "$LAB/$host/data"
+		return
+	fi
+	printf '%s\n' "$TOP/bin/agentd" --name "$host" --policyd "$POLICYD" \
+		--address "$(host_field "$host" 3)" --socket "$(socket_of "$host")" \
+		--state "$LAB/$host/state" --log-level "$level"
+	for type in "$@"; do
+		printf '%s\n' --nf-type "$type"
+	done
+}
+
+# Keeps what daemon_start is to run. The arguments are those of
+# daemon_arguments.
+daemon_define() {
+	mkdir -p "$LAB/$1"
+	daemon_arguments "$@" >"$LAB/$1/arguments"
+}
+
+# Prints the daemon's pid when it runs. A pid may have been given away since:
+# it is the daemon's only if the program is.
+daemon_pid() {
+	local pid program
+	[[ -r $LAB/$1/pid && -r $LAB/$1/arguments ]] || return 1
+	pid=$(<"$LAB/$1/pid")
+	read -r program <"$LAB/$1/arguments"
+	[[ $(readlink "/proc/$pid/exe") == "$(realpath "$program")" ]] || return 1
+	echo "$pid"
+}
+
+daemon_start() {
+	local arguments
+	[[ -r $LAB/$1/arguments ]] || die "start daemon of $1: the lab is up without agents"
+	! daemon_pid "$1" >/dev/null || die "start daemon of $1: it runs already"
+	mapfile -t arguments <"$LAB/$1/arguments"
+	[[ -x ${arguments[0]} ]] || die "find ${arguments[0]}: run make build"
+	# ip replaces itself by the daemon: the pid is the daemon's.
+	setsid ip netns exec "$1" "${arguments[@]}" </dev/null >>"$LAB/$1/log" 2>&1 9>&- &
+	echo $! >"$LAB/$1/pid"
+}
+
+daemon_gone() {
+	! daemon_pid "$1" >/dev/null
+}
+
+# Sends signal $2 to the daemon of host $1 and waits for its end.
+daemon_stop() {
+	local pid
+	pid=$(daemon_pid "$1") || return 0
+	kill "-$2" "$pid" 2>/dev/null || true
+	poll daemon_gone "$1" || die "stop daemon of $1: pid $pid still runs after SIG$2"
+}
+
+# Says whether the daemon has ended though nobody stopped it.
+daemon_failed() {
+	[[ -d /proc/$(<"$LAB/$1/pid") ]] && return 1
+	return 0
+}
+
+# Says whether the daemon of $1 serves, an agent only when policyd knows it.
+daemon_ready() {
+	local answer
+	if [[ $1 == policyd1 ]]; then
+		lab_mbctl status >/dev/null 2>&1
+		return
+	fi
+	[[ -S $(socket_of "$1") ]] || return 1
+	answer=$(lab_mbctl --agent "$(socket_of "$1")" --json status 2>/dev/null) || return 1
+	grep -q '"policyd_connected": *true' <<<"$answer" || return 1
+	answer=$(lab_mbctl --json host show "$1" 2>/dev/null) || return 1
+	grep -q '"connected": *true' <<<"$answer"
+}
+
+# daemon_ready, but ends the waiting when the daemon has.
+daemon_settled() {
+	daemon_ready "$1" || daemon_failed "$1"
+}
+
+daemon_wait() {
+	if poll daemon_settled "$1" && ! daemon_failed "$1"; then
+		return
+	fi
+	{
+		if daemon_failed "$1"; then
+			echo "tests/lab: start daemon of $1: it ended"
+		else
+			echo "tests/lab: start daemon of $1: not ready after $DEADLINE s"
+		fi
+		echo "last lines of its log:"
+		tail -n 20 "$LAB/$1/log" | sed 's/^/  /'
+	} >&2
+	exit 1
+}
+
+lab_mbctl() {
+	MBCHAIN_POLICYD=$POLICYD in_host policyd1 "$TOP/bin/mbctl" "$@"
+}
