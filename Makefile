@@ -63,7 +63,7 @@ bench: setup build kmod ## instructions per packet, into build/bench.json
 
 .PHONY: soak
 soak: setup ## the guest tiers over and over, for SOAK=30m
-	@go run ./tests/runner --tier build,vm-6.1,vm-6.12 --for $(SOAK)
+	@MBCHAIN_SOAK=1 go run ./tests/runner --tier build,vm-6.12,vm-6.1 --limit 1h --for $(SOAK)
 
 .PHONY: clean
 clean: ## remove bin/ and build/, but for the kernels' downloads

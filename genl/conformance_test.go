@@ -43,6 +43,7 @@ func TestConformance(t *testing.T) {
 		{"unknown session", conformUnknownSession},
 		{"counters", conformStats},
 		{"policy event", conformPolicyEvent},
+		{"end of waiting", conformEndOfWaiting},
 		{"strictness", conformStrictness},
 	}
 	for _, tt := range tests {
@@ -477,5 +478,32 @@ func conformPolicyEvent(t *testing.T, dial genl.Dialer) {
 	}
 	if diff := cmp.Diff([]genl.Event{genl.PolicyLoaded{Version: p.Version}}, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func conformEndOfWaiting(t *testing.T, dial genl.Dialer) {
+	client := newClient(t, dial)
+	events, err := client.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	for range 2 { // it can be waited for again
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if _, err := events.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Receive: %v, want %v", err, context.DeadlineExceeded)
+		}
+		cancel()
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := events.Receive(t.Context())
+		ended <- err
+	}()
+	if err := events.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Receive: %v, want %v", err, os.ErrClosed)
 	}
 }

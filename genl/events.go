@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -44,7 +45,8 @@ func (PolicyLoaded) event() {}
 // When the module is unloaded events merely stop, and those of a module loaded
 // later need a new Events: [Client.Info] tells.
 type Events struct {
-	link *link
+	link   *link
+	closed atomic.Bool
 }
 
 // Subscribe begins to collect events on a connection of their own. Subscribe
@@ -75,12 +77,15 @@ func (l *link) join() error {
 
 // Receive waits for events and returns them, at least one. [ErrEventsLost]
 // when some were lost; ctx's error when ctx is done. After both Receive may be
-// called again. os.ErrClosed after Close.
+// called again. [os.ErrClosed] after Close.
 func (e *Events) Receive(ctx context.Context) ([]Event, error) {
 	for {
 		messages, err := e.receive(ctx)
 		if errors.Is(err, syscall.ENOBUFS) {
 			return nil, fmt.Errorf("receive events: %w", ErrEventsLost)
+		}
+		if err != nil && e.closed.Load() {
+			err = os.ErrClosed
 		}
 		if err != nil {
 			return nil, fmt.Errorf("receive events: %w", err)
@@ -123,6 +128,7 @@ func (e *Events) receive(ctx context.Context) ([]genetlink.Message, error) {
 
 // Close ends a Receive that waits and gives the connection back.
 func (e *Events) Close() error {
+	e.closed.Store(true)
 	if err := e.link.conn.Close(); err != nil {
 		return fmt.Errorf("close events: %w", err)
 	}

@@ -186,15 +186,9 @@ int mbc_netlink_dump_sessions_start(struct netlink_callback *cb)
 	struct mbc_net *mn = mbc_net_of(sock_net(cb->skb->sk));
 	struct sessions_dump *d;
 
-	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
-		NL_SET_ERR_MSG(cb->extack, "a dump of sessions takes nothing");
-		return -EINVAL;
-	}
 	d = kmalloc(sizeof(*d), GFP_KERNEL);
-	if (!d) {
-		NL_SET_ERR_MSG(cb->extack, "no memory for a dump");
+	if (!d)
 		return -ENOMEM;
-	}
 	rhashtable_walk_enter(&mn->ids, &d->iter);
 	*(struct sessions_dump **)cb->ctx = d;
 	cb->seq = 1;
@@ -224,6 +218,12 @@ int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
 	struct rhashtable_iter *iter = &dump_of(cb)->iter;
 	const struct rhash_head *last = iter->p;
 	struct mbc_session *s;
+
+	/* Not in start: 6.1 has no extack there. */
+	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
+		NL_SET_ERR_MSG(cb->extack, "a dump of sessions takes nothing");
+		return -EINVAL;
+	}
 
 	/* The session that did not fit last time comes first now. If it has
 	 * ended the walk goes on by counting, which may be off by a few.

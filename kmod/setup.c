@@ -84,7 +84,7 @@ static enum mbc_reason check_form(const struct setup_wire *w, unsigned int len)
 		return MBC_REASON_HDR_FLAGS;
 	if (w->family != SETUP_FAMILY || w->proto != IPPROTO_TCP)
 		return MBC_REASON_HDR_PROTO;
-	if (w->n_hops > MBC_MAX_HOPS)
+	if (!w->n_hops || w->n_hops > MBC_MAX_HOPS)
 		return MBC_REASON_HDR_HOPS;
 	if (be16_to_cpu(w->length) != mbc_setup_len(w->n_hops))
 		return MBC_REASON_HDR_LENGTH;

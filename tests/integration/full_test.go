@@ -88,7 +88,9 @@ func TestTableFull(t *testing.T) {
 		h.configure(t, genl.Config{MaxSessions: room})
 		var conns []*net.TCPConn
 		for range room {
-			conns = append(conns, client.connect(t, 0, server.port(blockPort)))
+			c := client.connect(t, 0, server.port(blockPort))
+			talk(t, c, 1000)
+			conns = append(conns, c)
 		}
 		awaitSessions(t, room, r.hosts...)
 		return conns

@@ -152,3 +152,9 @@ func within[T any](h *host, f func() (T, error)) (T, error) {
 	})
 	return result, err
 }
+
+// lastLines returns the end of what a program said.
+func lastLines(out string, n int) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

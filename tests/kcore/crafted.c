@@ -60,7 +60,7 @@ struct crafted {
 
 static const struct crafted rows[] = {
 	{ .name = "good", .want = R(NONE), .n_hops = 2 },
-	{ .name = "good-no-hop", .want = R(NONE), .n_hops = 0 },
+	{ .name = "good-1-hop", .want = R(NONE), .n_hops = 1 },
 	{ .name = "good-16-hops", .want = R(NONE), .n_hops = 16 },
 	{ .name = "good-second-key", .want = R(NONE), .n_hops = 2, .key = 1 },
 	{ .name = "good-one-byte-behind", .want = R(NONE), .n_hops = 2,
@@ -102,6 +102,7 @@ static const struct crafted rows[] = {
 	BEFORE("family-0", R(HDR_PROTO), AT_FAMILY, 0),
 	BEFORE("family-6", R(HDR_PROTO), AT_FAMILY, 6),
 
+	{ .name = "no-hop", .want = R(HDR_HOPS), .n_hops = 0 },
 	{ .name = "17-hops", .want = R(HDR_HOPS), .n_hops = 17 },
 	{ .name = "255-hops", .want = R(HDR_HOPS), .n_hops = 255 },
 	BEFORE("17-hops-claimed", R(HDR_HOPS), AT_N_HOPS, 17),

@@ -35,7 +35,7 @@ static void check_accepted(const struct mbc_setup *s, const u8 *data,
 	u8 again[MBC_SETUP_MAX];
 	unsigned int i;
 
-	MUST(s->n_hops <= MBC_MAX_HOPS);
+	MUST(s->n_hops && s->n_hops <= MBC_MAX_HOPS);
 	MUST(n <= len);
 	MUST(s->key_id == keys[0].id || s->key_id == keys[1].id);
 	MUST(now - s->time <= FRESHNESS || s->time - now <= FRESHNESS);
@@ -69,7 +69,8 @@ static void decode_signed(u8 *data, unsigned int len)
 	unsigned int n, i;
 	u64 mac;
 
-	if (len < MBC_SETUP_MIN || data[N_HOPS_AT] > MBC_MAX_HOPS)
+	if (len < MBC_SETUP_MIN || !data[N_HOPS_AT] ||
+	    data[N_HOPS_AT] > MBC_MAX_HOPS)
 		return;
 	n = mbc_setup_len(data[N_HOPS_AT]);
 	if (len < n)

@@ -32,6 +32,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	names := flags.String("tier", "", "run only these `TIERS`, comma-separated: "+tierNames())
 	pattern := flags.String("run", "", "in guests, run only tests that match `REGEXP`")
 	length := flags.Duration("for", 0, "run the tiers again and again for `TIME`, until one fails")
+	limit := flags.Duration("limit", 15*time.Minute, "`TIME` that a guest may take")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
@@ -43,10 +44,11 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := newRunner(top, os.Stdout, *pattern)
+	r, err := newRunner(top, os.Stdout)
 	if err != nil {
 		return false, err
 	}
+	r.pattern, r.limit = *pattern, *limit
 	end := time.Now().Add(*length)
 	for {
 		r.runTiers(ctx, chosen)

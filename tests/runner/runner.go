@@ -23,7 +23,8 @@ const endGrace = 10 * time.Second
 type runner struct {
 	top     string // directory of the checkout, in which all commands run
 	out     io.Writer
-	pattern string // of the tests to run in guests; "": all
+	pattern string        // of the tests to run in guests; "": all
+	limit   time.Duration // of a guest
 
 	tier    string
 	log     io.Writer // of the tier
@@ -53,11 +54,11 @@ type tierTime struct {
 	took time.Duration
 }
 
-func newRunner(top string, out io.Writer, pattern string) (*runner, error) {
+func newRunner(top string, out io.Writer) (*runner, error) {
 	if err := os.MkdirAll(filepath.Join(top, "build/test"), 0o755); err != nil {
 		return nil, fmt.Errorf("make directory of logs: %w", err)
 	}
-	return &runner{top: top, out: out, pattern: pattern, log: io.Discard}, nil
+	return &runner{top: top, out: out, log: io.Discard}, nil
 }
 
 // runTiers runs tiers in order, up to one that fails and that the rest needs.

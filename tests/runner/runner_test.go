@@ -16,7 +16,7 @@ import (
 func newTestRunner(t *testing.T) (*runner, *bytes.Buffer) {
 	t.Helper()
 	var out bytes.Buffer
-	r, err := newRunner(t.TempDir(), &out, "")
+	r, err := newRunner(t.TempDir(), &out)
 	if err != nil {
 		t.Fatal(err)
 	}

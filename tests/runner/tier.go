@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -105,20 +104,19 @@ func kcoreTier(ctx context.Context, r *runner) {
 	r.runSummed(ctx, "make -s -C tests/kcore test")
 }
 
-// guestLimit is the limit in seconds of one guest's run: its tests take about a
-// third of it on two idle cores.
-const guestLimit = 900
-
 func guestTier(kernel string) func(context.Context, *runner) {
 	return func(ctx context.Context, r *runner) {
-		program := filepath.Join(r.top, "build/test/integration.test")
+		const program = "build/integration.test"
 		if !r.runSteps(ctx, []step{
 			{"compile", "CGO_ENABLED=0 go test -c -o " + program + " ./tests/integration", false},
 		}) {
 			return
 		}
-		command := fmt.Sprintf("tests/vm/run --kernel %s --timeout %d -- env -C tests/integration %s"+
-			" -test.v=test2json -test.timeout=%ds", kernel, guestLimit, program, guestLimit-60)
+		// The test program gives up a little before the guest is taken down, to
+		// say which test it was.
+		limit := int(r.limit.Seconds())
+		command := fmt.Sprintf("tests/vm/run --kernel %s --timeout %d -- %s"+
+			" -test.v=test2json -test.timeout=%ds", kernel, limit, program, limit*9/10)
 		if r.pattern != "" {
 			command += fmt.Sprintf(" -test.run='%s'", r.pattern)
 		}

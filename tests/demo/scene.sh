@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the demo brings up: the hosts, their network functions, the servers, the
+# policy. Sourced by guest.
+# shellcheck shell=bash disable=SC2034
+
+CLIENT=10.0.0.1
+SERVER=10.0.0.4
+WEB=80
+CLOSED=8080 # the firewall refuses it
+IPERF=5201
+SIZE=$((256 << 20))
+
+lab() {
+	"$TOP/tests/lab" "$@"
+}
+
+on() {
+	local host=$1
+	shift
+	lab exec "$host" -- "$@"
+}
+
+mbctl() {
+	lab mbctl "$@"
+}
+
+# Numbered lines: one that is lost, doubled or moved changes the hash.
+make_file() {
+	mkdir -p "$DIR/www/files"
+	seq 100000000 | head -c "$SIZE" >"$DIR/www/files/file" || true
+	sha256sum "$DIR/www/files/file" >"$DIR/server.sum"
+}
+
+bring_up_hosts() {
+	lab up chain --middleboxes 2 --nf-type mb1=firewall --nf-type mb2=monitor
+	lab hosts | typed "tests/lab hosts"
+}
+
+load_network_functions() {
+	on mb1 nft -f "$HERE/firewall.nft"
+	on mb2 nft -f "$HERE/monitor.nft"
+}
+
+listens() {
+	[[ -n $(on server ss -Htln "sport = :$1") ]]
+}
+
+start_servers() {
+	mkdir -p "$DIR/www/files"
+	on server nginx -p "$DIR/www" -c "$HERE/nginx.conf" -e "$DIR/www/error.log"
+	on server iperf3 --server >"$DIR/iperf3.log" 2>&1 &
+	await "start nginx" listens "$WEB"
+	await "start iperf3" listens "$IPERF"
+}
+
+apply_policy() {
+	local policy=tests/demo/chain.policy
+	mbctl policy check "$policy" | typed "mbctl policy check $policy"
+	mbctl policy apply --wait "$policy" | typed "mbctl policy apply --wait $policy"
+}
