@@ -94,11 +94,11 @@ func (k *Kernel) Load() {
 	k.loaded = true
 	k.config = genl.Config{
 		MaxSessions:  1 << 20,
-		SYNTimeout:   60 * time.Second,
-		IdleTimeout:  2 * time.Hour,
+		SYNTimeout:   2 * time.Minute,
+		IdleTimeout:  124 * time.Minute,
 		CloseTimeout: 10 * time.Second,
-		Freshness:    60 * time.Second,
-		PortMin:      61000,
+		Freshness:    30 * time.Second,
+		PortMin:      1024,
 		PortMax:      65535,
 	}
 	k.keys, k.policy, k.hits = nil, nil, nil

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package genl_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl"
+	"mbchain/genl/internal/uapi"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// newNamespace gives the test a thread in a network namespace of its own that
+// has the module, or skips the test.
+func newNamespace(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread() // and never unlocked: the thread goes with the test
+	err := unix.Unshare(unix.CLONE_NEWNET)
+	if err == nil {
+		var client *genl.Client
+		if client, err = genl.New(); err == nil {
+			err = client.Close()
+		}
+	}
+	switch {
+	case err == nil:
+	case os.Getenv("MBCHAIN_REQUIRE_KERNEL") != "":
+		t.Fatal(err)
+	default:
+		t.Skipf("needs the module: %v", err)
+	}
+}
+
+// Every command needs CAP_NET_ADMIN, listening too.
+func TestModulePermission(t *testing.T) {
+	newNamespace(t)
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	conn, family := rawConn(t, genl.Dial)
+	for cmd := uint8(uapi.CmdGetInfo); cmd <= uapi.CmdGetStats; cmd++ {
+		for _, flags := range []netlink.HeaderFlags{netlink.Acknowledge, netlink.Dump} {
+			errno, _ := send(t, conn, family, cmd, flags, nil)
+			// Not every command has both forms.
+			if errno != unix.EPERM && errno != unix.EOPNOTSUPP {
+				t.Errorf("command %d, flags %v: %v, want %v", cmd, flags, errno, unix.EPERM)
+			}
+		}
+	}
+	client := newClient(t, genl.Dial)
+	if _, err := client.Info(t.Context()); !errors.Is(err, genl.ErrPermission) {
+		t.Errorf("Info: %v, want %v", err, genl.ErrPermission)
+	}
+	if events, err := client.Subscribe(); !errors.Is(err, genl.ErrPermission) {
+		t.Errorf("Subscribe: %v, %v, want %v", events, err, genl.ErrPermission)
+	}
+}
+
+// clientHost makes the namespace a host whose TCP sessions all go through
+// 10.0.0.2 to 10.0.0.4. Nobody answers them.
+func clientHost(t *testing.T, client *genl.Client) *genl.Policy {
+	t.Helper()
+	for _, args := range []string{
+		"link set lo up",
+		"link add v0 type veth peer name v1",
+		"link set v0 up",
+		"link set v1 up",
+		"addr add 10.0.0.1/32 dev v0",
+		"route add 10.0.0.0/24 dev v0 src 10.0.0.1",
+		"neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0",
+	} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", args, err, out)
+		}
+	}
+	p := &genl.Policy{
+		Version:  5,
+		Types:    []genl.Type{{Name: "fw", Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.2"), Weight: 1}}}},
+		Rules:    []genl.Rule{{ID: 77, OnFailure: genl.Block, Types: []uint16{0}}},
+		Programs: [][]bpf.RawInstruction{{{Op: unix.BPF_RET, K: 1}}},
+		Hosts:    []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.4")},
+	}
+	if err := client.SetKeys(t.Context(), []genl.Key{{ID: 1, Secret: genl.Secret{1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.LoadPolicy(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// open sends the first SYN of n sessions to 10.0.0.4, from port first on.
+func open(t *testing.T, first, n int) {
+	t.Helper()
+	for i := range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{10, 0, 0, 1}, Port: first + i}); err != nil {
+			t.Fatal(err)
+		}
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{10, 0, 0, 4}, Port: 80})
+		if !errors.Is(err, unix.EINPROGRESS) {
+			t.Fatalf("connect: %v, want %v", err, unix.EINPROGRESS)
+		}
+		if err := unix.Close(fd); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestModuleSessions(t *testing.T) {
+	newNamespace(t)
+	client := newClient(t, genl.Dial)
+	p := clientHost(t, client)
+	events, err := client.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	const n = 500
+	open(t, 20000, n)
+	sessions, err := client.Sessions(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(map[chain.SessionID]genl.Session)
+	for len(told) < n {
+		some, err := events.Receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range some {
+			s, ok := e.(genl.SessionNew)
+			if !ok {
+				t.Fatalf("event %#v, want a new session", e)
+			}
+			told[s.Session.ID] = s.Session
+		}
+	}
+	ports := make(map[uint16]bool)
+	for _, s := range sessions {
+		port := s.Super.Source.Port()
+		ports[port] = true
+		want := genl.Session{
+			ID:            s.ID,
+			Role:          chain.RoleClient,
+			State:         chain.StateSYN,
+			Super:         tuple("10.0.0.1:1 > 10.0.0.4:80 tcp"),
+			Rule:          77,
+			PolicyVersion: p.Version,
+			Hops:          p.Hosts,
+			Right:         &genl.Subsession{OutPackets: 1},
+		}
+		want.Super.Source = netip.AddrPortFrom(want.Super.Source.Addr(), port)
+		if s.Right == nil {
+			t.Fatalf("session %v has no right side", s.ID)
+		}
+		src, dst := s.Right.Tuple.Source.Addr().String(), s.Right.Tuple.Destination.Addr().String()
+		if src != "10.0.0.1" || dst != "10.0.0.2" {
+			t.Errorf("subsession %v, want one from 10.0.0.1 to 10.0.0.2", s.Right.Tuple)
+		}
+		if s.Right.OutBytes == 0 {
+			t.Errorf("subsession %v: no bytes sent", s.Right.Tuple)
+		}
+		if diff := cmp.Diff(want, s, equateAddrs,
+			cmpopts.IgnoreFields(genl.Session{}, "Age", "Idle"),
+			cmpopts.IgnoreFields(genl.Subsession{}, "Tuple", "OutBytes")); diff != "" {
+			t.Fatalf("session (-want +got):\n%s", diff)
+		}
+		if s.Age > time.Minute || s.Idle > s.Age+time.Second {
+			t.Errorf("session %v: age %v, idle %v", s.ID, s.Age, s.Idle)
+		}
+		if got := told[s.ID].Right; got == nil || got.Tuple != s.Right.Tuple {
+			t.Errorf("session %v: event told of %+v, dump of %+v", s.ID, got, s.Right)
+		}
+	}
+	if len(sessions) != n || len(ports) != n {
+		t.Errorf("%d sessions of %d ports, want %d", len(sessions), len(ports), n)
+	}
+	wantCount(t, client, n)
+
+	one := sessions[n/2].ID
+	if err := client.DeleteSession(ctx, one); err != nil {
+		t.Fatal(err)
+	}
+	some, err := events.Receive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, ok := some[0].(genl.SessionEnd)
+	if !ok || end.Session.ID != one || end.Reason != genl.ReasonEndDeleted {
+		t.Errorf("event %#v, want the end of %v", some[0], one)
+	}
+	if _, err := client.Session(ctx, one); !errors.Is(err, genl.ErrNotFound) {
+		t.Errorf("Session after DeleteSession: %v, want %v", err, genl.ErrNotFound)
+	}
+	wantCount(t, client, n-1)
+	rules, err := client.Rules(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]genl.RuleStatus{{Rule: p.Rules[0], Hits: n}}, rules); diff != "" {
+		t.Errorf("Rules (-want +got):\n%s", diff)
+	}
+}
+
+func wantCount(t *testing.T, client *genl.Client, n uint32) {
+	t.Helper()
+	info, err := client.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Sessions != n {
+		t.Errorf("%d sessions, want %d", info.Sessions, n)
+	}
+}
+
+// A table that grows under a dump makes it inconsistent, and no session that
+// was there before is missing from it.
+func TestModuleDumpSaysThatItWasInterrupted(t *testing.T) {
+	newNamespace(t)
+	client := newClient(t, genl.Dial)
+	clientHost(t, client)
+	open(t, 20000, 300)
+	before, err := client.Sessions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	conn, family := rawConn(t, genl.Dial)
+	// The kernel answers what fits into one read at once, the rest later.
+	_, err = conn.Send(genetlink.Message{
+		Header: genetlink.Header{Command: uapi.CmdGetSession, Version: uapi.GenlVersion},
+	}, family.ID, netlink.Request|netlink.Dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open(t, 30000, 5000)
+	answers, headers, err := conn.Receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted := false
+	for _, h := range headers {
+		interrupted = interrupted || h.Header.Flags&netlink.DumpInterrupted != 0
+	}
+	if !interrupted {
+		t.Errorf("none of %d messages says that the dump was interrupted", len(answers))
+	}
+	seen := make(map[string]bool)
+	for _, a := range answers {
+		all, err := netlink.UnmarshalAttributes(a.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range all {
+			if at.Type == uapi.SessionAttrID {
+				seen[string(at.Data)] = true
+			}
+		}
+	}
+	for _, s := range before {
+		if !seen[string(s.ID[:])] {
+			t.Errorf("session %v is missing", s.ID)
+		}
+	}
+	// The client sorts it out.
+	after, err := client.Sessions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after) != 5300 {
+		t.Errorf("%d sessions, want 5300", len(after))
+	}
+}
