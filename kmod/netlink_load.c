@@ -263,17 +263,6 @@ static int add(struct mbc_ruleset *rs, const struct nlattr *attr,
 	}
 }
 
-/* Take away what came after @mark. */
-static void roll_back(struct mbc_ruleset *rs, const struct mbc_ruleset *mark)
-{
-	while (rs->n_progs > mark->n_progs)
-		bpf_prog_destroy(rs->progs[--rs->n_progs]);
-	while (rs->n_types > mark->n_types)
-		kfree(rs->types[--rs->n_types].instances);
-	rs->n_rules = mark->n_rules;
-	rs->n_hosts = mark->n_hosts;
-}
-
 int mbc_netlink_load_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mbc_net *mn = mbc_netlink_net(info);
@@ -292,7 +281,7 @@ int mbc_netlink_load_add(struct sk_buff *skb, struct genl_info *info)
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		err = add(rs, attr, info->extack);
 		if (err) {
-			roll_back(rs, &mark);
+			mbc_ruleset_truncate(rs, &mark);
 			break;
 		}
 	}

@@ -133,16 +133,24 @@ int mbc_ruleset_add_host(struct mbc_ruleset *rs, __be32 addr)
 	return err;
 }
 
+void mbc_ruleset_truncate(struct mbc_ruleset *rs,
+			  const struct mbc_ruleset *mark)
+{
+	while (rs->n_progs > mark->n_progs)
+		bpf_prog_destroy(rs->progs[--rs->n_progs]);
+	while (rs->n_types > mark->n_types)
+		kfree(rs->types[--rs->n_types].instances);
+	rs->n_rules = mark->n_rules;
+	rs->n_hosts = mark->n_hosts;
+}
+
 void mbc_ruleset_free(struct mbc_ruleset *rs)
 {
-	unsigned int i;
+	static const struct mbc_ruleset nothing;
 
 	if (!rs)
 		return;
-	for (i = 0; i < rs->n_progs; i++)
-		bpf_prog_destroy(rs->progs[i]);
-	for (i = 0; i < rs->n_types; i++)
-		kfree(rs->types[i].instances);
+	mbc_ruleset_truncate(rs, &nothing);
 	kvfree(rs->progs);
 	kvfree(rs->types);
 	kvfree(rs->rules);

@@ -53,6 +53,9 @@ int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 int mbc_ruleset_add_prog(struct mbc_ruleset *rs,
 			 const struct sock_filter *insns, unsigned int n);
 int mbc_ruleset_add_host(struct mbc_ruleset *rs, __be32 addr);
+/** mbc_ruleset_truncate() - forget all that was added since @mark, a copy */
+void mbc_ruleset_truncate(struct mbc_ruleset *rs,
+			  const struct mbc_ruleset *mark);
 /** mbc_ruleset_free() - @rs may be NULL; no reader may be left */
 void mbc_ruleset_free(struct mbc_ruleset *rs);
 
