@@ -26,7 +26,7 @@ build: ## build agentd, policyd and mbctl into bin/
 
 .PHONY: kmod kmod-debug
 kmod: $(KERNELS:%=kmod-%) ## build mbchain.ko for each kernel, build/kmod/RELEASE/
-kmod-debug: $(KERNELS:%=kmod-debug-%) ## the same with its self-tests, build/kmod-debug/
+kmod-debug: $(KERNELS:%=kmod-debug-%) ## the same with self-tests, checked by sparse, build/kmod-debug/
 
 .PHONY: $(KERNELS:%=kmod-%) $(KERNELS:%=kmod-debug-%)
 $(KERNELS:%=kmod-%): kmod-%:
@@ -34,7 +34,7 @@ $(KERNELS:%=kmod-%): kmod-%:
 	@packaging/build-kmod.sh $* build/kmod MBC_VERSION=$(VERSION)
 $(KERNELS:%=kmod-debug-%): kmod-debug-%:
 	@echo "mbchain.ko with self-tests for $*"
-	@packaging/build-kmod.sh $* build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y
+	@packaging/build-kmod.sh $* build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y W=1 C=2
 
 .PHONY: check
 check: ## gofmt, vet, staticcheck, licences, shellcheck, sparse

@@ -59,14 +59,16 @@ func serve() error {
 		return err
 	}
 	go func() {
-		var held []net.Conn
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			held = append(held, c)
-			_, _ = c.Write([]byte{1})
+			go func() {
+				_, _ = c.Write([]byte{1})
+				_, _ = io.Copy(io.Discard, c) // until the client closes it
+				_ = c.Close()
+			}()
 		}
 	}()
 	fmt.Println("ready")

@@ -2,53 +2,50 @@
 #
 # What the demo watches while packets flow, and what it makes of that. Sourced
 # by guest.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 
-LINKS=(client mb1 mb2) # the host at the left of each
-RIGHTS=(mb1 mb2 server)
-STRAYS=() # pids of the watchers of watch_strays
+LINKS=(0 1 2) # link I is between hosts I and I + 1 of ROW
+WATCHERS=()   # their pids
 
 is_listening() {
-	grep -q '^listening on' "$1"
+	grep -q 'listening on' "$1"
 }
 
-# Keeps the first packets of each link in link0, link1, ...
+# Keeps the heads of all packets of each link in link0, link1, ...
 watch_links() {
 	local i
-	for i in "${!LINKS[@]}"; do
-		on "${LINKS[i]}" tcpdump -l -n -q -t -i right -c 6 tcp >"$DIR/link$i" 2>"$DIR/link$i.log" &
+	for i in "${LINKS[@]}"; do
+		# Not by on: $! is to be tcpdump.
+		ip netns exec "${ROW[i]}" tcpdump -U -s 80 -i right -w - tcp \
+			>"$DIR/link$i" 2>"$DIR/link$i.log" &
+		WATCHERS+=($!)
 	done
-	for i in "${!LINKS[@]}"; do
-		await "watch the link from ${LINKS[i]}" is_listening "$DIR/link$i.log"
+	for i in "${LINKS[@]}"; do
+		await "watch the link behind ${ROW[i]}" is_listening "$DIR/link$i.log"
 	done
 }
 
-# Counts on each link the packets that carry the addresses of both ends.
-watch_strays() {
+# Ends the watching, and writes the packets out in link0.txt, link1.txt, ...
+end_watch_links() {
 	local i
-	for i in "${!LINKS[@]}"; do
-		on "${LINKS[i]}" tcpdump -l -n -q -t -i right host "$CLIENT" and host "$SERVER" \
-			>"$DIR/stray$i" 2>"$DIR/stray$i.log" &
-		STRAYS+=($!)
-	done
-	for i in "${!LINKS[@]}"; do
-		await "watch the link from ${LINKS[i]}" is_listening "$DIR/stray$i.log"
+	kill "${WATCHERS[@]}"
+	wait "${WATCHERS[@]}" 2>/dev/null || true
+	for i in "${LINKS[@]}"; do
+		grep -q '^0 packets dropped by kernel' "$DIR/link$i.log" ||
+			fail "tcpdump on the link behind ${ROW[i]}: $(tail -n 1 "$DIR/link$i.log")"
+		tcpdump -n -q -t -r "$DIR/link$i" >"$DIR/link$i.txt" 2>"$DIR/link$i.log"
 	done
 }
 
-end_watch_strays() {
-	kill "${STRAYS[@]}"
-	wait "${STRAYS[@]}" 2>/dev/null || true
-}
-
-links_seen() {
+# Says whether each link has carried more than the handshake.
+links_busy() {
 	local i
-	for i in "${!LINKS[@]}"; do
-		(($(wc -l <"$DIR/link$i") >= 6)) || return 1
+	for i in "${LINKS[@]}"; do
+		(($(stat -c %s "$DIR/link$i") > 2000)) || return 1
 	done
 }
 
-# The client's own port of the download, as the client's kernel tells.
+# Prints the client's own port of the download, as the client's kernel tells.
 download_port() {
 	on client ss -Htn state established "dport = :$WEB" | awk '{ sub(/.*:/, "", $3); print $3 }'
 }
@@ -59,42 +56,48 @@ subsessions() {
 		"\(.source).\(.source_port) \(.destination).\(.destination_port)"' "$DIR/session.json"
 }
 
-# Link $1 must have carried packets of the subsession between $2 and $3 only.
+# Every packet of link $1 must be of the subsession between $2 and $3.
 check_link() {
-	local packets
-	awk -v left="$2" -v right="$3:" -v left2="$2:" -v right2="$3" '
-		!($2 == left && $4 == right || $2 == right2 && $4 == left2) { exit 1 }' "$DIR/link$1" ||
-		fail "the link from ${LINKS[$1]} carried another session than $2 > $3"
-	packets=$(wc -l <"$DIR/stray$1")
-	((packets == 0)) || {
-		head -n 5 "$DIR/stray$1" | indent >&2
-		fail "on the link from ${LINKS[$1]} $packets packets bore the addresses of both ends"
-	}
+	awk -v left="$2" -v right="$3" '
+		$4 != right ":" && $4 != left ":" || $2 != left && $2 != right { print; bad = 1 }
+		END { exit bad || !NR }' "$DIR/link$1.txt" >"$DIR/strays" && return
+	head -n 5 "$DIR/strays" | indent
+	fail "the link behind ${ROW[$1]} carried packets that are not of $2 > $3"
 }
 
+# The hosts must have reported the download as the client's kernel tells it.
 check_session() {
-	local want=true got
-	got=$(jq -r '.session.complete' "$DIR/session.json")
-	[[ $got == "$want" ]] || fail "not every host of the chain reported the session"
-	got=$(jq -r '[.session.hosts[].name] | join(" ")' "$DIR/session.json")
-	want="client mb1 mb2 server"
-	[[ $got == "$want" ]] || fail "the session passes '$got', not '$want'"
-	got=$(jq -r '.session.super | "\(.source):\(.source_port) \(.destination):\(.destination_port)"' "$DIR/session.json")
-	want="$CLIENT:$PORT $SERVER:$WEB"
-	[[ $got == "$want" ]] || fail "the session is '$got', the client's connection '$want'"
+	local got want
+	got=$(jq -r '.session | (.super |
+		"\(.source):\(.source_port) > \(.destination):\(.destination_port) by"),
+		.hosts[].name, if .complete then empty else "incomplete" end' "$DIR/session.json" |
+		paste -sd ' ')
+	want="$CLIENT:$PORT > $SERVER:$WEB by ${ROW[*]}"
+	[[ $got == "$want" ]] || fail "the session is '$got', not '$want'"
 }
 
-# Prints what the monitor counted for the client on port $1, in bytes, both
-# directions.
-monitored() {
-	on mb2 nft -j list table ip accounts | jq "[.nftables[].set.elem[]?.elem |
-		select(.val.concat == [\"$CLIENT\", \"$SERVER\", $1]) | .counter.bytes] | add // 0"
+# Prints the counters of table $2 of nftables on host $1, a line each: packets,
+# bytes, and the comment of the rule or the set and its element.
+counters() {
+	on "$1" nft list table ip "$2" | awk '
+		$1 == "set" { set = $2 }
+		match($0, /counter packets [0-9]+ bytes [0-9]+/) {
+			split(substr($0, RSTART), count)
+			sub(/[^0-9].*/, "", count[5])
+			name = set ": " substr($0, 1, RSTART - 2)
+			sub(/: .*(elements = \{|\t) */, ": ", name)
+			if (split($0, quoted, "\"") == 3)
+				name = quoted[2]
+			printf "%9d packets %12d bytes  %s\n", count[3], count[5], name
+		}'
 }
 
-# Prints the packets that the firewall's rule with comment $1 counted.
-firewalled() {
-	on mb1 nft -j list table ip firewall | jq --arg comment "$1" '[.nftables[].rule |
-		select(.comment == $comment) | .expr[].counter.packets // empty] | add // 0'
+# Prints field $2 (1: packets, 3: bytes) of the line of counters in file $1 that
+# ends with $3.
+counted() {
+	awk -v field="$2" -v name="  $3" '
+		substr($0, length($0) - length(name) + 1) == name { print $field; found = 1 }
+		END { if (!found) print 0 }' "$1"
 }
 
 # Runs iperf3 from client to server, shows each second, and keeps it in $1.

@@ -26,10 +26,7 @@ say() {
 
 # Indents what comes in, line by line as it comes.
 indent() {
-	local line
-	while IFS= read -r line; do
-		printf '    %s\n' "$line"
-	done
+	sed -u 's/^/    /'
 }
 
 # Shows the command that the text of $1 is, then what comes in.
@@ -40,7 +37,7 @@ typed() {
 
 # Shows a file but for its licence.
 show() {
-	grep -v '^# SPDX' "$1" | cat -s | typed "cat $1"
+	sed '1,/^#\?$/d' "$1" | expand -t 4 | typed "cat $1"
 }
 
 ok() {
@@ -48,17 +45,28 @@ ok() {
 }
 
 fail() {
-	printf '  %sFAILED%s  %s\n' "$RED" "$PLAIN" "$*" >&2
+	printf '  %sFAILED%s  %s\n' "$RED" "$PLAIN" "$*"
 	exit 1
 }
 
-# Draws a box around what comes in; lines are at most 74 characters.
+# Shows a dot a second until process $1 has ended; returns its status.
+attend() {
+	printf '  '
+	while kill -0 "$1" 2>/dev/null; do
+		printf .
+		read -r -t 1 <> <(:) || true
+	done
+	echo
+	wait "$1"
+}
+
+# Draws a box around what comes in; lines are at most 76 characters.
 box() {
 	local line rule
-	printf -v rule '%76s' ''
+	printf -v rule '%78s' ''
 	printf '\n+%s+\n' "${rule// /-}"
 	while IFS= read -r line; do
-		printf '| %-74s |\n' "$line"
+		printf '| %-76s |\n' "$line"
 	done
 	printf '+%s+\n' "${rule// /-}"
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +71,7 @@ func (h *host) run(t *testing.T, name string, args ...string) string {
 // feed is run with standard input.
 func (h *host) feed(t *testing.T, input, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := h.output(cmd)
 	if err != nil {
@@ -95,17 +96,18 @@ func (h *host) output(cmd *exec.Cmd) (string, error) {
 	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
-// start runs a program until the test ends.
+// start runs a program, and what it starts, until the test ends.
 func (h *host) start(t *testing.T, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := h.in(cmd.Start); err != nil {
 		t.Fatalf("start %s on %s: %v", cmd, h.name, err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Logf("%s on %s said: %s", cmd, h.name, bytes.TrimSpace(said.Bytes()))

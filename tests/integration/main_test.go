@@ -7,8 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
+
+// The main thread stays in the namespace that the program was started in:
+// tests/lab ends programs by that thread's.
+func init() { runtime.LockOSThread() }
 
 func TestMain(m *testing.M) {
 	if err := findKernel(); err != nil {

@@ -23,7 +23,7 @@ import (
 // echo is a server that sends back what it is sent.
 type echo struct {
 	*host
-	listener net.Listener
+	listener *net.TCPListener
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -31,17 +31,25 @@ type echo struct {
 	closed int
 }
 
+// listen opens a port for plain TCP: Go would make it MPTCP.
+func (h *host) listen(t *testing.T, port uint16) *net.TCPListener {
+	t.Helper()
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	l, err := within(h, func() (net.Listener, error) {
+		return config.Listen(t.Context(), "tcp4", h.port(port).String())
+	})
+	if err != nil {
+		t.Fatalf("listen on %s: %v", h.name, err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.(*net.TCPListener)
+}
+
 // echo serves a port until the test ends.
 func (h *host) echo(t *testing.T, port uint16) *echo {
 	t.Helper()
-	s := &echo{host: h, opened: make(map[netip.AddrPort]net.Conn)}
-	err := h.in(func() (err error) {
-		s.listener, err = net.Listen("tcp4", h.port(port).String())
-		return err
-	})
-	if err != nil {
-		t.Fatalf("serve on %s: %v", h.name, err)
-	}
+	s := &echo{host: h, listener: h.listen(t, port), opened: make(map[netip.AddrPort]net.Conn)}
 	s.wg.Go(s.accept)
 	t.Cleanup(func() {
 		_ = s.listener.Close()
@@ -106,24 +114,24 @@ func (s *echo) hangUp(t *testing.T, end netip.AddrPort) {
 
 // dial connects from h. Port 0 of from stands for any.
 func (h *host) dial(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
+	return within(h, func() (*net.TCPConn, error) { return dialHere(ctx, from, to) })
+}
+
+// dialHere connects from where the thread is. A port may be used again at once.
+func dialHere(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
 	d := net.Dialer{
 		LocalAddr: net.TCPAddrFromAddrPort(from),
-		// A port may be used again at once.
 		Control: func(_, _ string, c syscall.RawConn) error {
-			var err error
-			if e := c.Control(func(fd uintptr) {
-				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-			}); e != nil {
-				return e
+			var failed error
+			if err := c.Control(func(fd uintptr) {
+				failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+			}); err != nil {
+				return err
 			}
-			return err
+			return failed
 		},
 	}
-	var c net.Conn
-	err := h.in(func() (err error) {
-		c, err = d.DialContext(ctx, "tcp4", to.String())
-		return err
-	})
+	c, err := d.DialContext(ctx, "tcp4", to.String())
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,9 @@
 package integration
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -92,69 +90,51 @@ http {
 `)
 }
 
-// file makes a file of random bytes that the server offers under its name,
-// and returns its SHA-256.
-func (w *web) file(t *testing.T, name string, size int64) string {
+// file makes a file of random bytes that the server offers under its name.
+func (w *web) file(t *testing.T, name string, size int64) {
 	t.Helper()
-	f, err := os.Create(w.path(name))
-	if err != nil {
+	if err := randomFile(w.path(name), size); err != nil {
 		t.Fatal(err)
 	}
-	hash := sha256.New()
-	var seed [32]byte
-	copy(seed[:], name)
-	if _, err := io.CopyN(io.MultiWriter(f, hash), rand.NewChaCha8(seed), size); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // path is where a file lies.
 func (w *web) path(name string) string { return filepath.Join(w.dir, "files", name) }
 
-// sum returns the SHA-256 of a file.
-func (w *web) sum(t *testing.T, name string) string {
-	t.Helper()
-	f, err := os.Open(w.path(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(hash.Sum(nil))
-}
-
 // curl runs curl on the client with the web server's URL of a name.
-func (w *web) curl(out io.Writer, port uint16, name string, args ...string) error {
+func (w *web) curl(in io.Reader, out io.Writer, port uint16, name string, args ...string) error {
 	args = append([]string{"--silent", "--show-error", "--fail", "--max-time", fmt.Sprint(int(late.Seconds()))}, args...)
 	cmd := exec.Command("curl", append(args, fmt.Sprintf("http://%s/%s", w.host.port(port), name))...)
-	cmd.Stdout = out
+	cmd.Stdin, cmd.Stdout = in, out
 	_, err := w.client.output(cmd)
 	return err
 }
 
-// download fetches a file and returns the SHA-256 of what came.
-func (w *web) download(port uint16, name string, args ...string) (string, error) {
-	hash := sha256.New()
-	if err := w.curl(hash, port, name, args...); err != nil {
-		return "", fmt.Errorf("download: %w", err)
+// download fetches a file and compares what comes with it.
+func (w *web) download(port uint16, name string, through *gate) error {
+	c, err := openContent(w.path(name))
+	if err != nil {
+		return err
 	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
-}
-
-// upload sends a file of the server's to the server under another name, below
-// up.
-func (w *web) upload(port uint16, name string, args ...string) error {
-	if err := w.curl(io.Discard, port, "up/"+name, append(args, "--upload-file", w.path(name))...); err != nil {
-		return fmt.Errorf("upload: %w", err)
+	err = w.curl(nil, through.writer(c), port, name)
+	if err := errors.Join(err, c.close()); err != nil {
+		return fmt.Errorf("download: %w", err)
 	}
 	return nil
+}
+
+// upload sends a file of the server's to it and compares what has come.
+func (w *web) upload(port uint16, name string, through *gate) error {
+	f, err := os.Open(w.path(name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if err := w.curl(through.reader(f), io.Discard, port, "up/"+name, "--upload-file", "-"); err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	copied := w.path("up/" + name)
+	return errors.Join(compareFiles(copied, w.path(name)), os.Remove(copied))
 }
 
 // rate writes how fast n bytes went.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -314,13 +315,7 @@ func TestServerGetsTheClientsSYN(t *testing.T) {
 
 	// saved connects and returns the SYN as the server's socket kept it.
 	saved := func(port uint16) packet {
-		l, err := within(server, func() (*net.TCPListener, error) {
-			return net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(server.port(port)))
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
+		l := server.listen(t, port)
 		onSocket(t, l, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SAVE_SYN, 1) })
 		client.connect(t, 0, server.port(port))
 		if err := l.SetDeadline(time.Now().Add(soon)); err != nil {
@@ -332,9 +327,8 @@ func TestServerGetsTheClientsSYN(t *testing.T) {
 		}
 		defer func() { _ = c.Close() }()
 		var syn packet
-		onSocket(t, c, func(fd int) error {
-			s, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_SAVED_SYN)
-			syn = packet(s)
+		onSocket(t, c, func(fd int) (err error) {
+			syn, err = savedSYN(fd)
 			return err
 		})
 		if from := c.RemoteAddr().(*net.TCPAddr).AddrPort(); syn.tuple().Source != from {
@@ -355,6 +349,21 @@ func TestServerGetsTheClientsSYN(t *testing.T) {
 	if a, b := optionKinds(want), optionKinds(got); !slices.Equal(a, b) {
 		t.Errorf("SYN has the options %d, want %d", b, a)
 	}
+}
+
+// savedSYN reads TCP_SAVED_SYN, which package unix has no function for.
+func savedSYN(fd int) (packet, error) {
+	b := make([]byte, 512)
+	n := uint32(len(b))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_SAVED_SYN,
+		uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&n)), 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	if p := packet(b[:n]); p.isTCP() {
+		return p, nil
+	}
+	return nil, fmt.Errorf("read saved SYN: % x is none", b[:n])
 }
 
 // optionKinds lists the TCP options of a SYN.

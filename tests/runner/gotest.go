@@ -60,7 +60,7 @@ func (r *runner) runGoTests(ctx context.Context, g goTests) {
 type goReport struct {
 	r       *runner
 	g       goTests
-	output  map[testKey]*tail // of what runs
+	output  map[testKey]*tail // of what runs, subtests apart
 	running []testKey         // top-level tests that have not ended, by start
 	counts  map[string]int    // tests that passed, of packages that have not ended
 	build   map[string]*tail  // what the compiler says of a package
@@ -68,7 +68,7 @@ type goReport struct {
 	total   int
 }
 
-// A testKey is a top-level test; of a package as a whole if test is "".
+// A testKey is a test; a package as a whole if test is "".
 type testKey struct{ pkg, test string }
 
 func newGoReport(r *runner, g goTests) *goReport {
@@ -97,7 +97,7 @@ func (g *goReport) read(from io.Reader) {
 
 func (g *goReport) step(e event) {
 	top, _, sub := strings.Cut(e.Test, "/")
-	key := testKey{e.Package, top}
+	key := testKey{e.Package, e.Test}
 	switch e.Action {
 	case "build-output":
 		write(g.build, e.ImportPath, e.Output)
@@ -110,11 +110,23 @@ func (g *goReport) step(e event) {
 	case "pass", "fail", "skip":
 		switch {
 		case sub:
+			if e.Action == "fail" {
+				g.hand(key, testKey{e.Package, top})
+			}
+			delete(g.output, key)
 		case e.Test == "":
 			g.endPackage(e)
 		default:
 			g.endTest(key, e)
 		}
+	}
+}
+
+// hand adds the output of a subtest to that of the test it belongs to. That of
+// subtests that passed is of no interest.
+func (g *goReport) hand(sub, top testKey) {
+	if output := g.output[sub]; output != nil {
+		write(g.output, top, strings.Join(output.lines(), "\n")+"\n")
 	}
 }
 
@@ -178,6 +190,11 @@ func (g *goReport) fail(key testKey) {
 // another reason than a test, for which it ends with 1.
 func (g *goReport) finish(err error, stderr []string) {
 	for _, key := range g.running {
+		for sub := range g.output {
+			if sub.pkg == key.pkg && strings.HasPrefix(sub.test, key.test+"/") {
+				g.hand(sub, key)
+			}
+		}
 		write(g.output, key, "it did not end\n")
 		g.fail(key)
 	}

@@ -55,8 +55,10 @@ func TestGoTestsAreCountedByTopLevelTest(t *testing.T) {
 			want: []result{{tier: "unit", name: "TestA", outcome: passed, count: 1}},
 		},
 		{
-			name: "output of a subtest belongs to the failed test",
+			name: "output of a failed subtest belongs to the test",
 			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA/good","Output":"chatter\n"}
+{"Action":"pass","Package":"p","Test":"TestA/good"}
 {"Action":"output","Package":"p","Test":"TestA/sub","Output":"want 1, got 2\n"}
 {"Action":"fail","Package":"p","Test":"TestA/sub"}
 {"Action":"fail","Package":"p","Test":"TestA"}
@@ -77,7 +79,7 @@ func TestGoTestsAreCountedByTopLevelTest(t *testing.T) {
 		{
 			name: "guest that dies during a test",
 			events: `{"Action":"run","Package":"p","Test":"TestA"}
-{"Action":"output","Package":"p","Test":"TestA","Output":"sending\n"}
+{"Action":"output","Package":"p","Test":"TestA/sub","Output":"sending\n"}
 {"Action":"fail","Package":"p"}`,
 			err: two,
 			want: []result{

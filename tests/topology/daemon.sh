@@ -87,24 +87,47 @@ daemon_ready() {
 	grep -q '"connected": *true' <<<"$answer"
 }
 
-# daemon_ready, but ends the waiting when the daemon has.
-daemon_settled() {
-	daemon_ready "$1" || daemon_failed "$1"
+# Says whether all agents serve: one question for all of them, as each costs
+# a process.
+agents_ready() {
+	local host known
+	for host; do
+		[[ -S $(socket_of "$host") ]] || return 1
+	done
+	known=$(lab_mbctl --json host list 2>/dev/null | grep -c '"connected": *true') || return 1
+	((known == $#))
 }
 
+# Runs a check of daemons until it succeeds, or one of the daemons has ended, or
+# the deadline has passed; all but the first end the program.
 daemon_wait() {
-	if poll daemon_settled "$1" && ! daemon_failed "$1"; then
-		return
-	fi
-	{
-		if daemon_failed "$1"; then
-			echo "tests/lab: start daemon of $1: it ended"
-		else
-			echo "tests/lab: start daemon of $1: not ready after $DEADLINE s"
+	local check=$1 host
+	shift
+	poll daemon_settled "$check" "$@" && "$check" "$@" && return
+	for host; do
+		if daemon_failed "$host"; then
+			daemon_complain "$host" "it ended"
 		fi
-		echo "last lines of its log:"
-		tail -n 20 "$LAB/$1/log" | sed 's/^/  /'
-	} >&2
+	done
+	for host; do
+		"$check" "$host" || daemon_complain "$host" "not ready after $DEADLINE s"
+	done
+	die "start daemons of $*: not ready after $DEADLINE s"
+}
+
+daemon_settled() {
+	local check=$1 host
+	shift
+	"$check" "$@" && return
+	for host; do
+		! daemon_failed "$host" || return 0
+	done
+	return 1
+}
+
+daemon_complain() {
+	echo "tests/lab: start daemon of $1: $2; last lines of its log:" >&2
+	tail -n 20 "$LAB/$1/log" | sed 's/^/  /' >&2
 	exit 1
 }
 

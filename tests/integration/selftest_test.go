@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// reload replaces the module by the one in a file.
+func reload(t *testing.T, ko string) {
+	t.Helper()
+	if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
+		t.Fatalf("unload module: %v: %s", err, out)
+	}
+	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
+		t.Fatalf("load %s: %v: %s", ko, err, out)
+	}
+}
+
+// A module that was built with its self-tests only loads if they pass, and
+// says so.
+func TestSelfTestsOfTheModule(t *testing.T) {
+	hint(t)
+	ko := os.Getenv("MBCHAIN_KO")
+	if ko == "" {
+		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
+	}
+	reload(t, strings.Replace(ko, "/build/kmod/", "/build/kmod-debug/", 1))
+	t.Cleanup(func() { reload(t, ko) })
+	out, err := exec.Command("dmesg").Output()
+	if err != nil {
+		t.Fatalf("read kernel log: %v", err)
+	}
+	if !strings.Contains(string(out), "mbchain: selftest: passed") {
+		t.Errorf("kernel log does not say that the self-tests passed:\n%s", out)
+	}
+}
+
+// The tests of package genl that need the module: one suite that its fake
+// passes too, and those of permissions, events and dumps.
+func TestNetlinkClient(t *testing.T) {
+	hint(t)
+	out, err := exec.Command(top(t, "build", "genl.test"),
+		"-test.v", "-test.run=Conformance/module|TestModule").CombinedOutput()
+	if err != nil {
+		t.Errorf("run build/genl.test: %v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "--- PASS: TestConformance/module") {
+		t.Errorf("the suite did not run:\n%s", out)
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The module goes while traffic flows: the connections go on as plain ones,
+// and once it is back new ones are chained. Twice.
+func TestUnloadUnderTraffic(t *testing.T) {
+	ko := os.Getenv("MBCHAIN_KO")
+	if ko == "" {
+		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
+	}
+	l := useLab(t)
+	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
+	w := l.serve(t)
+	const size = 128 * mib
+	w.file(t, "file", size)
+	l.server().echo(t, 5001)
+	path := append(l.all()[:3:3], l.server())
+
+	t.Cleanup(func() {
+		if _, err := os.Stat("/sys/module/mbchain"); err != nil {
+			_ = exec.Command("insmod", ko).Run()
+		}
+	})
+	for round := range 2 {
+		t.Run(fmt.Sprintf("round %d", round+1), func(t *testing.T) {
+			idle := l.client().connect(t, 0, l.server().port(5001))
+			talk(t, idle, 1000)
+			down, up := w.begin(t, w.download, size), w.begin(t, w.upload, size)
+			down.await(t, size/8)
+			up.await(t, size/8)
+			awaitSessions(t, 3, path...)
+
+			if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
+				t.Fatalf("unload module: %v: %s", err, out)
+			}
+			talk(t, idle, 100_000)
+			for _, transfer := range []*transfer{down, up} {
+				transfer.gate.open()
+				if err := <-transfer.result; err != nil {
+					t.Errorf("without the module: %v", err)
+				}
+			}
+			talk(t, l.client().connect(t, 0, l.server().port(5001)), 100_000)
+
+			if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
+				t.Fatalf("load module: %v: %s", err, out)
+			}
+			l.awaitPolicy(t)
+			talk(t, idle, 100_000) // still a plain one
+			c := l.client().connect(t, 0, l.server().port(5001))
+			talk(t, c, 100_000)
+			l.chained(t, l.client().session(t, superOf(c)), path...)
+		})
+	}
+	noComplaints(t)
+}
+
+// transfer is one under way. It ends when its gate is opened and not before.
+type transfer struct {
+	gate   *gate
+	result chan error
+}
+
+// begin moves the file called file, of that size, with w.download or w.upload.
+func (w *web) begin(t *testing.T, move func(uint16, string, *gate) error, size int64) *transfer {
+	tr := &transfer{gate: newGate(size - mib), result: make(chan error, 1)}
+	go func() { tr.result <- move(webPort, "file", tr.gate) }()
+	t.Cleanup(tr.gate.open)
+	return tr
+}
+
+// await waits until so many bytes have come to the gate.
+func (tr *transfer) await(t *testing.T, n int64) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		if got := tr.gate.progress(); got < n {
+			return fmt.Errorf("%d bytes have been moved, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// noComplaints fails the test if the kernel's log holds a warning. tests/vm/run
+// looks as well, but this knows which test it was.
+func noComplaints(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command("dmesg").Output()
+	if err != nil {
+		t.Fatalf("read the kernel's log: %v", err)
+	}
+	bad := regexp.MustCompile(`BUG:|WARNING:|Oops|Call Trace|refcount_t`)
+	for line := range strings.Lines(string(out)) {
+		if bad.MatchString(line) {
+			t.Errorf("the kernel complains: %s", line)
+		}
+	}
+}
