@@ -10,6 +10,9 @@ KERNELS := 6.1 6.12
 # What make soak takes.
 SOAK := 30m
 
+# Not "go run", which has a last word of its own when tests fail.
+RUNNER = go build -o build/runner ./tests/runner && build/runner
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +40,8 @@ $(KERNELS:%=kmod-debug-%): kmod-debug-%:
 	@packaging/build-kmod.sh $* build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y W=1 C=2
 
 .PHONY: check
-check: ## gofmt, vet, staticcheck, licences, shellcheck, sparse
-	@go run ./tests/runner --tier lint
+check: ## gofmt, vet, staticcheck, licences, shellcheck
+	@$(RUNNER) --tier lint
 
 .PHONY: proto
 proto: ## generate proto/ anew; needs protobuf-compiler
@@ -49,7 +52,7 @@ proto: ## generate proto/ anew; needs protobuf-compiler
 
 .PHONY: test
 test: setup ## every tier of tests; the last line is "N passed, N failed"
-	@go run ./tests/runner
+	@$(RUNNER)
 
 .PHONY: demo demo-shell
 demo: setup build kmod-6.12 ## a chain at work, in a guest, in under 3 minutes
@@ -63,7 +66,7 @@ bench: setup build kmod ## instructions per packet, into build/bench.json
 
 .PHONY: soak
 soak: setup ## the guest tiers over and over, for SOAK=30m
-	@MBCHAIN_SOAK=1 go run ./tests/runner --tier build,vm-6.12,vm-6.1 --limit 1h --for $(SOAK)
+	@export MBCHAIN_SOAK=1; $(RUNNER) --tier build,vm-6.12,vm-6.1 --limit 1h --for $(SOAK)
 
 .PHONY: clean
 clean: ## remove bin/ and build/, but for the kernels' downloads

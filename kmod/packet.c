@@ -48,6 +48,7 @@ bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
 	p->seg.flags = tcp_flag_byte(th);
 	p->tcp_off = off;
 	p->data_off = off + hlen;
+	p->wire_len = tot;
 	return true;
 }
 
@@ -110,6 +111,7 @@ bool mbc_packet_add_setup(struct mbc_packet *p, const u8 *hdr,
 	memmove(payload + len, payload, p->seg.len);
 	memcpy(payload, hdr, len);
 	fix_lengths(p, len, csum_partial(hdr, len, 0));
+	p->wire_len += len;
 	return true;
 }
 

@@ -27,6 +27,7 @@ enum mbc_verdict {
  * @seg: what the TCP header says
  * @tcp_off: offset of the TCP header from skb->data
  * @data_off: offset of the TCP payload from skb->data
+ * @wire_len: IP length on the wire, a set-up header of this hop included
  *
  * Header pointers are not kept: they move when the skb is made writable.
  */
@@ -36,6 +37,7 @@ struct mbc_packet {
 	struct mbc_segment seg;
 	unsigned int tcp_off;
 	unsigned int data_off;
+	unsigned int wire_len;
 };
 
 static inline struct tcphdr *mbc_packet_tcp(const struct mbc_packet *p)

@@ -23,7 +23,7 @@ bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 		skb->csum = ~csum_sub((__force __wsum)e->xlate.addr_diff,
 				      skb->csum);
 	atomic64_inc(&e->packets);
-	atomic64_add(skb->len, &e->bytes);
+	atomic64_add(p->wire_len, &e->bytes);
 	return true;
 }
 

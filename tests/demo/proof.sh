@@ -45,6 +45,11 @@ links_busy() {
 	done
 }
 
+# Says whether there is nothing more to wait for: process $1 may fail first.
+links_busy_or_end_of() {
+	links_busy || ! kill -0 "$1" 2>/dev/null
+}
+
 # Prints the client's own port of the download, as the client's kernel tells.
 download_port() {
 	on client ss -Htn state established "dport = :$WEB" | awk '{ sub(/.*:/, "", $3); print $3 }'

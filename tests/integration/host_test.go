@@ -145,6 +145,21 @@ func (h *host) nft(t *testing.T, table, text string) {
 	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete", "table", "ip", table)) })
 }
 
+// impair makes the links between neighbouring hosts worse, in both directions,
+// until the test ends.
+func impair(t *testing.T, hosts []*host, how ...string) {
+	t.Helper()
+	for i, h := range hosts {
+		for _, device := range []string{"left", "right"} {
+			if i == 0 && device == "left" || i == len(hosts)-1 && device == "right" {
+				continue
+			}
+			h.run(t, "tc", append([]string{"qdisc", "add", "dev", device, "root", "netem", "limit", "100000"}, how...)...)
+			t.Cleanup(func() { h.run(t, "tc", "qdisc", "delete", "dev", device, "root") })
+		}
+	}
+}
+
 // within is in for a function with a result.
 func within[T any](h *host, f func() (T, error)) (T, error) {
 	var result T

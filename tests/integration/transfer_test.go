@@ -117,7 +117,7 @@ func (l *lab) impose(t *testing.T, c conditions) {
 		}
 	}
 	if c.loss {
-		l.impair(t, l.hosts[1:3], "loss", "1%")
+		impair(t, l.all()[1:3], "loss", "1%")
 	}
 }
 
@@ -126,21 +126,6 @@ func (l *lab) offloads(t *testing.T, state string) {
 	l.everyLink(t, "ethtool", func(device string) []string {
 		return []string{"-K", device, "rx", state, "tx", state, "sg", state, "tso", state, "gso", state, "gro", state}
 	})
-}
-
-// impair makes the links between neighbouring hosts worse, in both directions,
-// until the test ends.
-func (l *lab) impair(t *testing.T, hosts []*labHost, how ...string) {
-	t.Helper()
-	for i, h := range hosts {
-		for _, device := range []string{"left", "right"} {
-			if i == 0 && device == "left" || i == len(hosts)-1 && device == "right" {
-				continue
-			}
-			h.run(t, "tc", append([]string{"qdisc", "add", "dev", device, "root", "netem", "limit", "100000"}, how...)...)
-			t.Cleanup(func() { h.run(t, "tc", "qdisc", "delete", "dev", device, "root") })
-		}
-	}
 }
 
 // Five hundred sessions at once, each with its own bytes.

@@ -20,101 +20,98 @@ chain_row() {
 	echo server
 }
 
+# Arguments: number of middleboxes, MTU, offloads, delay and loss of the links.
+# It starts as few processes as it can: each takes a while under emulation.
 chain_up() {
-	local middleboxes=$1 mtu=$2 offloads=$3 delay=$4 loss=$5
-	local row i host role
+	local middleboxes=$1 mtu=$2
+	local row i host
 	mapfile -t row < <(chain_row "$middleboxes")
 	for host in "${row[@]}" policyd1; do
 		[[ ! -e /run/netns/$host ]] || die "add namespace $host: there is one of this name already"
 	done
 
-	: >"$LAB/links"
+	chain_describe "${row[@]}"
+	{
+		printf 'netns add %s\n' "${row[@]}" policyd1
+		echo "link add mgmt netns policyd1 type bridge"
+		for ((i = 0; i < ${#row[@]}; i++)); do
+			echo "link add mgmt netns ${row[i]} type veth peer name ${row[i]} netns policyd1"
+			((i == 0)) || echo "link add right netns ${row[i - 1]} mtu $mtu" \
+				"type veth peer name left netns ${row[i]} mtu $mtu"
+		done
+	} | ip -batch -
+	chain_management "${row[@]}" | ip -n policyd1 -batch -
 	for ((i = 0; i < ${#row[@]}; i++)); do
-		host=${row[i]}
-		case $host in
-		client | server) role=$host ;;
+		chain_host "$i" "${#row[@]}" |
+			in_host "${row[i]}" bash -e -c "$CHAIN_SETTINGS" "${row[i]}" "${@:3}"
+	done
+}
+
+# Writes down the hosts and links of a row.
+chain_describe() {
+	local i role
+	for ((i = 1; i <= $#; i++)); do
+		case ${!i} in
+		client | server) role=${!i} ;;
 		*) role=middlebox ;;
 		esac
-		echo "$host $role 10.0.0.$((i + 1)) 10.255.0.$((i + 1))"
+		echo "${!i} $role 10.0.0.$i 10.255.0.$i"
 	done >"$LAB/hosts"
 	echo "policyd1 policyd 10.255.0.100 10.255.0.100" >>"$LAB/hosts"
-	for host in "${row[@]}" policyd1; do
-		ip netns add "$host"
-	done
-
-	chain_management "${row[@]}"
-	for ((i = 1; i < ${#row[@]}; i++)); do
-		chain_link "$i" "${row[i - 1]}" "${row[i]}" "$mtu"
-	done
-	for ((i = 0; i < ${#row[@]}; i++)); do
-		chain_host "$i" "${#row[@]}" "${row[i]}"
-		in_host "${row[i]}" bash -e -s -- "$offloads" "$delay" "$loss" <<<"$CHAIN_SETTINGS"
-	done
+	for ((i = 1; i < $#; i++)); do
+		echo "${!i} right 10.1.$i.1 ${*:i+1:1}"
+		echo "${*:i+1:1} left 10.1.$i.2 ${!i}"
+	done >"$LAB/links"
 }
 
+# Prints what ip is to do in policyd1 for a row of hosts.
 chain_management() {
-	local i=0 host
-	ip -n policyd1 -batch - <<-END
-		link set lo up
-		link add mgmt type bridge
-		addr add 10.255.0.100/24 dev mgmt
-		link set mgmt up
-	END
+	local host
+	echo "link set lo up"
 	for host in "$@"; do
-		i=$((i + 1))
-		ip -n policyd1 -batch - <<-END
-			link add $host type veth peer name mgmt netns $host
-			link set $host master mgmt up
-		END
-		ip -n "$host" -batch - <<-END
-			addr add 10.255.0.$i/24 dev mgmt
-			link set mgmt up
-		END
+		echo "link set $host master mgmt up"
+	done
+	echo "addr add 10.255.0.100/24 dev mgmt"
+	echo "link set mgmt up"
+}
+
+# Prints what ip is to do in host $1, from 0, of a row of $2: its addresses, and
+# the way to the other hosts, spoken to from its host address.
+chain_host() {
+	local i count=$2 self=$(($1 + 1))
+	echo "link set lo up"
+	echo "addr add 10.0.0.$self/32 dev lo"
+	echo "addr add 10.255.0.$self/24 dev mgmt"
+	echo "link set mgmt up"
+	if ((self > 1)); then
+		echo "addr add 10.1.$((self - 1)).2/30 dev left"
+		echo "link set left up"
+	fi
+	if ((self < count)); then
+		echo "addr add 10.1.$self.1/30 dev right"
+		echo "link set right up"
+	fi
+	for ((i = 1; i < self; i++)); do
+		echo "route add 10.0.0.$i via 10.1.$((self - 1)).1 src 10.0.0.$self"
+	done
+	for ((i = self + 1; i <= count; i++)); do
+		echo "route add 10.0.0.$i via 10.1.$self.2 src 10.0.0.$self"
 	done
 }
 
-# Link $1 from host $2, on the left, to host $3.
-chain_link() {
-	ip -n "$2" -batch - <<-END
-		link add right mtu $4 type veth peer name left mtu $4 netns $3
-		addr add 10.1.$1.1/30 dev right
-		link set right up
-	END
-	ip -n "$3" -batch - <<-END
-		addr add 10.1.$1.2/30 dev left
-		link set left up
-	END
-	echo "$2 right 10.1.$1.1 $3" >>"$LAB/links"
-	echo "$3 left 10.1.$1.2 $2" >>"$LAB/links"
-}
-
-# Host $3, number $1 from 0 in a row of $2: its address, and the way to the
-# others, spoken to from that address.
-chain_host() {
-	local position=$1 count=$2 host=$3 i
-	{
-		echo "link set lo up"
-		echo "addr add 10.0.0.$((position + 1))/32 dev lo"
-		for ((i = 0; i < count; i++)); do
-			if ((i < position)); then
-				echo "route add 10.0.0.$((i + 1)) via 10.1.$position.1 src 10.0.0.$((position + 1))"
-			elif ((i > position)); then
-				echo "route add 10.0.0.$((i + 1)) via 10.1.$((position + 1)).2 src 10.0.0.$((position + 1))"
-			fi
-		done
-	} | ip -n "$host" -batch -
-}
-
-# Runs in each host. Delay and loss are those of each direction of a link; the
-# queue is long enough never to lose for want of room.
+# Runs in each host, with what ip is to do as its input. Delay and loss are those
+# of each direction of a link; the queue is long enough never to lose for want of
+# room.
 # shellcheck disable=SC2016 # expanded there
 CHAIN_SETTINGS='
 offloads=$1 delay=$2 loss=$3
-echo 1 >/proc/sys/net/ipv4/ip_forward
+if [[ -e /sys/class/net/left && -e /sys/class/net/right ]]; then
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+fi
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-for path in /sys/class/net/left /sys/class/net/right; do
-	[[ -e $path ]] || continue
-	device=${path##*/}
+ip -batch -
+for device in left right; do
+	[[ -e /sys/class/net/$device ]] || continue
 	if [[ $offloads == off ]]; then
 		ethtool -K "$device" rx off tx off sg off tso off gso off gro off >/dev/null
 	fi

@@ -87,8 +87,8 @@ daemon_ready() {
 	grep -q '"connected": *true' <<<"$answer"
 }
 
-# Says whether all agents serve: one question for all of them, as each costs
-# a process.
+# Says whether the agents of all these hosts, and no others, are registered: one
+# question for all of them, as each costs a process.
 agents_ready() {
 	local host known
 	for host; do
