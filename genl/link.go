@@ -5,6 +5,7 @@ package genl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"mbchain/genl/internal/uapi"
@@ -46,15 +47,19 @@ func openLink(dial Dialer) (*link, error) {
 	return l, nil
 }
 
-// resolve looks the family up by name.
+// resolve looks the family up by name, in the list of all of them: when the
+// kernel is asked for a name that it does not know it starts modprobe, each
+// time anew.
 func (l *link) resolve() error {
-	family, err := l.conn.GetFamily(uapi.GenlName)
-	if errors.Is(err, syscall.ENOENT) {
-		return fmt.Errorf("find module: %w", ErrNotSupported)
-	}
+	families, err := l.conn.ListFamilies()
 	if err != nil {
 		return refused("find module", err)
 	}
+	i := slices.IndexFunc(families, func(f genetlink.Family) bool { return f.Name == uapi.GenlName })
+	if i < 0 {
+		return fmt.Errorf("find module: %w", ErrNotSupported)
+	}
+	family := families[i]
 	if family.Version != uapi.GenlVersion {
 		return fmt.Errorf("find module: version %d of its interface instead of %d: %w",
 			family.Version, uapi.GenlVersion, ErrNotSupported)

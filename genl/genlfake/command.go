@@ -129,7 +129,8 @@ var commands = map[uint8]func(k *Kernel, s *socket, b []byte, dump bool) ([][]by
 	uapi.CmdGetStats:     (*Kernel).getStats,
 }
 
-// control answers "which number has the family of this name?".
+// control answers "which number has the family of this name?", and without a
+// name "which families are there?".
 func (k *Kernel) control(m genetlink.Message) ([][]byte, error) {
 	var name string
 	if m.Header.Command != controlGetFamily {
@@ -138,7 +139,10 @@ func (k *Kernel) control(m genetlink.Message) ([][]byte, error) {
 	if err := parse(m.Data, attrs{controlFamilyName: text(&name, 15)}); err != nil {
 		return nil, err
 	}
-	if !k.loaded || name != uapi.GenlName {
+	if !k.loaded && name == "" {
+		return nil, nil
+	}
+	if !k.loaded || name != uapi.GenlName && name != "" {
 		return nil, refusal{errno: syscall.ENOENT}
 	}
 	ae := netlink.NewAttributeEncoder()
