@@ -41,7 +41,8 @@ type event struct {
 // maxEvent bounds a line: the output of a test is one event for each line of it.
 const maxEvent = 16 << 20
 
-func (r *runner) runGoTests(ctx context.Context, g goTests) {
+// runGoTests runs tests and returns how their command ended.
+func (r *runner) runGoTests(ctx context.Context, g goTests) error {
 	var stderr tail
 	read, write := io.Pipe()
 	done := make(chan *goReport)
@@ -54,6 +55,7 @@ func (r *runner) runGoTests(ctx context.Context, g goTests) {
 	write.Close()
 	report := <-done
 	report.finish(err, stderr.lines())
+	return err
 }
 
 // A goReport turns events into results.

@@ -134,3 +134,34 @@ func FuzzReadSum(f *testing.F) {
 		}
 	})
 }
+
+func TestGuestWhoseClockJumpedRunsAgain(t *testing.T) {
+	// Fails the first time, with the status given; passes from then on.
+	const guest = `if [ ! -e ran ]; then touch ran; status=%d action=fail; fi
+echo '{"Action":"run","Package":"p","Test":"TestA"}'
+echo '{"Action":"'${action:-pass}'","Package":"p","Test":"TestA"}'
+exit ${status:-0}`
+	tests := []struct {
+		name   string
+		status int
+		want   string
+	}{
+		{"clock jumped", clockJumped, "1 passed, 0 failed"},
+		{"test failed", 1, "0 passed, 1 failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, out := newTestRunner(t)
+			r.runTiers(t.Context(), []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+				r.runInGuest(ctx, goTests{
+					command: fmt.Sprintf(guest, tt.status),
+					rerun:   func(string, string) string { return "" },
+				})
+			}}})
+			r.report()
+			if !strings.HasSuffix(out.String(), "\n"+tt.want+"\n") {
+				t.Errorf("last line is not %q:\n%s", tt.want, out)
+			}
+		})
+	}
+}
