@@ -12,9 +12,12 @@
  *	CLOSING      FIN shown to be a stranger's      -> ESTABLISHED
  *	CLOSED       the same                          -> CLOSING
  *	not CLOSED   RST                               -> RESET
- *	RESET        anything else                     -> where RST came
+ *	RESET        sign of life                      -> where RST came
  *
- * A "segment of a stream" has ACK and neither SYN nor RST.
+ * A "segment of a stream" has ACK and neither SYN nor RST. A "sign of life" is
+ * whatever can only have been sent by somebody who is not done: a segment the
+ * other way than the RST went, or one that reaches beyond it. What the sender
+ * of the RST had sent before, and the network delivers after it, is none.
  */
 #include "tcp.h"
 
@@ -30,6 +33,34 @@
 static bool reaches(u32 a, u32 b)
 {
 	return (s32)(a - b) >= 0;
+}
+
+/* Sequence number after the last one that the segment takes up. */
+static u32 segment_end(const struct mbc_segment *seg)
+{
+	return seg->seq + seg->len + !!(seg->flags & MBC_TCP_SYN_FLAG) +
+	       !!(seg->flags & MBC_TCP_FIN);
+}
+
+static bool shows_life(const struct mbc_tcp *tcp, enum mbc_dir dir,
+		       const struct mbc_segment *seg)
+{
+	/* Before there is a stream RST has no sequence number to go by. */
+	return dir != tcp->rst_dir ||
+	       tcp->before_reset == MBC_TCP_NONE ||
+	       tcp->before_reset == MBC_TCP_SYN ||
+	       !reaches(tcp->rst_seq, segment_end(seg));
+}
+
+static void note_rst(struct mbc_tcp *tcp, enum mbc_dir dir, u32 seq)
+{
+	if (tcp->state == MBC_TCP_CLOSED)
+		return;
+	if (tcp->state != MBC_TCP_RESET)
+		tcp->before_reset = tcp->state;
+	tcp->state = MBC_TCP_RESET;
+	tcp->rst_dir = dir;
+	tcp->rst_seq = seq;
 }
 
 static void note_syn(struct mbc_tcp *tcp, enum mbc_dir dir, u8 flags)
@@ -93,12 +124,11 @@ bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
 {
 	u8 old = tcp->state;
 
+	bool reset = old == MBC_TCP_RESET && !shows_life(tcp, dir, seg);
+
 	if (seg->flags & MBC_TCP_RST) {
-		if (old == MBC_TCP_RESET || old == MBC_TCP_CLOSED)
-			return false;
-		tcp->before_reset = old;
-		tcp->state = MBC_TCP_RESET;
-		return true;
+		note_rst(tcp, dir, seg->seq);
+		return tcp->state != old;
 	}
 
 	if (old == MBC_TCP_RESET)
@@ -110,6 +140,10 @@ bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
 	else if (seg->flags & MBC_TCP_ACK)
 		note_stream(tcp, dir, seg);
 
+	if (reset) {
+		tcp->before_reset = tcp->state;
+		tcp->state = MBC_TCP_RESET;
+	}
 	return tcp->state != old;
 }
 

@@ -29,16 +29,20 @@ enum mbc_dir {
  * @fin_seen: bit per enum mbc_dir: a FIN has passed this way
  * @fin_acked: bit per enum mbc_dir: the FIN that passed this way is
  *	acknowledged
- * @before_reset: state to return to when a packet other than RST follows RST
+ * @before_reset: in RESET: state to return to when there is a sign of life
+ * @rst_dir: in RESET: enum mbc_dir of the newest RST
  * @fin_end: sequence number after the FIN, host byte order, per direction;
  *	valid where @fin_seen says so
+ * @rst_seq: in RESET: sequence number of the newest RST, host byte order
  */
 struct mbc_tcp {
 	u8 state;
 	u8 fin_seen;
 	u8 fin_acked;
 	u8 before_reset;
+	u8 rst_dir;
 	u32 fin_end[2];
+	u32 rst_seq;
 };
 
 /**
@@ -71,9 +75,10 @@ struct mbc_segment {
  * segment that reaches beyond it shows that it was a stranger's: it is
  * forgotten, and the session is as open as it was.
  *
- * RST leads to RESET from every state but CLOSED, and any later segment
- * without RST leads back, for the end host may have judged that RST invalid
- * (RFC 5961). A new SYN never leads out of a state here, RESET apart: the
+ * RST leads to RESET from every state but CLOSED, and a sign of life leads back,
+ * for the end host may have judged that RST invalid (RFC 5961). Segments that
+ * the sender of the RST had sent before it may come later, and do not: they
+ * reach no further than its sequence number. A new SYN never leads out of a state here, RESET apart: the
  * caller decides whether it opens a new session.
  *
  * Sequence numbers of both directions must be those of one place on the path:

@@ -154,16 +154,42 @@ static const struct script {
 		HANDSHAKE,
 		{ L, X, 1, 0, 0, RESET, false },
 		{ L, X, 1, 0, 0, RESET, true } } },
-	{ "RST is forgotten when the stream goes on", {
+	{ "RST is forgotten when the other side goes on", {
 		HANDSHAKE,
 		{ L, X, 4711, 0, 0, RESET, false },
-		{ R, X, 4711, 0, 0, RESET, false },
+		{ L, X, 4712, 0, 0, RESET, false },
+		{ R, A, 1, 1, 0, EST, true } } },
+	{ "RST is forgotten when its sender goes on", {
+		HANDSHAKE,
+		{ R, X, 1, 0, 0, RESET, false },
 		{ R, A, 1, 1, 1448, EST, true } } },
+	/* A session whose RST overtook the ACK before it lived on, idle. */
+	{ "what its sender sent before RST does not undo it", {
+		HANDSHAKE,
+		{ R, X, 1001, 0, 0, RESET, false },
+		{ R, A, 1001, 1, 0, RESET, false },
+		{ R, A, 1, 1, 1000, RESET, false },
+		{ R, A, 1001, 1001, 0, RESET, true } } },
+	{ "a FIN that RST overtook does not undo it", {
+		HANDSHAKE,
+		{ R, X, 2, 0, 0, RESET, false },
+		{ R, F | A, 1, 1, 0, RESET, false },
+		{ L, A, 1, 1, 0, CLOSING, true } } },
+	{ "of two sides that reset each other, the newer RST counts", {
+		HANDSHAKE,
+		{ L, X, 1, 0, 0, RESET, false },
+		{ R, X, 1, 0, 0, RESET, false },
+		{ R, A, 1, 1, 0, RESET, false },
+		{ L, A, 1, 1, 0, EST, true } } },
+	{ "a stranger's RST does not refuse a connection", {
+		{ R, S, 0, 0, 0, SYN, false },
+		{ L, X | A, 4711, 1, 0, RESET, false },
+		{ L, S | A, 0, 1, 0, EST, true } } },
 	{ "RST amid closing leads back to closing", {
 		HANDSHAKE,
 		{ R, F | A, 1, 1, 0, CLOSING, false },
 		{ L, X, 4711, 0, 0, RESET, false },
-		{ L, A, 1, 2, 0, CLOSING, false },
+		{ R, A, 2, 1, 0, CLOSING, false },
 		{ L, F | A, 1, 2, 0, CLOSING, false },
 		{ R, A, 2, 2, 0, CLOSED, true } } },
 	{ "the segment after RST counts itself", {
