@@ -128,3 +128,29 @@ func (c *capture) packets(t *testing.T) []captured {
 	}
 	return packets
 }
+
+// findSYN returns the SYN that was captured on its way to a host.
+func findSYN(t *testing.T, tap *capture, to interface{ String() string }) packet {
+	t.Helper()
+	return find(t, tap, fmt.Sprintf("SYN to %s", to), func(p packet) bool {
+		return p.flags()&(flagSYN|flagACK) == flagSYN && p.destination().String() == to.String()
+	})
+}
+
+func findSYNACK(t *testing.T, tap *capture) packet {
+	t.Helper()
+	return find(t, tap, "SYN-ACK", func(p packet) bool { return p.flags()&(flagSYN|flagACK) == flagSYN|flagACK })
+}
+
+// find reads a capture to its end and returns the first TCP packet that fits.
+func find(t *testing.T, tap *capture, what string, fits func(packet) bool) packet {
+	t.Helper()
+	tap.kept = append(tap.kept, tap.packets(t)...)
+	for _, p := range tap.kept {
+		if p.isTCP() && fits(p.packet) {
+			return p.packet
+		}
+	}
+	t.Fatalf("capture on %s: no %s among %d packets", tap.name, what, len(tap.kept))
+	return nil
+}

@@ -28,16 +28,15 @@ func TestDaemonsKilled(t *testing.T) {
 	down.await(t, size/8)
 	awaitSessions(t, idleSessions+1, path[0].host)
 
-	daemons := []string{l.policyd}
-	for _, h := range path {
-		daemons = append(daemons, h.name)
-	}
+	daemons := []string{l.policyd, path[0].name, path[1].name, path[3].name}
 	for _, name := range daemons {
 		l.run(t, "agent", name, "kill9")
 	}
 	t.Cleanup(func() {
 		for _, name := range daemons {
-			_, _ = l.command("agent", name, "start") // if it does not run
+			if t.Failed() {
+				_, _ = l.command("agent", name, "start") // unless it runs
+			}
 		}
 	})
 	c := l.client().connect(t, 0, l.server().port(5001))

@@ -4,7 +4,6 @@ package integration
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
-
-	"mbchain/genl"
 )
 
 // fastOpen sends data with the SYN, if the client has the server's cookie.
@@ -51,7 +48,7 @@ func TestFastOpen(t *testing.T) {
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 	for _, h := range r.hosts {
-		h.setting(t, "ipv4/tcp_fastopen", "1027") // client, server, and on every listener
+		h.set(t, "ipv4/tcp_fastopen", "1027") // client, server, and on every listener
 	}
 	server.echo(t, port)
 	to := net.TCPAddrFromAddrPort(server.port(port))
@@ -123,87 +120,5 @@ func answered(t *testing.T, c net.Conn, want []byte) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Fatalf("answer is %q, want %q", got, want)
-	}
-}
-
-// findSYN returns the SYN that was captured on its way to a host.
-func findSYN(t *testing.T, tap *capture, to interface{ String() string }) packet {
-	t.Helper()
-	return find(t, tap, fmt.Sprintf("SYN to %s", to), func(p packet) bool {
-		return p.flags()&(flagSYN|flagACK) == flagSYN && p.destination().String() == to.String()
-	})
-}
-
-func findSYNACK(t *testing.T, tap *capture) packet {
-	t.Helper()
-	return find(t, tap, "SYN-ACK", func(p packet) bool { return p.flags()&(flagSYN|flagACK) == flagSYN|flagACK })
-}
-
-// find reads a capture to its end and returns the first TCP packet that fits.
-func find(t *testing.T, tap *capture, what string, fits func(packet) bool) packet {
-	t.Helper()
-	tap.kept = append(tap.kept, tap.packets(t)...)
-	for _, p := range tap.kept {
-		if p.isTCP() && fits(p.packet) {
-			return p.packet
-		}
-	}
-	t.Fatalf("capture on %s: no %s among %d packets", tap.name, what, len(tap.kept))
-	return nil
-}
-
-// A SYN that is lost, or whose answer is, is sent again: one session comes of
-// it, on every host.
-func TestRepeatedSYN(t *testing.T) {
-	const port = 5001
-	r := newRig(t, 2)
-	client, server := r.client(), r.server()
-	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
-	e := server.echo(t, port)
-	mbs := r.middleboxes()
-
-	rows := []struct {
-		name string
-		at   *host
-		nft  string
-		to   []*host // they get the SYN more than once
-	}{
-		{"answer lost at the client", client, "chain c { type filter hook input priority 0; tcp sport 5001 counter drop; }", r.hosts},
-		{"answer lost at a middlebox", mbs[0], "chain c { type filter hook forward priority 0; tcp sport 5001 counter drop; }", r.hosts},
-		{"lost before the second middlebox", mbs[1], "chain c { type filter hook prerouting priority -500; ip saddr " +
-			mbs[0].addr.String() + " tcp flags syn counter drop; }", r.hosts[:2]},
-		{"lost in the second middlebox", mbs[1], "chain c { type filter hook forward priority 0; tcp dport 5001 counter drop; }", r.hosts[:3]},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			var before []counters
-			for _, h := range r.hosts {
-				before = append(before, h.counters(t))
-			}
-			row.at.nft(t, "lose", row.nft)
-			a := client.attempt(t, e, port)
-			client.awaitCounter(t, before[0], genl.ReasonSetupRepeated, 1)
-			row.at.run(t, "nft", "flush", "table", "ip", "lose")
-			c := a.connection(t)
-			talk(t, c, 100_000)
-
-			awaitSessions(t, 1, r.hosts...)
-			r.chained(t, client.session(t, superOf(c)), r.hosts...)
-			for i, h := range r.hosts {
-				risen := h.counters(t).since(before[i])
-				kind := "setup_accepted"
-				if h == client {
-					kind = "setup_started"
-				}
-				if risen[kind] != 1 {
-					t.Errorf("%s of %s rose by %d, want 1", kind, h.name, risen[kind])
-				}
-				if i < len(row.to) && risen["setup_repeated"] == 0 {
-					t.Errorf("setup_repeated of %s did not rise", h.name)
-				}
-			}
-			_ = c.Close()
-			awaitSessions(t, 0, r.hosts...)
-		})
 	}
 }

@@ -78,7 +78,7 @@ func TestTableFull(t *testing.T) {
 	// sessions: what the limit of sessions lets in, that of ids must not
 	// keep out for long.
 	for _, h := range r.hosts {
-		h.configure(t, genl.Config{Freshness: 2 * time.Second})
+		h.configure(t, genl.Config{Freshness: time.Second})
 	}
 	blocked, bypassed := server.echo(t, blockPort), server.echo(t, bypassPort)
 

@@ -115,16 +115,17 @@ func (h *host) start(t *testing.T, name string, args ...string) {
 	})
 }
 
-// setting changes a file of /proc/sys/net until the test ends.
-func (h *host) setting(t *testing.T, name, value string) {
+// set writes to a file of /proc/sys/net. What it held comes back when the test
+// ends, if the host is still there.
+func (h *host) set(t *testing.T, name, value string) {
 	t.Helper()
 	path := filepath.Join("/proc/sys/net", name)
-	var old []byte
-	err := h.in(func() (err error) {
-		if old, err = os.ReadFile(path); err != nil {
-			return err
+	old, err := within(h, func() ([]byte, error) {
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
 		}
-		return os.WriteFile(path, []byte(value), 0)
+		return old, os.WriteFile(path, []byte(value), 0)
 	})
 	if err != nil {
 		t.Fatalf("set %s of %s: %v", name, h.name, err)
@@ -135,6 +136,18 @@ func (h *host) setting(t *testing.T, name, value string) {
 			t.Errorf("set %s of %s back: %v", name, h.name, err)
 		}
 	})
+}
+
+// ip runs commands of the program ip.
+func (h *host) ip(t *testing.T, commands ...string) {
+	t.Helper()
+	h.feed(t, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
+}
+
+// offloads turns those of a device "on" or "off".
+func (h *host) offloads(t *testing.T, device, state string) {
+	t.Helper()
+	h.run(t, "ethtool", "-K", device, "rx", state, "tx", state, "sg", state, "tso", state, "gso", state, "gro", state)
 }
 
 // nft loads rules into a table of their own, which goes when the test ends.

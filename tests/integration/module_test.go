@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -120,4 +121,19 @@ func awaitSessions(t *testing.T, n uint32, hosts ...*host) {
 		}
 		return nil
 	})
+}
+
+// chained fails the test unless those of the hosts that are on the path carry
+// the session, and no other does.
+func chained(t *testing.T, hosts []*host, s genl.Session, path []*host) {
+	t.Helper()
+	for _, h := range hosts {
+		_, err := h.module.Session(t.Context(), s.ID)
+		if err != nil && !errors.Is(err, genl.ErrNotFound) {
+			t.Fatalf("ask %s: %v", h.name, err)
+		}
+		if has, want := err == nil, slices.Contains(path, h); has != want {
+			t.Errorf("%s carries session %v: %v, want %v", h.name, s.Super, has, want)
+		}
+	}
 }

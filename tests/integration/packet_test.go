@@ -112,12 +112,23 @@ func (s segment) packet() packet {
 	th[13] = s.flags
 	binary.BigEndian.PutUint16(th[14:], 65535)
 	copy(th[20:], s.payload)
-	pseudo := uint32(chain.ProtocolTCP) + uint32(len(th))
-	for i := 12; i < ipv4HeaderLen; i += 2 {
-		pseudo += uint32(binary.BigEndian.Uint16(p[i:]))
-	}
-	binary.BigEndian.PutUint16(th[16:], checksum(th, pseudo))
+	binary.BigEndian.PutUint16(th[16:], checksum(th, p.pseudoSum()))
 	return p
+}
+
+// pseudoSum is that of the pseudo header of TCP, not complemented.
+func (p packet) pseudoSum() uint32 {
+	sum := uint32(chain.ProtocolTCP) + uint32(len(p)-p.headerLen())
+	for i := 12; i < ipv4HeaderLen; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	return sum
+}
+
+// intact says whether both checksums of a TCP packet are right. They are not
+// yet in a packet that its own host made and a device is to finish.
+func (p packet) intact() bool {
+	return checksum(p[:p.headerLen()], 0) == 0 && checksum(p.tcp(), p.pseudoSum()) == 0
 }
 
 // checksum is that of RFC 1071, with sum to begin with.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,8 @@ import (
 // are called left and right, after where they lead.
 type rig struct {
 	hosts   []*host
-	version uint64 // of the policy loaded last
+	agents  []*host // those that policies say run mbchain
+	version uint64  // of the policy loaded last
 }
 
 // rigKey signs and verifies on every host of a rig.
@@ -38,40 +38,74 @@ func newRig(t *testing.T, n int) *rig {
 		names = append(names, fmt.Sprintf("rig-mb%d", i+1))
 	}
 	names = append(names, "rig-server")
-
-	r := &rig{}
-	for i, name := range names {
-		r.hosts = append(r.hosts, addHost(t, name, i+1))
-	}
-	for i := range len(names) - 1 {
-		r.link(t, i)
-	}
-	for i := range r.hosts {
-		r.route(t, i)
+	r := &rig{hosts: addHosts(t, 1, names...)}
+	r.agents = r.hosts
+	for i, h := range r.hosts {
+		h.ip(t, r.wiring(i)...)
 	}
 	return r
 }
 
-// addHost makes a namespace that forwards.
-func addHost(t *testing.T, name string, number int) *host {
+// wiring joins host i to its neighbours, of which the left one has done its
+// part, and tells it the way to all others.
+func (r *rig) wiring(i int) []string {
+	h := r.hosts[i]
+	var commands []string
+	if i > 0 {
+		commands = append(commands, fmt.Sprintf("addr add 10.8.%d.2/30 dev left", i), "link set left up")
+	}
+	if i < len(r.hosts)-1 {
+		commands = append(commands, "link add right type veth peer name left netns "+r.hosts[i+1].name,
+			fmt.Sprintf("addr add 10.8.%d.1/30 dev right", i+1), "link set right up")
+	}
+	for j, other := range r.hosts {
+		switch {
+		case j < i:
+			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.1 src %s", other.addr, i, h.addr))
+		case j > i:
+			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.2 src %s", other.addr, i+1, h.addr))
+		}
+	}
+	return commands
+}
+
+// addHosts makes namespaces that forward, with the addresses from 10.8.0.FIRST.
+func addHosts(t *testing.T, first byte, names ...string) []*host {
 	t.Helper()
-	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-		t.Fatalf("add host %s: %v: %s", name, err, out)
+	netns := func(verb string) error {
+		cmd := exec.Command("ip", "-batch", "-")
+		cmd.Stdin = strings.NewReader("netns " + verb + " " + strings.Join(names, "\nnetns "+verb+" ") + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s hosts %v: %w: %s", verb, names, err, out)
+		}
+		return nil
 	}
 	t.Cleanup(func() {
-		if out, err := exec.Command("ip", "netns", "delete", name).CombinedOutput(); err != nil {
-			t.Errorf("delete host %s: %v: %s", name, err, out)
+		if err := netns("delete"); err != nil {
+			t.Error(err)
 		}
 	})
-	addr := netip.AddrFrom4([4]byte{10, 8, 0, byte(number)})
+	if err := netns("add"); err != nil {
+		t.Fatal(err)
+	}
+	var hosts []*host
+	for i, name := range names {
+		hosts = append(hosts, addHost(t, name, netip.AddrFrom4([4]byte{10, 8, 0, first + byte(i)})))
+	}
+	return hosts
+}
+
+// addHost makes a host of a new namespace.
+func addHost(t *testing.T, name string, addr netip.Addr) *host {
+	t.Helper()
 	h, err := newHost(name, addr)
 	if err != nil {
 		t.Fatalf("add host %s: %v", name, err)
 	}
 	t.Cleanup(func() { _ = h.module.Close() })
-	h.setting(t, "ipv4/ip_forward", "1")
-	h.setting(t, "ipv6/conf/all/disable_ipv6", "1")
-	h.ip(t, "link set lo up", "addr add "+addr.String()+"/32 dev lo")
+	h.set(t, "ipv4/ip_forward", "1")
+	h.set(t, "ipv6/conf/all/disable_ipv6", "1")
+	h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/32 dev lo", addr))
 	if err := h.module.SetKeys(t.Context(), []genl.Key{rigKey}); err != nil {
 		t.Fatalf("add host %s: %v", name, err)
 	}
@@ -81,40 +115,10 @@ func addHost(t *testing.T, name string, number int) *host {
 	return h
 }
 
-// ip runs commands of the program ip.
-func (h *host) ip(t *testing.T, commands ...string) {
-	t.Helper()
-	h.feed(t, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
-}
-
-// link joins host i and the next one.
-func (r *rig) link(t *testing.T, i int) {
-	t.Helper()
-	left, right := r.hosts[i], r.hosts[i+1]
-	left.ip(t, "link add right type veth peer name left netns "+right.name,
-		fmt.Sprintf("addr add 10.8.%d.1/30 dev right", i+1), "link set right up")
-	right.ip(t, fmt.Sprintf("addr add 10.8.%d.2/30 dev left", i+1), "link set left up")
-}
-
-// route tells host i the way to the others.
-func (r *rig) route(t *testing.T, i int) {
-	t.Helper()
-	var commands []string
-	for j, h := range r.hosts {
-		switch {
-		case j < i:
-			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.1 src %s", h.addr, i, r.hosts[i].addr))
-		case j > i:
-			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.2 src %s", h.addr, i+1, r.hosts[i].addr))
-		}
-	}
-	r.hosts[i].ip(t, commands...)
-}
-
 // attach adds a client beside the first one, linked to the first middlebox.
 func (r *rig) attach(t *testing.T) *host {
 	t.Helper()
-	c, mb := addHost(t, "rig-client2", 100), r.hosts[1]
+	c, mb := addHosts(t, 100, "rig-client2")[0], r.hosts[1]
 	c.ip(t, "link add right type veth peer name side netns "+mb.name,
 		"addr add 10.8.100.1/30 dev right", "link set right up")
 	mb.ip(t, "addr add 10.8.100.2/30 dev side", "link set side up",
@@ -184,7 +188,7 @@ func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 		}
 		out.Rules = append(out.Rules, converted)
 	}
-	for _, h := range r.hosts {
+	for _, h := range r.agents {
 		out.Hosts = append(out.Hosts, h.addr)
 	}
 	var err error
@@ -205,10 +209,5 @@ func hops(hosts ...*host) []netip.Addr {
 // carries the session.
 func (r *rig) chained(t *testing.T, s genl.Session, path ...*host) {
 	t.Helper()
-	for _, h := range r.hosts {
-		has := slices.ContainsFunc(h.sessions(t), func(other genl.Session) bool { return other.ID == s.ID })
-		if want := slices.Contains(path, h); has != want {
-			t.Errorf("%s carries session %v: %v, want %v", h.name, s.Super, has, want)
-		}
-	}
+	chained(t, r.hosts, s, path)
 }

@@ -141,7 +141,7 @@ func dialHere(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error
 // connect dials, and closes the connection when the test ends.
 func (h *host) connect(t *testing.T, port uint16, to netip.AddrPort) *net.TCPConn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), late)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	c, err := h.dial(ctx, h.port(port), to)
 	if err != nil {

@@ -21,7 +21,7 @@ func TestUnloadUnderTraffic(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
 	w := l.serve(t)
-	const size = 128 * mib
+	const size = 64 * mib
 	w.file(t, "file", size)
 	l.server().echo(t, 5001)
 	path := append(l.all()[:3:3], l.server())
@@ -56,6 +56,7 @@ func TestUnloadUnderTraffic(t *testing.T) {
 				t.Fatalf("load module: %v: %s", err, out)
 			}
 			l.awaitPolicy(t)
+			l.configure(t)
 			talk(t, idle, 100_000) // still a plain one
 			c := l.client().connect(t, 0, l.server().port(5001))
 			talk(t, c, 100_000)
@@ -63,31 +64,6 @@ func TestUnloadUnderTraffic(t *testing.T) {
 		})
 	}
 	noComplaints(t)
-}
-
-// transfer is one under way. It ends when its gate is opened and not before.
-type transfer struct {
-	gate   *gate
-	result chan error
-}
-
-// begin moves the file called file, of that size, with w.download or w.upload.
-func (w *web) begin(t *testing.T, move func(uint16, string, *gate) error, size int64) *transfer {
-	tr := &transfer{gate: newGate(size - mib), result: make(chan error, 1)}
-	go func() { tr.result <- move(webPort, "file", tr.gate) }()
-	t.Cleanup(tr.gate.open)
-	return tr
-}
-
-// await waits until so many bytes have come to the gate.
-func (tr *transfer) await(t *testing.T, n int64) {
-	t.Helper()
-	eventually(t, soon, func() error {
-		if got := tr.gate.progress(); got < n {
-			return fmt.Errorf("%d bytes have been moved, want %d", got, n)
-		}
-		return nil
-	})
 }
 
 // noComplaints fails the test if the kernel's log holds a warning. tests/vm/run

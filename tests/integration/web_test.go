@@ -90,9 +90,13 @@ http {
 `)
 }
 
-// file makes a file of random bytes that the server offers under its name.
+// file makes a file of random bytes that the server offers under its name,
+// unless there is one.
 func (w *web) file(t *testing.T, name string, size int64) {
 	t.Helper()
+	if _, err := os.Stat(w.path(name)); err == nil {
+		return
+	}
 	if err := randomFile(w.path(name), size); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +139,31 @@ func (w *web) upload(port uint16, name string, through *gate) error {
 	}
 	copied := w.path("up/" + name)
 	return errors.Join(compareFiles(copied, w.path(name)), os.Remove(copied))
+}
+
+// transfer is one under way. It ends when its gate is opened and not before.
+type transfer struct {
+	gate   *gate
+	result chan error
+}
+
+// begin moves the file called file, of that size, with w.download or w.upload.
+func (w *web) begin(t *testing.T, move func(uint16, string, *gate) error, size int64) *transfer {
+	tr := &transfer{gate: newGate(size - mib), result: make(chan error, 1)}
+	go func() { tr.result <- move(webPort, "file", tr.gate) }()
+	t.Cleanup(tr.gate.open)
+	return tr
+}
+
+// await waits until so many bytes have come to the gate.
+func (tr *transfer) await(t *testing.T, n int64) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		if got := tr.gate.progress(); got < n {
+			return fmt.Errorf("%d bytes have been moved, want %d", got, n)
+		}
+		return nil
+	})
 }
 
 // rate writes how fast n bytes went.

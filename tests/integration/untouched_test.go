@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mbchain/chain"
+)
+
+// Traffic that no rule matches arrives as it was sent, but for TTL and IP
+// checksum, and no matter that there is a policy.
+func TestUnmatchedTrafficIsUntouched(t *testing.T) {
+	const port = 5009
+	l := useLab(t)
+	l.apply(t, fmt.Sprintf("match(dstport=5001) >> %s\nmatch(dstport=5010) >> {}\n", l.chain(2)))
+	client, server := l.client(), l.server()
+	server.echo(t, port)
+	server.echo(t, 5010)
+	before := client.counters(t)
+
+	tapped := []*capture{client.capture(t), server.capture(t)}
+	c := client.connect(t, 0, server.port(port))
+	talk(t, c, 300_000)
+	reset(t, c)
+	// A rule without a chain.
+	c = client.connect(t, 0, server.port(5010))
+	talk(t, c, 1000)
+	reset(t, c)
+	// Something like a set-up header, past a host that it is not for.
+	odd := newHeader(1, superOf(c), hops(server))
+	syn := segment{
+		tuple: chain.FiveTuple{Source: client.port(30001), Destination: server.port(port + 1)},
+		flags: flagSYN, seq: 1, payload: append(odd.bytes(), "more"...),
+	}.packet()
+	fragment := segment{
+		tuple: chain.FiveTuple{Source: client.port(30002), Destination: server.port(port + 1)},
+		flags: flagACK, fragment: 0x2000, payload: make([]byte, 44),
+	}.packet()
+	if err := client.send(syn, fragment); err != nil {
+		t.Fatal(err)
+	}
+	client.run(t, "ping", "-n", "-c", "2", "-i", "0.2", server.addr.String())
+	udp := sendUDP(t, client, server.port(port), bytes.Repeat([]byte("datagram "), 100))
+
+	var sent, came [2][]packet // by direction: to the right, to the left
+	eventually(t, soon, func() error {
+		for i, tap := range tapped {
+			for _, p := range tap.packets(t) {
+				if p.device == "mgmt" {
+					continue
+				}
+				rightward := p.source() == client.addr
+				switch {
+				case rightward && i == 0, !rightward && i == 1:
+					sent[direction(rightward)] = append(sent[direction(rightward)], p.packet)
+				default:
+					came[direction(rightward)] = append(came[direction(rightward)], p.packet)
+				}
+			}
+		}
+		for d := range sent {
+			if len(sent[d]) != len(came[d]) {
+				return fmt.Errorf("%d packets were sent and %d came", len(sent[d]), len(came[d]))
+			}
+		}
+		if !slices.ContainsFunc(came[0], func(p packet) bool { return bytes.HasSuffix(p, udp) }) {
+			return fmt.Errorf("the datagram is not among %d packets", len(came[0]))
+		}
+		return nil
+	})
+	for d := range sent {
+		order(sent[d])
+		order(came[d])
+		for i := range sent[d] {
+			if want, got := settle(sent[d][i]), settle(came[d][i]); !bytes.Equal(want, got) {
+				t.Fatalf("packet %d of direction %d changed on its way (-sent +came):\n%s", i, d, cmp.Diff(want, got))
+			}
+		}
+		t.Logf("%d packets of direction %d came as they went", len(sent[d]), d)
+	}
+	if got := client.counters(t).since(before); got["setup_started"] != 0 || got["rewritten_out"] != 0 {
+		t.Errorf("counters of the client rose by %v, want nothing started or rewritten", got)
+	}
+}
+
+func direction(rightward bool) int {
+	if rightward {
+		return 0
+	}
+	return 1
+}
+
+// settle takes away what every router changes.
+func settle(p packet) packet {
+	p = slices.Clone(p)
+	p[8], p[10], p[11] = 0, 0, 0
+	return p
+}
+
+// order sorts packets, as two processors may handle them in another order.
+func order(packets []packet) {
+	slices.SortStableFunc(packets, func(a, b packet) int {
+		return bytes.Compare(settle(a), settle(b))
+	})
+}
+
+// sendUDP sends one datagram and returns its payload.
+func sendUDP(t *testing.T, h *host, to netip.AddrPort, payload []byte) []byte {
+	t.Helper()
+	err := h.in(func() error {
+		c, err := net.Dial("udp4", to.String())
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		_, err = c.Write(payload)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
