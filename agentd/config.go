@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"mbchain/chain"
+	"mbchain/policy"
 )
 
 // config is what the command line and the environment say.
@@ -74,7 +76,15 @@ func newConfig(c *cli.Context) (*config, error) {
 		policyd: c.String("policyd"),
 		socket:  c.String("socket"),
 		state:   c.String("state"),
-		nfTypes: c.StringSlice("nf-type"),
+		nfTypes: list(c, "nf-type"),
+	}
+	for i, t := range cfg.nfTypes {
+		if t == "" || len(t) > policy.MaxTypeName {
+			return nil, fmt.Errorf("--nf-type %q: not of 1 to %d characters", t, policy.MaxTypeName)
+		}
+		if slices.Contains(cfg.nfTypes[:i], t) {
+			return nil, fmt.Errorf("--nf-type %q: given twice", t)
+		}
 	}
 	var err error
 	if cfg.name == "" {
@@ -88,7 +98,7 @@ func newConfig(c *cli.Context) (*config, error) {
 	if err := checkServer(cfg.policyd); err != nil {
 		return nil, fmt.Errorf("--policyd %q: %w", cfg.policyd, err)
 	}
-	for _, s := range c.StringSlice("address") {
+	for _, s := range list(c, "address") {
 		addr, err := netip.ParseAddr(s)
 		if err != nil {
 			return nil, fmt.Errorf("--address %q: no IP address", s)
@@ -96,12 +106,28 @@ func newConfig(c *cli.Context) (*config, error) {
 		if !addr.Is4() || !chain.IsUnicast(addr) {
 			return nil, fmt.Errorf("--address %q: no unicast IPv4 address", s)
 		}
+		if addr.IsLoopback() {
+			return nil, fmt.Errorf("--address %q: does not reach this host from another one", s)
+		}
+		if slices.Contains(cfg.addresses, addr) {
+			return nil, fmt.Errorf("--address %q: given twice", s)
+		}
 		cfg.addresses = append(cfg.addresses, addr)
 	}
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))
 	}
 	return cfg, nil
+}
+
+// list is a repeatable option. A variable of the environment that is empty says
+// nothing, as a service manager's file may have it.
+func list(c *cli.Context, name string) []string {
+	values := c.StringSlice(name)
+	if len(values) == 1 && values[0] == "" {
+		return nil
+	}
+	return values
 }
 
 func hostName() (string, error) {

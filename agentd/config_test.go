@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/urfave/cli/v2"
 
 	"mbchain/agentd/internal/agent/agenttest"
 )
@@ -27,6 +28,11 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"address", []string{"--address", "mb1"}, `--address "mb1": no IP address`},
 		{"address of IPv6", []string{"--address", "2001:db8::1"}, `--address "2001:db8::1": no unicast IPv4 address`},
 		{"address of a group", []string{"--address", "224.0.0.1"}, `--address "224.0.0.1": no unicast IPv4 address`},
+		// policyd refused these three, and agentd tried again for ever.
+		{"address of loopback", []string{"--address", "127.0.0.1"}, `--address "127.0.0.1": does not reach this host from another one`},
+		{"address twice", []string{"--address", "10.0.0.2", "--address", "10.0.0.2"}, `--address "10.0.0.2": given twice`},
+		{"NF type twice", []string{"--nf-type", "ids", "--nf-type", "ids"}, `--nf-type "ids": given twice`},
+		{"NF type without a name", []string{"--nf-type", "ids", "--nf-type="}, `--nf-type "": not of 1 to 31 characters`},
 		{"policyd without a port", []string{"--policyd", "policyd1"}, `--policyd "policyd1": not of the form ADDRESS:PORT`},
 		{"policyd without an address", []string{"--policyd", ":7400"}, `--policyd ":7400": no address`},
 		{"policyd's port", []string{"--policyd", "policyd1:http"}, `--policyd "policyd1:http": port "http" is not from 1 to 65535`},
@@ -47,6 +53,23 @@ func TestWrongUseIsExplained(t *testing.T) {
 				t.Errorf("stdout: %s", &out)
 			}
 		})
+	}
+}
+
+// An empty MBCHAIN_ADDRESS was an address that cannot be read, an empty
+// MBCHAIN_NF_TYPE an NF type that policyd refuses.
+func TestEmptyVariablesSayNothing(t *testing.T) {
+	t.Setenv("MBCHAIN_ADDRESS", "")
+	t.Setenv("MBCHAIN_NF_TYPE", "")
+	app := &cli.App{Flags: flags(), Action: func(c *cli.Context) error {
+		cfg, err := newConfig(c)
+		if err == nil && (len(cfg.addresses) > 0 || len(cfg.nfTypes) > 0) {
+			t.Errorf("addresses %v, NF types %q, want none", cfg.addresses, cfg.nfTypes)
+		}
+		return err
+	}}
+	if err := app.RunContext(t.Context(), []string{"agentd", "--name", "mb1"}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -203,6 +203,23 @@ func TestDiskThatFailsIsNotTheEnd(t *testing.T) {
 	})
 }
 
+// A subpolicy that the disk had not taken was not saved until the next one
+// came: a host that booted meanwhile began with the one before.
+func TestDiskThatFailedIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{saveErr: errDisk}
+		b := start(t, agenttest.NewModule(), d)
+		b.offer(1, sub(3))
+		time.Sleep(time.Minute)
+		b.wantOnDisk(nil)
+		d.mend()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		b.wantOnDisk(sub(3))
+		b.wantLogged(1, `msg="subpolicy not kept on disk"`)
+	})
+}
+
 func TestModuleThatComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := agenttest.NewModule()
@@ -226,6 +243,7 @@ func TestModuleThatComesAndGoes(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			synctest.Wait()
 			b.wantRunning(sub(3))
+			b.wantAcks("nack 1/1 version=0: no module", "ack 1/1 version=3")
 		}
 		b.wantLogged(3, `msg="subpolicy not in force" error="no module"`)
 	})

@@ -56,9 +56,13 @@ type follower struct {
 	machine *subpolicy.Machine
 	last    subpolicy.Status // after the last step
 	keys    int              // of the module, at the last probe
+	unsaved *proto.Subpolicy // what the disk did not take; nil: nothing
 }
 
 func (f *follower) probe(ctx context.Context) {
+	if f.unsaved != nil {
+		f.save(f.unsaved)
+	}
 	info, err := f.kernel.Info(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -149,11 +153,17 @@ func (f *follower) load(ctx context.Context, load subpolicy.Load) subpolicy.Even
 	return subpolicy.Loaded{}
 }
 
-// save keeps a subpolicy on disk. Without it the host runs on: it only has
-// nothing to load should it boot while policyd is away.
+// save keeps a subpolicy on disk, or tries again at the next probe. Without it
+// the host runs on: it only has nothing to load should it boot while policyd is
+// away.
 func (f *follower) save(sub *proto.Subpolicy) {
+	again := sub == f.unsaved
+	f.unsaved = nil
 	if err := f.disk.Save(sub); err != nil {
-		f.log.Error("subpolicy not kept on disk", "policy_version", sub.GetVersion(), "error", err)
+		f.unsaved = sub
+		if !again { // told already
+			f.log.Error("subpolicy not kept on disk", "policy_version", sub.GetVersion(), "error", err)
+		}
 	}
 }
 

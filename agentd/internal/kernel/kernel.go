@@ -70,11 +70,11 @@ func (k *Kernel) doubt(ctx context.Context, client *genl.Client, err error) erro
 		return classified(err)
 	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.client == client {
 		k.client = nil
-		_ = client.Close()
 	}
+	k.mu.Unlock()
+	_ = client.Close() // waits for requests of others
 	return classified(err)
 }
 

@@ -24,6 +24,7 @@ import (
 // host is a Handler that notes its offers.
 type host struct {
 	offers chan subpolicy.Offered
+	hold   time.Duration // how long it takes to take one
 	answer func(context.Context, *proto.Query) *proto.AnswerRequest
 }
 
@@ -32,6 +33,7 @@ func (h *host) Registration(context.Context) *proto.SubscribeRequest {
 }
 
 func (h *host) Offer(_ context.Context, ref subpolicy.Ref, sub *proto.Subpolicy) {
+	time.Sleep(h.hold)
 	h.offers <- subpolicy.Offered{Ref: ref, Subpolicy: sub}
 }
 
@@ -206,6 +208,25 @@ func TestClientLeavesASilentPolicyd(t *testing.T) {
 		b.stop()
 		if !strings.Contains(b.log.String(), "policyd was silent for 15s") {
 			t.Errorf("log does not name the silence:\n%s", b.log)
+		}
+	})
+}
+
+// A host that took longer than Silence to take an offer, because a long policy
+// was being loaded, blamed policyd and subscribed again.
+func TestClientKnowsItsOwnSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		b.host.hold = Silence + time.Second
+		<-b.policyd.subscribed
+		b.policyd.pushes <- offerOf(1, 7)
+		b.want("stream", uint64(1), (<-b.host.offers).Ref.Stream)
+		b.policyd.pushes <- offerOf(2, 8)
+		b.want("stream", uint64(1), (<-b.host.offers).Ref.Stream)
+		began := time.Now()
+		<-b.policyd.subscribed
+		if got, want := time.Since(began), Silence+MinPause; got != want {
+			t.Errorf("subscribed again after %v of true silence, want %v", got, want)
 		}
 	})
 }

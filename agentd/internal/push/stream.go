@@ -93,8 +93,12 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		return ended(ctx, err)
 	}
 	defer func() { _ = pushes.Close() }()
-	for first := true; pushes.Receive(); first = false {
+	for first := true; ; first = false {
 		silence.Reset(Silence)
+		if !pushes.Receive() {
+			break
+		}
+		silence.Stop() // what takes time now is not policyd
 		if first {
 			connected()
 		}

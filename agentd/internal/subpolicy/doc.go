@@ -18,6 +18,8 @@
 //   - An offer of version 0 says that policyd holds no policy yet. It brings
 //     keys and leaves the rules that are in force alone.
 //   - A module that is absent or busy is asked again at every probe.
+//   - What policyd was told of its newest offer stays true: a module that goes
+//     away takes the acknowledgement back, and its return gives it again.
 //
 // The package is pure: no I/O, clock, logger or randomness. A Machine is not
 // safe for concurrent use.

@@ -40,7 +40,7 @@ func (s State) String() string {
 //	absent   Gone      absent
 //	absent   Offered   absent           nack
 //	idle     Probed    settle           Load, or none
-//	idle     Gone      absent
+//	idle     Gone      absent           nack the offer that was in force
 //	idle     Offered   settle           Load, or Save and ack
 //	loading  Loaded    settle           Save; ack an offer
 //	loading  Refused   settle           Save if its keys are set; nack an offer
@@ -55,6 +55,7 @@ type Machine struct {
 	absent error            // in Absent: why
 	good   *proto.Subpolicy // the last one that the module took; nil: none
 	offer  *candidate       // policyd's newest, until it is loaded; nil: none
+	inUse  *candidate       // policyd's newest, once it is loaded; nil: none
 
 	loading     *candidate // in Loading: which one
 	goodRefused bool       // this module does not take the good one again
@@ -130,7 +131,7 @@ func (m *Machine) Step(event Event) ([]Action, error) {
 }
 
 func (m *Machine) takeOffer(e Offered) []Action {
-	m.offer = &candidate{ref: e.Ref, sub: e.Subpolicy}
+	m.offer, m.inUse = &candidate{ref: e.Ref, sub: e.Subpolicy}, nil
 	m.offered = e.Subpolicy.GetVersion()
 	switch m.state {
 	case Absent:
@@ -142,10 +143,12 @@ func (m *Machine) takeOffer(e Offered) []Action {
 	}
 }
 
-// gone forgets the module and what it refused: the next one may differ.
+// gone forgets the module and what it refused: the next one may differ. What
+// was in force there is an offer again.
 func (m *Machine) gone(err error) []Action {
 	c := m.loading
 	m.state, m.absent, m.module, m.loading = Absent, err, Module{}, nil
+	m.offerAgain()
 	var actions []Action
 	if c != nil && c != m.offer && c.nack == "" {
 		actions = m.answer(actions, c, err)
@@ -191,8 +194,22 @@ func (m *Machine) accept(actions []Action, c *candidate) []Action {
 	m.goodRefused, m.goodErr = false, nil
 	if m.offer == c {
 		m.offer = nil
+		if c.sub.GetVersion() != 0 {
+			m.inUse = c
+		}
 	}
 	return m.answer(actions, c, nil)
+}
+
+// offerAgain makes the offer that was loaded one that is not, because the
+// module has lost it: policyd, which takes it for loaded, is told what becomes
+// of it. It reports whether there was one.
+func (m *Machine) offerAgain() bool {
+	if m.inUse == nil {
+		return false
+	}
+	m.offer, m.inUse = &candidate{ref: m.inUse.ref, sub: m.inUse.sub}, nil
+	return true
 }
 
 // keep makes good the last good subpolicy, in memory and on disk.
@@ -235,6 +252,9 @@ func (m *Machine) settle(actions []Action) []Action {
 		return actions
 	}
 	if load, lacks := m.lacksGood(); lacks {
+		if m.offerAgain() {
+			return m.settle(actions)
+		}
 		return m.load(actions, &candidate{sub: m.good}, load)
 	}
 	return actions

@@ -112,6 +112,12 @@ func (w *world) offerAny(draw bool) {
 	w.step(offer(w.nonce, s), draw)
 }
 
+func (w *world) wantAck() {
+	if w.answer.Ref.Nonce != w.nonce || w.answer.Err != "" {
+		w.Fatalf("newest answer is %v, want an ack of %d", w.answer, w.nonce)
+	}
+}
+
 // TestMachineEndsWithTheNewestOfferInForce plays at random, lets the module
 // come back in the end and accept everything, and looks at what has become of
 // policyd's newest offer.
@@ -134,9 +140,16 @@ func TestMachineEndsWithTheNewestOfferInForce(t *testing.T) {
 		w.probe(false)
 		w.offerAny(false)
 
-		if w.answer.Ref.Nonce != w.nonce || w.answer.Err != "" {
-			t.Fatalf("newest answer is %v, want an ack of %d", w.answer, w.nonce)
+		w.wantAck()
+		// What it runs no more it must not be said to run.
+		w.unload()
+		w.probe(false)
+		if w.offered.GetVersion() != 0 && w.answer.Err == "" {
+			t.Fatalf("newest answer without a module is %v, want a nack of %d", w.answer, w.nonce)
 		}
+		w.present = true
+		w.probe(false)
+		w.wantAck()
 		if problem := w.machine.Status().Problem; problem != "" {
 			t.Fatalf("problem: %s", problem)
 		}
