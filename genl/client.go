@@ -5,6 +5,7 @@ package genl
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 
 	"mbchain/chain"
@@ -15,8 +16,9 @@ import (
 type Client struct {
 	dial Dialer
 
-	mu   sync.Mutex // one request at a time
-	link *link
+	mu     sync.Mutex // one request at a time
+	link   *link      // nil: to be dialled again
+	closed bool
 }
 
 // New returns a client for the network namespace of the calling thread.
@@ -33,8 +35,15 @@ func NewClient(dial Dialer) (*Client, error) {
 	return &Client{dial: dial, link: l}, nil
 }
 
-// Close closes the client's own connection. Its Events live on.
+// Close closes the client's own connection, after the request that it is at.
+// Its Events live on.
 func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.link == nil {
+		return nil
+	}
 	if err := c.link.conn.Close(); err != nil {
 		return fmt.Errorf("close netlink: %w", err)
 	}
@@ -215,19 +224,46 @@ func (c *Client) request(ctx context.Context, op string, send func(*link) error)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	if err := c.connect(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+	defer cancel()
+	err := c.link.interruptible(limited, func() error { return c.sendTwice(send) })
+	if err != nil && limited.Err() != nil {
+		// The answer may yet come, and must not be taken for the next one's.
+		_ = c.link.conn.Close()
+		c.link = nil
+		return fmt.Errorf("%s: %w", op, context.Cause(limited))
+	}
+	if err != nil {
+		return refused(op, err)
+	}
+	return nil
+}
+
+// connect dials if the last request left no connection that can be used.
+func (c *Client) connect() (err error) {
+	if c.closed {
+		return os.ErrClosed
+	}
+	if c.link == nil {
+		c.link, err = openLink(c.dial)
+	}
+	return err
+}
+
+func (c *Client) sendTwice(send func(*link) error) error {
 	err := send(c.link)
 	if err == nil {
 		return nil
 	}
 	moved, lost := c.link.moved(err)
 	if lost != nil {
-		return fmt.Errorf("%s: %w", op, lost)
+		return lost
 	}
 	if moved {
 		err = send(c.link)
 	}
-	if err != nil {
-		return refused(op, err)
-	}
-	return nil
+	return err
 }

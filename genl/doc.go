@@ -12,8 +12,9 @@
 // What the module refuses comes back as a [RefusedError] with the module's own
 // words; errors.Is tells which of the sentinels of this package it is.
 // Requests are answered by the kernel before the system call that sends them
-// returns, so a context is looked at before each request and not during it.
-// Only [Events.Receive] waits.
+// returns; only [Events.Receive] waits, and reading a long dump takes its time.
+// A request that ends with its context, or unanswered after a minute, costs the
+// Client its connection, and the next one dials again.
 //
 // The package imports chain for the vocabulary and github.com/mdlayher/netlink
 // and github.com/mdlayher/genetlink for the protocol. It must not import

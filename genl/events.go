@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"mbchain/genl/internal/uapi"
 
@@ -106,23 +105,11 @@ func (e *Events) Receive(ctx context.Context) ([]Event, error) {
 	}
 }
 
-func (e *Events) receive(ctx context.Context) ([]genetlink.Message, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		_ = e.link.conn.SetReadDeadline(time.Unix(1, 0))
+func (e *Events) receive(ctx context.Context) (messages []genetlink.Message, err error) {
+	err = e.link.interruptible(ctx, func() (err error) {
+		messages, _, err = e.link.conn.Receive()
+		return err
 	})
-	messages, _, err := e.link.conn.Receive()
-	if !stop() {
-		<-woken
-		_ = e.link.conn.SetReadDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, ctx.Err()
-		}
-	}
 	return messages, err
 }
 

@@ -3,10 +3,13 @@
 package genl
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"mbchain/genl/internal/uapi"
 
@@ -17,6 +20,13 @@ import (
 // dumpTries is how often a dump is begun before its interruptions are an
 // error. The table changes shape when it doubles: twice in a row is rare.
 const dumpTries = 5
+
+// answerTimeout is how long a request may take. A kernel in order has answered
+// before the request is sent, and only a dump of millions takes seconds; this is
+// for a kernel that is not.
+const answerTimeout = time.Minute
+
+var errNoAnswer = fmt.Errorf("the kernel did not answer in %v", answerTimeout)
 
 // A Dialer opens a connection to generic netlink. Whoever calls it closes the
 // connection.
@@ -82,6 +92,28 @@ func (l *link) moved(err error) (bool, error) {
 		return false, err
 	}
 	return l.family.ID != old, nil
+}
+
+// interruptible runs receive, which ends when ctx does: with ctx's error, and
+// with whatever was to be received still to come.
+func (l *link) interruptible(ctx context.Context, receive func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		_ = l.conn.SetReadDeadline(time.Unix(1, 0))
+	})
+	err := receive()
+	if !stop() {
+		<-woken
+		_ = l.conn.SetReadDeadline(time.Time{})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return ctx.Err()
+		}
+	}
+	return err
 }
 
 func (l *link) message(cmd uint8, attrs []byte) genetlink.Message {

@@ -54,10 +54,10 @@ var kinds = map[syscall.Errno]error{
 }
 
 // refused says that op failed with err, as a *RefusedError if err comes from
-// the kernel.
+// the kernel. One that is a *RefusedError already keeps its own operation.
 func refused(op string, err error) error {
 	var errno syscall.Errno
-	if !errors.As(err, &errno) {
+	if !errors.As(err, &errno) || errors.As(err, new(*RefusedError)) {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	e := &RefusedError{Op: op, Errno: errno, kind: errno}

@@ -34,6 +34,9 @@ const (
 // handle runs one request and queues what a kernel would answer.
 func (k *Kernel) handle(s *socket, req netlink.Message) {
 	bodies, err := k.run(s, req)
+	if k.silent && req.Header.Type != controlID {
+		return
+	}
 	if err != nil {
 		s.deliver(datagram{messages: []netlink.Message{errorMessage(req, err)}})
 		return

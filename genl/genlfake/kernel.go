@@ -51,6 +51,7 @@ type Kernel struct {
 	loaded   bool
 	refusals map[Command][]refusal
 	breaks   int // dumps still to be interrupted
+	silent   bool
 
 	config   genl.Config
 	keys     []genl.Key
@@ -128,6 +129,13 @@ func (k *Kernel) Refuse(c Command, errno syscall.Errno, message string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.refusals[c] = append(k.refusals[c], refusal{errno, message})
+}
+
+// Silence makes the module leave requests without an answer, or answer again.
+func (k *Kernel) Silence(silent bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.silent = silent
 }
 
 // InterruptDumps makes the next n dumps say that they are inconsistent.
