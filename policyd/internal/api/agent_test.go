@@ -4,6 +4,7 @@ package api
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,13 +189,17 @@ func TestListSessionsRefuses(t *testing.T) {
 	})
 }
 
+// The host's answer was sent on the test's own context, and the test could end
+// before policyd's word that it had it: "context canceled" now and then.
 func TestGetStatsKeepsTheStatus(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		a := b.subscribe("mb1", "10.0.0.2")
 		a.subpolicy(0)
 		status := &proto.HostStatus{Host: "mb1", Sessions: 3}
 		counters := []*proto.Counter{{Name: "rewritten", Value: 9}}
-		go a.answer(&proto.AnswerRequest{Counters: counters, Status: status})
+		var host sync.WaitGroup
+		host.Go(func() { a.answer(&proto.AnswerRequest{Counters: counters, Status: status}) })
+		defer host.Wait()
 		got, err := b.domain.GetStats(t.Context(), &proto.GetStatsRequest{Host: "mb1"})
 		if err != nil {
 			t.Fatal(err)
@@ -213,6 +218,34 @@ func TestGetStatsKeepsTheStatus(t *testing.T) {
 		}}
 		if diff := cmp.Diff(wantHosts, hosts.Hosts, protocmp.Transform()); diff != "" {
 			t.Errorf("hosts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A host was listed as it had been when it connected: without its sessions, and
+// with the policy of that moment.
+func TestListHostsAsksTheHosts(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		a := b.subscribe("mb1", "10.0.0.2")
+		a.subpolicy(0)
+		b.subscribe("silent", "10.0.0.3").subpolicy(0)
+		status := &proto.HostStatus{Host: "mb1", PolicyVersion: 2, Sessions: 3}
+		queries := make(chan *proto.Query, 1)
+		go func() { queries <- a.answer(&proto.AnswerRequest{Status: status}) }()
+		got, err := b.domain.ListHosts(t.Context(), &proto.ListHostsRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UnixMilli()
+		want := []*proto.Host{
+			{Name: "mb1", Addresses: []string{"10.0.0.2"}, Connected: true, LastSeenUnixMs: now, Status: status},
+			{Name: "silent", Addresses: []string{"10.0.0.3"}, Connected: true, LastSeenUnixMs: now},
+		}
+		if diff := cmp.Diff(want, got.Hosts, protocmp.Transform()); diff != "" {
+			t.Errorf("hosts (-want +got):\n%s", diff)
+		}
+		if q := <-queries; q.GetStatus() == nil {
+			t.Errorf("the host was asked %v, want its status", q)
 		}
 	})
 }

@@ -38,9 +38,14 @@ func (s domainService) GetStatus(context.Context, *proto.GetStatusRequest) (*pro
 	return answer, nil
 }
 
-// ListHosts implements DomainService.
-func (s domainService) ListHosts(context.Context, *proto.ListHostsRequest) (*proto.ListHostsResponse, error) {
+// ListHosts implements DomainService. It asks the hosts first, since what they
+// said when they connected is old news; one that does not answer is shown as it
+// last reported.
+func (s domainService) ListHosts(ctx context.Context, _ *proto.ListHostsRequest) (*proto.ListHostsResponse, error) {
 	if _, err := s.Cluster.State(); err != nil {
+		return nil, coded(err)
+	}
+	if _, _, err := s.Hub.Ask(ctx, "", &proto.Query{Body: &proto.Query_Status{Status: &proto.StatusQuery{}}}); err != nil {
 		return nil, coded(err)
 	}
 	return &proto.ListHostsResponse{Hosts: s.Hub.Hosts()}, nil

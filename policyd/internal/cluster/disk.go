@@ -195,10 +195,20 @@ func (d *disk) markBootstrapped() error {
 	if err != nil {
 		return fmt.Errorf("mark data directory: %w", err)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(f.Sync(), f.Close(), d.syncNames()); err != nil {
 		return fmt.Errorf("mark data directory: %w", err)
 	}
 	return nil
+}
+
+// syncNames makes the names in the directory as lasting as what is in the
+// files: bbolt sees to its own file alone.
+func (d *disk) syncNames() error {
+	dir, err := os.Open(d.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // close gives the directory back.

@@ -23,6 +23,12 @@ const enqueueTimeout = 5 * time.Second
 // means that n cannot go on.
 func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
 	failing := false
+	failed := func(err error) {
+		if !failing {
+			n.logger.Warn("raft leadership not taken up", "error", err)
+		}
+		failing = true
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,14 +41,17 @@ func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
 				continue
 			}
 			state, err := n.lead(ctx)
+			// Raft leads, and is still writing to a slow disk: no other
+			// turn would follow.
+			for errors.Is(err, raft.ErrEnqueueTimeout) && ctx.Err() == nil {
+				failed(err)
+				state, err = n.lead(ctx)
+			}
 			switch {
 			case errors.Is(err, store.ErrDamaged):
 				return n.disk.damaged(err)
 			case err != nil: // lost it again: the next turn will do
-				if !failing {
-					n.logger.Warn("raft leadership not taken up", "error", err)
-				}
-				failing = true
+				failed(err)
 			default:
 				failing = false
 				n.logger.Info("raft leadership taken up",
