@@ -97,6 +97,8 @@ func (r remote) failed(err error) error {
 	errors.As(err, &answer)
 	f := &failure{code: exitFailure, err: fmt.Errorf("%s: %s", r.name, answer.Message())}
 	switch answer.Code() {
+	case connect.CodeInvalidArgument:
+		f.code = exitUsage
 	case connect.CodeNotFound:
 		f.code = exitNotFound
 		f.hint = "see `mbctl host list`"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -34,6 +35,8 @@ func TestGolden(t *testing.T) {
 		{name: "nothing", line: ""},
 		{name: "unknown_noun", line: "sessions"},
 		{name: "unknown_verb", line: "session  drop"},
+		// What could not be written was written as far as anybody could tell.
+		{name: "unwritten", line: "policy  show  --source", set: func(_ *fake, w *testWorld) { w.stdout = fullDisk{} }},
 		{name: "unknown_option", line: "session  list  --hots  mb1"},
 		// An option in front of its command once took the command for its value.
 		{name: "option_without_value", line: "policy  check  web.policy  --agent"},
@@ -58,6 +61,8 @@ func TestGolden(t *testing.T) {
 			f.local.PolicydConnected = false
 			f.local.PolicyVersion, f.local.PolicyError = 7, "no space left on device"
 		}},
+		{name: "status_agent_no_module", line: "status  --agent  " + agentSocket, set: withoutModule},
+		{name: "host_list_no_module", line: "host  list", set: withoutModule},
 		{name: "status_agent_json", line: "status  --json  --agent  " + agentSocket},
 		{name: "refused", line: "status  --policyd  10.0.0.9:7400"},
 		{name: "refused_env", line: "status", set: func(_ *fake, w *testWorld) {
@@ -101,6 +106,7 @@ func TestGolden(t *testing.T) {
 					fmt.Errorf("version 8 is running, not %d", req.GetIfVersion()))
 			}
 		}},
+		{name: "policy_apply_unknown", line: "policy  apply  web.policy", set: failing(connect.CodeUnknown, "outcome unknown: leadership lost")},
 
 		{name: "policy_show", line: "policy  show"},
 		{name: "policy_show_json", line: "policy  show  --json"},
@@ -124,6 +130,10 @@ func TestGolden(t *testing.T) {
 		{name: "session_list_truncated", line: "session  list  --limit  1", set: func(f *fake, _ *testWorld) {
 			f.sessions.Truncated = true
 		}},
+		// The limit was cut to 32 bits: 4294967297 sessions were 1.
+		{name: "session_list_limit_wrong", line: "session  list  --limit  4294967297"},
+		{name: "session_list_limit_refused", line: "session  list  --limit  20000",
+			set: failing(connect.CodeInvalidArgument, "limit: 20000, at most 10000 sessions are allowed")},
 		{name: "session_list_host_agent", line: "session  list  --host  mb1  --agent  " + agentSocket},
 		{name: "session_list_agent", line: "--agent  " + agentSocket + "  session  list"},
 
@@ -175,6 +185,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
 func compareGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden")
@@ -220,6 +235,21 @@ func refusing(f *fake, w *testWorld) {
 		policyNow(onHost("client", 8, 8, ""), onHost("mb1", 7, 8, "no space left on device"), onHost("mb2", 7, 8, "")),
 	}
 	w.expireAt(2)
+}
+
+// withoutModule is a domain in which mb1 has lost its module.
+func withoutModule(f *fake, _ *testWorld) {
+	lost := &proto.HostStatus{
+		Host: "mb1", AgentVersion: "0.1.0", Kernel: "6.12.9", OfferedVersion: 8,
+		PolicyError: "find module: mbchain is not available in this kernel: modprobe mbchain",
+		Policyd:     "10.255.0.100:7400", PolicydConnected: true,
+	}
+	f.local = lost
+	for _, h := range f.hosts.Hosts {
+		if h.Name == lost.Host {
+			h.Status = lost
+		}
+	}
 }
 
 func warning(f *fake, _ *testWorld) {

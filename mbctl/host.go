@@ -32,7 +32,7 @@ func (w *world) hostCommand() *cli.Command {
 				Name:        "show",
 				Usage:       "show all that is known of one host",
 				ArgsUsage:   "NAME",
-				Description: describe("As its agent last reported.", "mbctl host show mb1"),
+				Description: describe("Asks its agent; one that does not answer is shown as it last reported.", "mbctl host show mb1"),
 				Action:      w.action(w.hostShow),
 			},
 		},
@@ -123,10 +123,13 @@ func (w *world) connectedCell(h *proto.Host) cell {
 	return tinted(red, "no, "+w.agoText(h.LastSeenUnixMs))
 }
 
-// versionCell is the policy version of a host: "7", "6 of 7", "6, refused 7".
+// versionCell is the policy version of a host: "7", "6 of 7", "6, refused 7",
+// and "none" without a module.
 func versionCell(s *proto.HostStatus) cell {
 	running, offered := s.GetPolicyVersion(), s.GetOfferedVersion()
 	switch {
+	case s.GetPolicyError() != "" && s.GetModuleVersion() == "":
+		return tinted(red, "none")
 	case s.GetPolicyError() != "":
 		return tinted(red, fmt.Sprintf("%d, refused %d", running, offered))
 	case offered > running:

@@ -110,6 +110,9 @@ func (w *world) applyFailed(c *cli.Context, p *policyd, name string, err error) 
 	case connect.CodeAborted:
 		return &failure{code: exitFailure, err: fmt.Errorf("apply policy %s: %s", name, answer.Message()),
 			hint: "someone else changed the policy: look at `mbctl policy show`, then give that version"}
+	case connect.CodeUnknown:
+		return &failure{code: exitFailure, err: fmt.Errorf("apply policy %s: %s", name, answer.Message()),
+			hint: "it may be applied or not: run the same command again, which does no harm"}
 	}
 	return p.failed(err)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/hex"
+	"math"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -36,7 +37,11 @@ func (w *world) sessions(c *cli.Context, from *source, prefix string, names map[
 	if err != nil {
 		return nil, err
 	}
-	req := &proto.ListSessionsRequest{Host: c.String("host"), Limit: uint32(c.Uint("limit"))}
+	limit := c.Uint("limit")
+	if limit > math.MaxUint32 {
+		return nil, usagef("read --limit %d: at most %d", limit, uint32(math.MaxUint32))
+	}
+	req := &proto.ListSessionsRequest{Host: c.String("host"), Limit: uint32(limit)}
 	// The protocol knows whole bytes; the odd digit is filtered here.
 	if req.Id, err = hex.DecodeString(prefix[:len(prefix)&^1]); err != nil || len(prefix) > 32 {
 		return nil, usagef("read session id %q: want 1 to 32 hexadecimal digits", prefix)

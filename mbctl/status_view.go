@@ -50,6 +50,8 @@ func addStatus(t *table, s *proto.HostStatus) {
 	policy := fmt.Sprintf("version %d, %s", s.GetPolicyVersion(), plural(s.GetRules(), "rule"))
 	t.add(text("policy"), text(policy))
 	switch {
+	case s.GetPolicyError() != "" && s.GetModuleVersion() == "":
+		t.add(cell{}, tinted(red, s.GetPolicyError())) // nobody was there to refuse
 	case s.GetPolicyError() != "":
 		t.add(cell{}, tinted(red, fmt.Sprintf("refused version %d: %s", s.GetOfferedVersion(), s.GetPolicyError())))
 	case s.GetOfferedVersion() > s.GetPolicyVersion():

@@ -32,6 +32,8 @@ type world struct {
 	width  int  // columns of the terminal, 0: not a terminal, do not cut
 	colour bool // escape sequences for colour are welcome
 	utf8   bool // line drawing and arrows are welcome
+
+	unwritten error // the first that printing met
 }
 
 // file is what a command needs of an opened file.
@@ -43,6 +45,9 @@ func (w *world) run(ctx context.Context, args []string) exitCode {
 	args, err := arrange(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, args...))
+	}
+	if err == nil && w.unwritten != nil {
+		err = fmt.Errorf("write output: %w", w.unwritten)
 	}
 	return w.report(err)
 }
@@ -62,7 +67,9 @@ func (w *world) action(do func(c *cli.Context) error) cli.ActionFunc {
 }
 
 func (w *world) printf(format string, args ...any) {
-	fmt.Fprintf(w.stdout, format, args...)
+	if _, err := fmt.Fprintf(w.stdout, format, args...); err != nil && w.unwritten == nil {
+		w.unwritten = err
+	}
 }
 
 // warnf tells the operator something beside the command's output.
