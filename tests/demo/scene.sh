@@ -58,15 +58,6 @@ start_servers() {
 	await "start iperf3" listens "$IPERF"
 }
 
-stop_agents() {
-	local host stops=()
-	for host in "${ROW[@]}"; do
-		lab agent "$host" stop &
-		stops+=($!)
-	done
-	wait "${stops[@]}"
-}
-
 apply_policy() {
 	local policy=tests/demo/chain.policy
 	mbctl policy check "$policy" | typed "mbctl policy check $policy"
