@@ -38,8 +38,8 @@ func flags() []cli.Flag {
 			Usage: "`NAME` of this host in the domain: a-z, 0-9, '.' and '-', at most 63",
 		},
 		&cli.StringSliceFlag{
-			Name: "address", EnvVars: []string{"MBCHAIN_ADDRESS"}, DefaultText: "all global unicast IPv4 addresses",
-			Usage: "`ADDRESS` of this host that subsessions may use (may be repeated)",
+			Name: "address", EnvVars: []string{"MBCHAIN_ADDRESS"}, DefaultText: "all global unicast addresses",
+			Usage: "`ADDRESS` of this host that subsessions may use, IPv4 or IPv6 (may be repeated)",
 		},
 		&cli.StringFlag{
 			Name: "policyd", EnvVars: []string{"MBCHAIN_POLICYD"}, Value: "127.0.0.1:7400",
@@ -103,11 +103,8 @@ func newConfig(c *cli.Context) (*config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--address %q: no IP address", s)
 		}
-		if !addr.Is4() || !chain.IsUnicast(addr) {
-			return nil, fmt.Errorf("--address %q: no unicast IPv4 address", s)
-		}
-		if addr.IsLoopback() {
-			return nil, fmt.Errorf("--address %q: does not reach this host from another one", s)
+		if err := chain.CheckHost(addr); err != nil {
+			return nil, fmt.Errorf("--address %q: %w", s, err)
 		}
 		if slices.Contains(cfg.addresses, addr) {
 			return nil, fmt.Errorf("--address %q: given twice", s)
@@ -164,12 +161,12 @@ func (c *config) hostAddresses() ([]netip.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
-	return globalIPv4(addrs), nil
+	return globalAddresses(addrs), nil
 }
 
-// globalIPv4 returns the global unicast IPv4 addresses among those of the
-// interfaces, in order, each once.
-func globalIPv4(addrs []net.Addr) []netip.Addr {
+// globalAddresses returns the global unicast addresses among those of the
+// interfaces, of both families, in order, each once.
+func globalAddresses(addrs []net.Addr) []netip.Addr {
 	var out []netip.Addr
 	seen := make(map[netip.Addr]bool)
 	for _, a := range addrs {
@@ -179,7 +176,7 @@ func globalIPv4(addrs []net.Addr) []netip.Addr {
 		}
 		addr, _ := netip.AddrFromSlice(prefix.IP)
 		addr = addr.Unmap()
-		if addr.Is4() && addr.IsGlobalUnicast() && chain.IsUnicast(addr) && !seen[addr] {
+		if addr.IsGlobalUnicast() && chain.CheckHost(addr) == nil && !seen[addr] {
 			seen[addr] = true
 			out = append(out, addr)
 		}

@@ -26,10 +26,14 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"argument", []string{"start"}, `unknown argument "start"`},
 		{"name", []string{"--name", "MB 1"}, `--name "MB 1": not of a-z, 0-9, '.' and '-', 1 to 63 of them`},
 		{"address", []string{"--address", "mb1"}, `--address "mb1": no IP address`},
-		{"address of IPv6", []string{"--address", "2001:db8::1"}, `--address "2001:db8::1": no unicast IPv4 address`},
-		{"address of a group", []string{"--address", "224.0.0.1"}, `--address "224.0.0.1": no unicast IPv4 address`},
+		{"address of a group", []string{"--address", "224.0.0.1"}, `--address "224.0.0.1": not a unicast address; write the address of the host`},
+		{"address of an IPv6 group", []string{"--address", "10.0.0.2", "--address", "ff02::1"}, `--address "ff02::1": not a unicast address; write the address of the host`},
 		// policyd refused these three, and agentd tried again for ever.
-		{"address of loopback", []string{"--address", "127.0.0.1"}, `--address "127.0.0.1": does not reach this host from another one`},
+		{"address of loopback", []string{"--address", "127.0.0.1"}, `--address "127.0.0.1": a loopback address, which other hosts cannot reach; write the address of the host`},
+		{"link-local address", []string{"--address", "fe80::1"}, `--address "fe80::1": a link-local address, which hosts behind a router cannot reach; write a global address`},
+		{"address with a zone", []string{"--address", "fe80::1%eth0"}, `--address "fe80::1%eth0": an address with a zone, which only this host understands; write a global address`},
+		{"mapped address", []string{"--address", "::ffff:10.0.0.2"}, `--address "::ffff:10.0.0.2": an IPv4 address mapped into IPv6; write 10.0.0.2`},
+		{"IPv6 address twice", []string{"--address", "fd00::2", "--address", "FD00:0::2"}, `--address "FD00:0::2": given twice`},
 		{"address twice", []string{"--address", "10.0.0.2", "--address", "10.0.0.2"}, `--address "10.0.0.2": given twice`},
 		{"NF type twice", []string{"--nf-type", "ids", "--nf-type", "ids"}, `--nf-type "ids": given twice`},
 		{"NF type without a name", []string{"--nf-type", "ids", "--nf-type="}, `--nf-type "": not of 1 to 31 characters`},
@@ -96,10 +100,11 @@ func TestHelpHasExamplesAndVersionIsShort(t *testing.T) {
 	}
 }
 
-func TestGlobalIPv4(t *testing.T) {
+func TestGlobalAddresses(t *testing.T) {
 	var addrs []net.Addr
 	for _, s := range []string{
-		"127.0.0.1/8", "10.0.0.2/32", "10.1.1.2/30", "::1/128", "2001:db8::1/64", "169.254.3.4/16", "10.0.0.2/32",
+		"127.0.0.1/8", "10.0.0.2/32", "10.1.1.2/30", "::1/128", "fd00::2/128", "fe80::42:acff:fe11:2/64",
+		"2001:db8::1/64", "169.254.3.4/16", "10.0.0.2/32", "fd00::2/64",
 	} {
 		ip, network, err := net.ParseCIDR(s)
 		if err != nil {
@@ -107,8 +112,32 @@ func TestGlobalIPv4(t *testing.T) {
 		}
 		addrs = append(addrs, &net.IPNet{IP: ip, Mask: network.Mask})
 	}
-	want := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.1.2")}
-	if diff := cmp.Diff(want, globalIPv4(addrs), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+	want := []netip.Addr{
+		netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.1.2"),
+		netip.MustParseAddr("fd00::2"), netip.MustParseAddr("2001:db8::1"),
+	}
+	if diff := cmp.Diff(want, globalAddresses(addrs), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+}
+
+func TestAddressesOfBothFamilies(t *testing.T) {
+	want := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2"), netip.MustParseAddr("fd00:0:0:1::2")}
+	args := []string{"agentd", "--name", "mb1"}
+	for _, a := range want {
+		args = append(args, "--address", a.String())
+	}
+	app := &cli.App{Flags: flags(), Action: func(c *cli.Context) error {
+		cfg, err := newConfig(c)
+		if err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, cfg.addresses, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			t.Errorf("addresses (-want +got):\n%s", diff)
+		}
+		return nil
+	}}
+	if err := app.RunContext(t.Context(), args); err != nil {
+		t.Error(err)
 	}
 }

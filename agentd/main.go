@@ -39,8 +39,11 @@ Examples:
    A middlebox, said explicitly:
       agentd --name mb1 --address 10.0.0.2 --nf-type firewall --policyd 10.255.0.100:7400
 
+   One for IPv4 and IPv6:
+      agentd --name mb1 --address 10.0.0.2 --address fd00::2 --nf-type firewall --policyd 10.255.0.100:7400
+
    The same from the environment, for a service manager:
-      MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
+      MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2,fd00::2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
 
 Exit status: 0 after a signal, 1 when it cannot start or go on, 2 when it was
 called wrongly.`

@@ -4,7 +4,8 @@
 // and every other package uses for sessions and their parts.
 //
 //   - A [FiveTuple] names a supersession end to end, or a subsession on the
-//     wire between two neighbouring hosts (paper, sections 1 and 3.2).
+//     wire between two neighbouring hosts (paper, sections 1 and 3.2). Both
+//     are of one [Family], IPv4 or IPv6.
 //   - A [SessionID] names a session on every host that carries it.
 //   - A [Role] is a host's place in a chain: client, middle or server.
 //   - A [Side] tells a host's two subsessions apart, a [Direction] the two

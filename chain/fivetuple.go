@@ -38,6 +38,14 @@ func (t FiveTuple) Check() error {
 	return nil
 }
 
+// Family returns the family of both addresses, 0 if they have none in common.
+func (t FiveTuple) Family() Family {
+	if f := FamilyOf(t.Source.Addr()); f == FamilyOf(t.Destination.Addr()) {
+		return f
+	}
+	return 0
+}
+
 // Valid reports whether [FiveTuple.Check] returns nil.
 func (t FiveTuple) Valid() bool { return t.Check() == nil }
 
@@ -54,20 +62,6 @@ func checkEnd(end netip.AddrPort) error {
 	return nil
 }
 
-// IsUnicast reports whether a session can begin or end at a: a is neither
-// unspecified, multicast nor, for IPv4, in 0.0.0.0/8 or 255.255.255.255.
-// Loopback addresses are unicast. An IPv4 address mapped into IPv6 is not:
-// unmap it first.
-func IsUnicast(a netip.Addr) bool {
-	if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.Is4In6() {
-		return false
-	}
-	if a.Is4() {
-		return a.As4()[0] != 0 && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	}
-	return true
-}
-
 // String returns the tuple as "10.0.0.1:40000 > 10.0.0.4:80 tcp".
 func (t FiveTuple) String() string {
 	return fmt.Sprintf("%s > %s %s", t.Source, t.Destination, ProtocolName(t.Protocol))
@@ -78,7 +72,7 @@ func (t FiveTuple) String() string {
 //	10.0.0.1:40000 > 10.0.0.4:80 tcp
 //	tcp 10.0.0.1:40000 10.0.0.4:80
 //
-// In both the ">" may be left out, and so may the protocol, which is then
+// where an IPv6 address stands in brackets: [fd00::1]:40000. In both the ">" may be left out, and so may the protocol, which is then
 // tcp. The result is [FiveTuple.Valid].
 func ParseFiveTuple(s string) (FiveTuple, error) {
 	fields := strings.Fields(strings.Replace(s, ">", " ", 1))
@@ -115,6 +109,9 @@ func ParseFiveTuple(s string) (FiveTuple, error) {
 func parseEnd(s string) (netip.AddrPort, error) {
 	end, err := netip.ParseAddrPort(s)
 	if err != nil || end.Addr().Zone() != "" {
+		if strings.Count(s, ":") > 1 && !strings.HasPrefix(s, "[") {
+			return netip.AddrPort{}, fmt.Errorf("%q is not [ADDRESS]:PORT", s)
+		}
 		return netip.AddrPort{}, fmt.Errorf("%q is not ADDRESS:PORT", s)
 	}
 	return netip.AddrPortFrom(end.Addr().Unmap(), end.Port()), nil

@@ -41,6 +41,7 @@ func TestParseFiveTuple(t *testing.T) {
 		{"udp", "10.0.0.1:5353 > 10.0.0.4:53 udp", tuple("10.0.0.1:5353", "10.0.0.4:53", chain.ProtocolUDP)},
 		{"other protocol", "10.0.0.1:1 > 10.0.0.4:2 132", tuple("10.0.0.1:1", "10.0.0.4:2", 132)},
 		{"ipv6", "[2001:db8::1]:1 > [2001:db8::2]:2 tcp", tuple("[2001:db8::1]:1", "[2001:db8::2]:2", chain.ProtocolTCP)},
+		{"ipv6, protocol first", "tcp [fd00::1]:1 [fd00:0::2]:2", tuple("[fd00::1]:1", "[fd00::2]:2", chain.ProtocolTCP)},
 		{"ipv4 mapped into ipv6 is ipv4", "[::ffff:10.0.0.1]:40000 10.0.0.4:80", web},
 		{"class E", "240.0.0.1:1 10.0.0.4:80", tuple("240.0.0.1:1", "10.0.0.4:80", chain.ProtocolTCP)},
 		{"loopback", "127.0.0.1:1 127.0.0.1:2", tuple("127.0.0.1:1", "127.0.0.1:2", chain.ProtocolTCP)},
@@ -69,6 +70,9 @@ func TestParseFiveTupleSaysWhatIsWrong(t *testing.T) {
 		{"no port", "10.0.0.1 10.0.0.4:80", `source "10.0.0.1" is not ADDRESS:PORT`},
 		{"port out of range", "10.0.0.1:1 10.0.0.4:65536", `destination "10.0.0.4:65536" is not ADDRESS:PORT`},
 		{"port 0", "10.0.0.1:0 10.0.0.4:80", "source 10.0.0.1:0 has port 0"},
+		{"ipv6 without brackets", "fd00::1:40000 [fd00::4]:80", `source "fd00::1:40000" is not [ADDRESS]:PORT`},
+		{"ipv6 without port", "[fd00::1]:1 [fd00::4]", `destination "[fd00::4]" is not ADDRESS:PORT`},
+		{"ipv6 group", "[fd00::1]:1 [ff02::1]:80", "destination ff02::1 is not a unicast address"},
 		{"zone", "[fe80::1%eth0]:1 [fe80::2]:2", "is not ADDRESS:PORT"},
 		{"multicast", "10.0.0.1:1 224.0.0.1:80", "destination 224.0.0.1 is not a unicast address"},
 		{"broadcast", "10.0.0.1:1 255.255.255.255:80", "not a unicast address"},
@@ -112,6 +116,7 @@ func TestFiveTupleReverse(t *testing.T) {
 func TestFiveTupleInJSON(t *testing.T) {
 	for _, want := range []chain.FiveTuple{
 		tuple("10.0.0.1:40000", "10.0.0.4:80", chain.ProtocolTCP),
+		tuple("[fd00::1]:40000", "[fd00::4]:80", chain.ProtocolTCP),
 		{},
 	} {
 		text, err := json.Marshal(want)

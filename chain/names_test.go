@@ -25,6 +25,8 @@ func TestNamesAndNumbers(t *testing.T) {
 			[]string{"left", "right", "side(2)"}},
 		{"direction", func(n uint8) fmt.Stringer { return chain.Direction(n) },
 			[]string{"rightward", "leftward", "direction(2)"}},
+		{"family", func(n uint8) fmt.Stringer { return chain.Family(n) },
+			[]string{"family(0)", "family(1)", "family(2)", "family(3)", "IPv4", "family(5)", "IPv6", "family(7)"}},
 		{"state", func(n uint8) fmt.Stringer { return chain.State(n) },
 			[]string{"none", "syn", "established", "closing", "closed", "reset", "state(6)"}},
 	}

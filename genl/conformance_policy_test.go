@@ -35,7 +35,7 @@ func wantPolicy(t *testing.T, client *genl.Client, p *genl.Policy) {
 		Seed:     p.Seed,
 		Types:    uint32(len(p.Types)),
 		Rules:    uint32(len(p.Rules)),
-		Programs: uint32(len(p.Programs)),
+		Programs: uint32(len(p.Programs) + len(p.Programs6)),
 		Hosts:    uint32(len(p.Hosts)),
 	}
 	if diff := cmp.Diff(want, info); diff != "" {

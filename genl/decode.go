@@ -4,13 +4,10 @@ package genl
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"time"
 
-	"mbchain/chain"
 	"mbchain/genl/internal/uapi"
 
 	"github.com/mdlayher/netlink"
@@ -137,110 +134,6 @@ func decodeRule(b []byte) (*RuleStatus, error) {
 		return nil, malformed("rule", err)
 	}
 	return &r, nil
-}
-
-// decodeSession reads a session, and why it ended if b says so.
-func decodeSession(b []byte) (*Session, Reason, error) {
-	var (
-		s   Session
-		end Reason
-	)
-	err := eachAttr(b, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case uapi.SessionAttrID:
-			ad.Do(exactly(s.ID[:]))
-		case uapi.SessionAttrRole:
-			s.Role = chain.Role(ad.Uint8())
-		case uapi.SessionAttrState:
-			s.State = chain.State(ad.Uint8())
-		case uapi.SessionAttrSuper:
-			ad.Nested(tupleInto(&s.Super))
-		case uapi.SessionAttrLeft:
-			s.Left = new(Subsession)
-			ad.Nested(eachOf(s.Left.decode))
-		case uapi.SessionAttrRight:
-			s.Right = new(Subsession)
-			ad.Nested(eachOf(s.Right.decode))
-		case uapi.SessionAttrRule:
-			s.Rule = ad.Uint32()
-		case uapi.SessionAttrPolicyVersion:
-			s.PolicyVersion = ad.Uint64()
-		case uapi.SessionAttrHops:
-			ad.Do(func(b []byte) error {
-				if len(b)%4 != 0 || len(b)/4 > MaxHops {
-					return fmt.Errorf("%d bytes of hops", len(b))
-				}
-				for ; len(b) > 0; b = b[4:] {
-					s.Hops = append(s.Hops, netip.AddrFrom4([4]byte(b)))
-				}
-				return nil
-			})
-		case uapi.SessionAttrAge:
-			s.Age = milliseconds(ad.Uint64())
-		case uapi.SessionAttrIdle:
-			s.Idle = milliseconds(ad.Uint64())
-		case uapi.SessionAttrEnd:
-			end = Reason(ad.Uint32())
-		}
-	})
-	if err == nil && s.ID.IsZero() {
-		err = errors.New("no session id")
-	}
-	if err != nil {
-		return nil, 0, malformed("session", err)
-	}
-	return &s, end, nil
-}
-
-func (s *Subsession) decode(ad *netlink.AttributeDecoder) {
-	switch ad.Type() {
-	case uapi.SideAttrTuple:
-		ad.Nested(tupleInto(&s.Tuple))
-	case uapi.SideAttrInPackets:
-		s.InPackets = ad.Uint64()
-	case uapi.SideAttrInBytes:
-		s.InBytes = ad.Uint64()
-	case uapi.SideAttrOutPackets:
-		s.OutPackets = ad.Uint64()
-	case uapi.SideAttrOutBytes:
-		s.OutBytes = ad.Uint64()
-	}
-}
-
-// tupleInto reads a five-tuple, of which nothing may be missing.
-func tupleInto(t *chain.FiveTuple) func(*netlink.AttributeDecoder) error {
-	return func(ad *netlink.AttributeDecoder) error {
-		var (
-			saddr, daddr [4]byte
-			sport, dport [2]byte
-			seen         uint
-		)
-		for ad.Next() {
-			switch ad.Type() {
-			case uapi.TupleAttrSaddr4:
-				ad.Do(exactly(saddr[:]))
-			case uapi.TupleAttrDaddr4:
-				ad.Do(exactly(daddr[:]))
-			case uapi.TupleAttrSport:
-				ad.Do(exactly(sport[:]))
-			case uapi.TupleAttrDport:
-				ad.Do(exactly(dport[:]))
-			case uapi.TupleAttrProto:
-				t.Protocol = ad.Uint8()
-			default:
-				continue
-			}
-			seen |= 1 << ad.Type()
-		}
-		const all = 1<<uapi.TupleAttrSaddr4 | 1<<uapi.TupleAttrDaddr4 |
-			1<<uapi.TupleAttrSport | 1<<uapi.TupleAttrDport | 1<<uapi.TupleAttrProto
-		if err := ad.Err(); err != nil || seen == all {
-			t.Source = netip.AddrPortFrom(netip.AddrFrom4(saddr), binary.BigEndian.Uint16(sport[:]))
-			t.Destination = netip.AddrPortFrom(netip.AddrFrom4(daddr), binary.BigEndian.Uint16(dport[:]))
-			return err
-		}
-		return errors.New("incomplete five-tuple")
-	}
 }
 
 func decodeStats(b []byte) ([]Counter, error) {

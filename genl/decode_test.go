@@ -287,7 +287,7 @@ func asStats(b []byte) error   { _, err := decodeStats(b); return err }
 // FuzzDecode feeds every decoder with what no module would send: none may
 // panic, and all they complain of is malformed.
 func FuzzDecode(f *testing.F) {
-	for _, b := range [][]byte{nil, goldenInfo, goldenPolicy, goldenRule, goldenMiddle, goldenEnd, goldenStats} {
+	for _, b := range [][]byte{nil, goldenInfo, goldenPolicy, goldenRule, goldenMiddle, goldenEnd, goldenStats, goldenMiddle6} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -99,22 +99,26 @@ func encodeAdds(p *Policy) ([][]byte, error) {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}
-	for i, prog := range p.Programs {
-		if len(prog) > MaxInstructions {
-			return nil, fmt.Errorf("program %d: %d instructions: %w", i, len(prog), ErrTooBig)
-		}
-		err := a.add(func(ae *netlink.AttributeEncoder) {
-			ae.Bytes(uapi.PolicyAttrProg, encodeProgram(prog))
-		})
-		if err != nil {
-			return nil, fmt.Errorf("program %d: %w", i, err)
+	for _, list := range []struct {
+		noun     string
+		attr     uint16
+		programs [][]bpf.RawInstruction
+	}{
+		{"program", uapi.PolicyAttrProg, p.Programs},
+		{"IPv6 program", uapi.PolicyAttrProg6, p.Programs6},
+	} {
+		for i, prog := range list.programs {
+			if len(prog) > MaxInstructions {
+				return nil, fmt.Errorf("%s %d: %d instructions: %w", list.noun, i, len(prog), ErrTooBig)
+			}
+			err := a.add(func(ae *netlink.AttributeEncoder) { ae.Bytes(list.attr, encodeProgram(prog)) })
+			if err != nil {
+				return nil, fmt.Errorf("%s %d: %w", list.noun, i, err)
+			}
 		}
 	}
 	for _, h := range p.Hosts {
-		err := a.add(func(ae *netlink.AttributeEncoder) {
-			ae.Do(uapi.PolicyAttrHost4, addr4(h))
-		})
-		if err != nil {
+		if err := a.add(func(ae *netlink.AttributeEncoder) { encodeHost(ae, h) }); err != nil {
 			return nil, fmt.Errorf("host: %w", err)
 		}
 	}
@@ -154,7 +158,12 @@ func encodeType(ae *netlink.AttributeEncoder, t Type) {
 		nae.String(uapi.TypeAttrName, t.Name)
 		for _, inst := range t.Instances {
 			nae.Nested(uapi.TypeAttrInstance, func(iae *netlink.AttributeEncoder) error {
-				iae.Do(uapi.InstanceAttrAddr4, addr4(inst.Addr))
+				if inst.Addr.IsValid() || !inst.Addr6.IsValid() {
+					iae.Do(uapi.InstanceAttrAddr4, addressOf(chain.IPv4, inst.Addr))
+				}
+				if inst.Addr6.IsValid() {
+					iae.Do(uapi.InstanceAttrAddr6, addressOf(chain.IPv6, inst.Addr6))
+				}
 				iae.Uint32(uapi.InstanceAttrWeight, inst.Weight)
 				return nil
 			})
@@ -187,11 +196,10 @@ func encodeProgram(prog []bpf.RawInstruction) []byte {
 	return b
 }
 
-func addr4(a netip.Addr) func() ([]byte, error) {
-	return func() ([]byte, error) {
-		if !a.Is4() {
-			return nil, fmt.Errorf("%v is not an IPv4 address: %w", a, ErrInvalid)
-		}
-		return a.AsSlice(), nil
+func encodeHost(ae *netlink.AttributeEncoder, host netip.Addr) {
+	if chain.FamilyOf(host) == chain.IPv6 {
+		ae.Do(uapi.PolicyAttrHost6, addressOf(chain.IPv6, host))
+	} else {
+		ae.Do(uapi.PolicyAttrHost4, addressOf(chain.IPv4, host))
 	}
 }

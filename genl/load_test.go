@@ -32,6 +32,12 @@ func TestLoadPolicy(t *testing.T) {
 			}
 			p.Programs = [][]bpf.RawInstruction{long, long, long[:1]}
 		}},
+		{"both families", func(p *genl.Policy) {
+			p.Types[0].Instances[0].Addr6 = netip.MustParseAddr("fd00::2")
+			p.Types[1].Instances[0] = genl.Instance{Addr6: netip.MustParseAddr("fd00::3"), Weight: 9}
+			p.Programs6 = [][]bpf.RawInstruction{{{Op: 6, K: 2}}, {{Op: 6, K: 3}}}
+			p.Hosts = append(p.Hosts, netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.5"))
+		}},
 		{"most instances", func(p *genl.Policy) {
 			for i := len(p.Types[0].Instances); i < genl.MaxInstances; i++ {
 				p.Types[0].Instances = append(p.Types[0].Instances, genl.Instance{
@@ -60,7 +66,7 @@ func TestLoadPolicy(t *testing.T) {
 				Seed:     want.Seed,
 				Types:    uint32(len(want.Types)),
 				Rules:    uint32(len(want.Rules)),
-				Programs: uint32(len(want.Programs)),
+				Programs: uint32(len(want.Programs) + len(want.Programs6)),
 				Hosts:    uint32(len(want.Hosts)),
 			}
 			if diff := cmp.Diff(wantInfo, info); diff != "" {
@@ -78,8 +84,15 @@ func TestLoadPolicyRefuses(t *testing.T) {
 		want   error
 		says   string
 	}{
-		{"IPv6 host", func(p *genl.Policy) { p.Hosts[0] = v6 }, genl.ErrInvalid, "host: 2001:db8::1"},
-		{"IPv6 instance", func(p *genl.Policy) { p.Types[1].Instances[0].Addr = v6 }, genl.ErrInvalid, `type 1 "ids"`},
+		{"loopback host", func(p *genl.Policy) { p.Hosts[0] = netip.IPv6Loopback() }, genl.ErrInvalid, "not the address of a host"},
+		{"mapped host", func(p *genl.Policy) { p.Hosts[0] = netip.MustParseAddr("::ffff:10.0.0.1") }, genl.ErrInvalid, "host: ::ffff:10.0.0.1"},
+		{"host with a zone", func(p *genl.Policy) { p.Hosts[0] = netip.MustParseAddr("fd00::1%eth0") }, genl.ErrInvalid, "host: fd00::1%eth0"},
+		{"IPv6 for IPv4", func(p *genl.Policy) { p.Types[1].Instances[0].Addr = v6 }, genl.ErrInvalid, `type 1 "ids": 2001:db8::1 is not an IPv4 address`},
+		{"IPv4 for IPv6", func(p *genl.Policy) { p.Types[1].Instances[0].Addr6 = p.Types[1].Instances[0].Addr }, genl.ErrInvalid, "10.0.0.3 is not an IPv6 address"},
+		{"instance without address", func(p *genl.Policy) { p.Types[1].Instances[0].Addr = netip.Addr{} }, genl.ErrInvalid, `type 1 "ids": invalid IP`},
+		{"IPv6 program too long", func(p *genl.Policy) {
+			p.Programs6 = [][]bpf.RawInstruction{make([]bpf.RawInstruction, genl.MaxInstructions+1)}
+		}, genl.ErrTooBig, "IPv6 program 0: 4097 instructions"},
 		{"no address", func(p *genl.Policy) { p.Hosts[0] = netip.Addr{} }, genl.ErrInvalid, "host: invalid IP"},
 		{"program too long", func(p *genl.Policy) {
 			p.Programs[0] = make([]bpf.RawInstruction, genl.MaxInstructions+1)

@@ -54,8 +54,9 @@ const (
 	ReasonNotWritable
 	ReasonRouteGone
 	ReasonFragment
+	ReasonNoInstance
 
-	ReasonMax = ReasonFragment // the highest that this package knows
+	ReasonMax = ReasonNoInstance // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -103,6 +104,7 @@ var reasonNames = [...]string{
 	ReasonNotWritable:   "not_writable",
 	ReasonRouteGone:     "route_gone",
 	ReasonFragment:      "fragment",
+	ReasonNoInstance:    "no_instance",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

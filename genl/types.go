@@ -74,11 +74,14 @@ type Policy struct {
 	Seed    [KeyLen]byte // key of the instance choice
 	Types   []Type       // numbered from 0
 	Rules   []Rule       // numbered from 1 for the programs
-	// Programs see a packet from its IP header on and return the number of
-	// the rule that matches, 0 for none. They run in order until one
-	// returns a number other than 0.
+	// Programs see an IPv4 packet from its IP header on and return the
+	// number of the rule that matches, 0 for none. They run in order until
+	// one returns a number other than 0.
 	Programs [][]bpf.RawInstruction
-	Hosts    []netip.Addr // hosts that run mbchain, IPv4
+	// Programs6 do the same for IPv6 packets, which they see without
+	// extension headers: TCP begins at byte 40.
+	Programs6 [][]bpf.RawInstruction
+	Hosts     []netip.Addr // addresses of hosts that run mbchain, of both families
 }
 
 // Type is an NF type: a set of interchangeable instances.
@@ -87,9 +90,11 @@ type Type struct {
 	Instances []Instance
 }
 
-// Instance is one host that offers an NF type.
+// Instance is one host that offers an NF type. It serves the sessions of those
+// families of which it has an address, one at least.
 type Instance struct {
-	Addr   netip.Addr // IPv4
+	Addr   netip.Addr // IPv4; the zero Addr: none
+	Addr6  netip.Addr // IPv6; the zero Addr: none
 	Weight uint32     // 1 to 65535
 }
 
@@ -132,11 +137,12 @@ type PolicyInfo struct {
 	Seed     [KeyLen]byte
 	Types    uint32 // how many
 	Rules    uint32
-	Programs uint32
+	Programs uint32 // of both families
 	Hosts    uint32
 }
 
-// Session is this host's part of a session.
+// Session is this host's part of a session. All its addresses are of one
+// family.
 type Session struct {
 	ID    chain.SessionID
 	Role  chain.Role

@@ -7,14 +7,14 @@
 #include "admit.h"
 
 #include <linux/timekeeping.h>
-#include <net/route.h>
 #include "seen.h"
 #include "stats.h"
 #include "subsession.h"
 
-static bool is_local(const struct mbc_net *mn, __be32 addr)
+static bool is_local(const struct mbc_net *mn, const union mbc_addr *addr,
+		     u8 family)
 {
-	return inet_addr_type(mn->net, addr) == RTN_LOCAL;
+	return mbc_route_is_local(mn->net, addr, family);
 }
 
 /* Which part is ours to play? */
@@ -22,16 +22,18 @@ static enum mbc_reason find_role(const struct mbc_net *mn,
 				 const struct mbc_setup *h,
 				 enum mbc_role *role)
 {
-	if (!is_local(mn, h->hops[0]))
+	u8 family = h->super.family;
+
+	if (!is_local(mn, &h->hops[0], family))
 		return MBC_REASON_HDR_RECEIVER;
 	if (h->n_hops == 1) {
 		*role = MBC_ROLE_SERVER;
-		return is_local(mn, h->super.daddr) ? MBC_REASON_NONE :
-						      MBC_REASON_HDR_NOT_LAST;
+		return is_local(mn, &h->super.daddr, family) ?
+			       MBC_REASON_NONE : MBC_REASON_HDR_NOT_LAST;
 	}
 	*role = MBC_ROLE_MIDDLE;
-	return is_local(mn, h->hops[1]) ? MBC_REASON_HDR_LOOP :
-					  MBC_REASON_NONE;
+	return is_local(mn, &h->hops[1], family) ? MBC_REASON_HDR_LOOP :
+						   MBC_REASON_NONE;
 }
 
 /* The client knows best: a tuple that it opens anew is free again, whatever
@@ -139,11 +141,12 @@ enum mbc_verdict mbc_admit(struct mbc_net *mn, struct mbc_packet *p,
 	if (!pskb_may_pull(p->skb, p->data_off + len))
 		return MBC_ACCEPT;
 	data = p->skb->data + p->data_off;
-	if (!mbc_setup_probe(data, len) || !is_local(mn, p->tuple.daddr))
+	if (!mbc_setup_probe(data, len) ||
+	    !is_local(mn, &p->tuple.daddr, p->tuple.family))
 		return MBC_ACCEPT;
 
-	reason = mbc_setup_decode(&h, data, len, keys->key, keys->n,
-				  (u32)ktime_get_real_seconds(),
+	reason = mbc_setup_decode(&h, p->tuple.family, data, len, keys->key,
+				  keys->n, (u32)ktime_get_real_seconds(),
 				  READ_ONCE(mn->config.freshness));
 	if (reason) {
 		mbc_count(mn, reason);
@@ -157,7 +160,8 @@ enum mbc_verdict mbc_admit(struct mbc_net *mn, struct mbc_packet *p,
 		mbc_count(mn, reason);
 		return MBC_DROP;
 	}
-	if (!mbc_packet_strip_setup(p, mbc_setup_len(h.n_hops))) {
+	if (!mbc_packet_strip_setup(p, mbc_setup_len(h.super.family,
+						     h.n_hops))) {
 		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
 		return MBC_DROP;
 	}

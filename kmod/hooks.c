@@ -6,7 +6,9 @@
 #include "hooks.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include "inbound.h"
 #include "net.h"
 #include "outbound.h"
@@ -30,7 +32,8 @@ static unsigned int hook_in(void *priv, struct sk_buff *skb,
 {
 	struct mbc_net *mn = mbc_net_of(state->net);
 
-	return idle(mn) ? NF_ACCEPT : verdict(mbc_inbound(mn, skb));
+	return idle(mn) ? NF_ACCEPT :
+			  verdict(mbc_inbound(mn, skb, state->pf));
 }
 
 static unsigned int hook_in_last(void *priv, struct sk_buff *skb,
@@ -39,13 +42,28 @@ static unsigned int hook_in_last(void *priv, struct sk_buff *skb,
 	return verdict(mbc_inbound_route(mbc_net_of(state->net), skb));
 }
 
+/* Does the packet only cross a bridge here? br_netfilter shows such frames to
+ * the IP hooks, and they have no input device either, as if they were our own;
+ * but nobody routes them.
+ */
+static bool bridged(const struct sk_buff *skb,
+		    const struct nf_hook_state *state)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return !state->in && nf_bridge_info_exists(skb);
+#else
+	return false;
+#endif
+}
+
 static unsigned int hook_out(void *priv, struct sk_buff *skb,
 			     const struct nf_hook_state *state)
 {
 	struct mbc_net *mn = mbc_net_of(state->net);
 
-	return idle(mn) ? NF_ACCEPT :
-			  verdict(mbc_outbound(mn, skb, state->in, state->out));
+	if (idle(mn) || bridged(skb, state))
+		return NF_ACCEPT;
+	return verdict(mbc_outbound(mn, skb, state->pf, state->in, state->out));
 }
 
 static const struct nf_hook_ops ops[] = {
@@ -78,7 +96,24 @@ static const struct nf_hook_ops ops[] = {
 		.hooknum = NF_INET_POST_ROUTING,
 		.priority = NF_IP_PRI_CONNTRACK_CONFIRM - 1,
 	},
+	/* The same for IPv6, but for the route: it has no reverse path filter,
+	 * and hosts take redirects from their own router alone.
+	 */
+	{
+		.hook = hook_in,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
+	},
+	{
+		.hook = hook_out,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_POST_ROUTING,
+		.priority = NF_IP6_PRI_LAST - 1,
+	},
 };
+
+static_assert(NFPROTO_IPV4 == AF_INET && NFPROTO_IPV6 == AF_INET6);
 
 int mbc_hooks_register(struct net *net)
 {

@@ -17,29 +17,41 @@
  */
 #define IPSKB_RESTORED BIT(15)
 
+/* Only IPv4 has a route that mbc_inbound_route() has to find. */
+static bool wants_route(const struct mbc_session *s, const struct sk_buff *skb)
+{
+	struct in_device *in_dev;
+
+	if (s->super.family != AF_INET)
+		return false;
+	if (s->role == MBC_ROLE_MIDDLE)
+		return true;
+	in_dev = __in_dev_get_rcu(skb->dev);
+	return in_dev && IN_DEV_RPFILTER(in_dev);
+}
+
 static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
 				struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
-	struct sk_buff *skb = p->skb;
-	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
 
 	if (!mbc_rewrite(mn, p, e))
 		return MBC_DROP;
 	if (mbc_session_counts_inbound(s, mbc_slot_dir(e->slot)))
 		mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
-	if (s->role == MBC_ROLE_MIDDLE || (in_dev && IN_DEV_RPFILTER(in_dev)))
-		IPCB(skb)->flags |= IPSKB_RESTORED;
+	if (wants_route(s, p->skb))
+		IPCB(p->skb)->flags |= IPSKB_RESTORED;
 	mbc_count(mn, MBC_REASON_REWRITTEN_IN);
 	return MBC_ACCEPT;
 }
 
-enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb)
+enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
+			     u8 family)
 {
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
-	if (!mbc_packet_parse(&p, mn, skb))
+	if (!mbc_packet_parse(&p, mn, skb, family))
 		return MBC_ACCEPT;
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
 	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {

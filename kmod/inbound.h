@@ -5,8 +5,12 @@
 
 #include "packet.h"
 
-/** mbc_inbound() - a packet of any kind, before conntrack sees it */
-enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb);
+/**
+ * mbc_inbound() - a packet of any kind, before conntrack sees it
+ * @family: AF_INET or AF_INET6
+ */
+enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
+			     u8 family);
 
 /**
  * mbc_inbound_route() - route a restored packet, after everybody in

@@ -74,6 +74,7 @@ static int __net_init net_init(struct net *net)
 	return 0;
 
 err_seen:
+	synchronize_rcu();	/* packets that met the hooks there were */
 	mbc_seen_net_exit(mn);
 err_session:
 	mbc_session_net_exit(mn);
@@ -102,11 +103,9 @@ static void __net_exit net_exit_batch(struct list_head *list)
 
 	list_for_each_entry(net, list, exit_list) {
 		mn = mbc_net_of(net);
-		mutex_lock(&mn->control);
+		/* Neither a packet nor a command is left to read them. */
 		mbc_ruleset_free(mn->load.ruleset);
-		mn->load.ruleset = NULL;
-		mbc_ruleset_install(mn, NULL);
-		mutex_unlock(&mn->control);
+		mbc_ruleset_free(rcu_dereference_protected(mn->ruleset, true));
 		mbc_seen_net_exit(mn);
 		mbc_session_net_exit(mn);
 		kfree_sensitive(rcu_dereference_protected(mn->keys, true));

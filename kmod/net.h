@@ -23,7 +23,9 @@ struct mbc_stats;
  * struct mbc_config - limits and times, ranges in the uapi header
  *
  * Written one field at a time under @mbc_net.control with WRITE_ONCE(), read
- * anywhere with READ_ONCE(). Times in ms but for @freshness, in s.
+ * anywhere with READ_ONCE(); @port_min and @port_max belong together, so they
+ * are written, and chosen between, under @mbc_net.lock. Times in ms but for
+ * @freshness, in s.
  */
 struct mbc_config {
 	u32 max_sessions;

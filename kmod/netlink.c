@@ -129,8 +129,9 @@ static int get_info(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(answer, info);
 }
 
-static int set_ports(struct mbc_config *c, struct genl_info *info)
+static int set_ports(struct mbc_net *mn, struct genl_info *info)
 {
+	struct mbc_config *c = &mn->config;
 	struct nlattr *min = info->attrs[MBC_CONFIG_A_PORT_MIN];
 	struct nlattr *max = info->attrs[MBC_CONFIG_A_PORT_MAX];
 	u16 port_min = min ? nla_get_u16(min) : c->port_min;
@@ -141,8 +142,11 @@ static int set_ports(struct mbc_config *c, struct genl_info *info)
 				    "fewer than 64 ports");
 		return -ERANGE;
 	}
+	/* Who picks a port between the two must not see one without the other. */
+	spin_lock_bh(&mn->lock);
 	WRITE_ONCE(c->port_min, port_min);
 	WRITE_ONCE(c->port_max, port_max);
+	spin_unlock_bh(&mn->lock);
 	return 0;
 }
 
@@ -159,7 +163,7 @@ static int set_config(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	mutex_lock(&mn->control);
-	err = set_ports(c, info);	/* nothing else can fail */
+	err = set_ports(mn, info);	/* nothing else can fail */
 	if (!err) {
 		set_u32(&c->max_sessions,
 			info->attrs[MBC_CONFIG_A_MAX_SESSIONS]);
@@ -298,7 +302,7 @@ static const struct genl_ops ops[] = {
 		.cmd = MBC_CMD_POLICY_ADD,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mbc_load_add_attrs,
-		.maxattr = MBC_POLICY_A_HOST4,
+		.maxattr = MBC_POLICY_A_HOST6,
 		.doit = mbc_netlink_load_add,
 	}, {
 		.cmd = MBC_CMD_POLICY_COMMIT,

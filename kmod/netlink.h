@@ -34,7 +34,7 @@ bool mbc_netlink_listened(struct net *net);
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s);
 
 /* bytes that mbc_netlink_put_session() takes at most, with room */
-#define MBC_NETLINK_SESSION_SIZE 640
+#define MBC_NETLINK_SESSION_SIZE 1024
 
 /** mbc_netlink_net() - the namespace that a command is for */
 static inline struct mbc_net *mbc_netlink_net(struct genl_info *info)

@@ -21,6 +21,7 @@ static struct netlink_range_validation
 static const struct nla_policy instance_attrs[MBC_INSTANCE_A_MAX + 1] = {
 	[MBC_INSTANCE_A_ADDR4] = { .type = NLA_U32 },
 	[MBC_INSTANCE_A_WEIGHT] = NLA_POLICY_FULL_RANGE(NLA_U32, &weight),
+	[MBC_INSTANCE_A_ADDR6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
 };
 
 static const struct nla_policy type_attrs[MBC_TYPE_A_MAX + 1] = {
@@ -44,11 +45,13 @@ const struct nla_policy mbc_load_begin_attrs[MBC_POLICY_A_SEED + 1] = {
 	[MBC_POLICY_A_SEED] = NLA_POLICY_EXACT_LEN(MBC_KEY_LEN),
 };
 
-const struct nla_policy mbc_load_add_attrs[MBC_POLICY_A_HOST4 + 1] = {
+const struct nla_policy mbc_load_add_attrs[MBC_POLICY_A_HOST6 + 1] = {
 	[MBC_POLICY_A_TYPE] = NLA_POLICY_NESTED(type_attrs),
 	[MBC_POLICY_A_RULE] = NLA_POLICY_NESTED(rule_attrs),
 	[MBC_POLICY_A_PROG] = NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
 	[MBC_POLICY_A_HOST4] = { .type = NLA_U32 },
+	[MBC_POLICY_A_PROG6] = NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
+	[MBC_POLICY_A_HOST6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
 };
 
 const struct nla_policy mbc_load_commit_attrs[MBC_POLICY_A_VERSION + 1] = {
@@ -104,6 +107,30 @@ int mbc_netlink_load_begin(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/* The address of a host; the attribute policy has seen to its length. */
+static int read_addr(union mbc_addr *addr, u8 family, const struct nlattr *attr,
+		     struct netlink_ext_ack *extack)
+{
+	memset(addr, 0, sizeof(*addr));
+	memcpy(addr, nla_data(attr), mbc_addr_len(family));
+	if (mbc_addr_valid(addr, family))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr, "not the address of a host");
+	return -EINVAL;
+}
+
+static int read_instance_addr(struct mbc_instance *instance, u8 family,
+			      const struct nlattr *attr,
+			      struct netlink_ext_ack *extack)
+{
+	enum mbc_addr_slot slot = mbc_addr_slot(family);
+
+	if (!attr)
+		return 0;
+	instance->has |= BIT(slot);
+	return read_addr(&instance->addr[slot], family, attr, extack);
+}
+
 static int read_instance(struct mbc_instance *instance,
 			 const struct nlattr *attr,
 			 struct netlink_ext_ack *extack)
@@ -115,19 +142,17 @@ static int read_instance(struct mbc_instance *instance,
 			       extack);
 	if (err)
 		return err;
-	if (!tb[MBC_INSTANCE_A_ADDR4] || !tb[MBC_INSTANCE_A_WEIGHT]) {
+	if ((!tb[MBC_INSTANCE_A_ADDR4] && !tb[MBC_INSTANCE_A_ADDR6]) ||
+	    !tb[MBC_INSTANCE_A_WEIGHT]) {
 		NL_SET_ERR_MSG_ATTR(extack, attr,
 				    "instance without address or weight");
 		return -EINVAL;
 	}
-	instance->addr = nla_get_in_addr(tb[MBC_INSTANCE_A_ADDR4]);
 	instance->weight = nla_get_u32(tb[MBC_INSTANCE_A_WEIGHT]);
-	if (!mbc_addr_valid(instance->addr)) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[MBC_INSTANCE_A_ADDR4],
-				    "not the address of a host");
-		return -EINVAL;
-	}
-	return 0;
+	err = read_instance_addr(instance, AF_INET, tb[MBC_INSTANCE_A_ADDR4],
+				 extack);
+	return err ?: read_instance_addr(instance, AF_INET6,
+					 tb[MBC_INSTANCE_A_ADDR6], extack);
 }
 
 static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
@@ -208,8 +233,8 @@ static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 	return err;
 }
 
-static int add_prog(struct mbc_ruleset *rs, const struct nlattr *attr,
-		    struct netlink_ext_ack *extack)
+static int add_prog(struct mbc_ruleset *rs, u8 family,
+		    const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	int err;
 
@@ -218,7 +243,7 @@ static int add_prog(struct mbc_ruleset *rs, const struct nlattr *attr,
 				    "not an array of struct sock_filter");
 		return -EINVAL;
 	}
-	err = mbc_ruleset_add_prog(rs, nla_data(attr),
+	err = mbc_ruleset_add_prog(rs, family, nla_data(attr),
 				   nla_len(attr) / sizeof(struct sock_filter));
 	if (err == -E2BIG)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many programs");
@@ -230,17 +255,16 @@ static int add_prog(struct mbc_ruleset *rs, const struct nlattr *attr,
 	return err;
 }
 
-static int add_host(struct mbc_ruleset *rs, const struct nlattr *attr,
-		    struct netlink_ext_ack *extack)
+static int add_host(struct mbc_ruleset *rs, u8 family,
+		    const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
-	__be32 addr = nla_get_in_addr(attr);
+	union mbc_addr addr;
 	int err;
 
-	if (!mbc_addr_valid(addr)) {
-		NL_SET_ERR_MSG_ATTR(extack, attr, "not the address of a host");
-		return -EINVAL;
-	}
-	err = mbc_ruleset_add_host(rs, addr);
+	err = read_addr(&addr, family, attr, extack);
+	if (err)
+		return err;
+	err = mbc_ruleset_add_host(rs, family, &addr);
 	if (err == -E2BIG)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many hosts");
 	else if (err)
@@ -257,9 +281,13 @@ static int add(struct mbc_ruleset *rs, const struct nlattr *attr,
 	case MBC_POLICY_A_RULE:
 		return add_rule(rs, attr, extack);
 	case MBC_POLICY_A_PROG:
-		return add_prog(rs, attr, extack);
+		return add_prog(rs, AF_INET, attr, extack);
+	case MBC_POLICY_A_PROG6:
+		return add_prog(rs, AF_INET6, attr, extack);
+	case MBC_POLICY_A_HOST4:
+		return add_host(rs, AF_INET, attr, extack);
 	default:	/* the attribute policy lets no other pass */
-		return add_host(rs, attr, extack);
+		return add_host(rs, AF_INET6, attr, extack);
 	}
 }
 

@@ -9,9 +9,12 @@
 static int put_policy(struct sk_buff *skb, const struct mbc_ruleset *rs)
 {
 	static const struct mbc_ruleset none;
+	unsigned int n_progs, n_hosts;
 	__le64 seed[2];
 
 	rs = rs ?: &none;
+	n_progs = rs->progs[MBC_ADDR4].n + rs->progs[MBC_ADDR6].n;
+	n_hosts = rs->hosts[MBC_ADDR4].n + rs->hosts[MBC_ADDR6].n;
 	seed[0] = cpu_to_le64(rs->seed.key[0]);
 	seed[1] = cpu_to_le64(rs->seed.key[1]);
 	if (nla_put_u64_64bit(skb, MBC_POLICY_A_VERSION, rs->version,
@@ -19,8 +22,8 @@ static int put_policy(struct sk_buff *skb, const struct mbc_ruleset *rs)
 	    nla_put(skb, MBC_POLICY_A_SEED, sizeof(seed), seed) ||
 	    nla_put_u32(skb, MBC_POLICY_A_N_TYPES, rs->n_types) ||
 	    nla_put_u32(skb, MBC_POLICY_A_N_RULES, rs->n_rules) ||
-	    nla_put_u32(skb, MBC_POLICY_A_N_PROGS, rs->n_progs) ||
-	    nla_put_u32(skb, MBC_POLICY_A_N_HOSTS, rs->n_hosts))
+	    nla_put_u32(skb, MBC_POLICY_A_N_PROGS, n_progs) ||
+	    nla_put_u32(skb, MBC_POLICY_A_N_HOSTS, n_hosts))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -14,13 +14,38 @@ const struct nla_policy mbc_session_attrs[MBC_SESSION_A_ID + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
 };
 
+static int put_addrs(struct sk_buff *skb, const struct mbc_tuple *t)
+{
+	if (t->family == AF_INET)
+		return nla_put_in_addr(skb, MBC_TUPLE_A_SADDR4, t->saddr.ip) ?:
+		       nla_put_in_addr(skb, MBC_TUPLE_A_DADDR4, t->daddr.ip);
+	return nla_put(skb, MBC_TUPLE_A_SADDR6, sizeof(t->saddr), &t->saddr) ?:
+	       nla_put(skb, MBC_TUPLE_A_DADDR6, sizeof(t->daddr), &t->daddr);
+}
+
+static int put_hops(struct sk_buff *skb, const struct mbc_session *s)
+{
+	struct nlattr *attr;
+	__be32 *hop;
+	int i;
+
+	if (s->super.family == AF_INET6)
+		return nla_put(skb, MBC_SESSION_A_HOPS6,
+			       s->n_hops * sizeof(*s->hops), s->hops);
+	attr = nla_reserve(skb, MBC_SESSION_A_HOPS, s->n_hops * sizeof(*hop));
+	if (!attr)
+		return -EMSGSIZE;
+	hop = nla_data(attr);
+	for (i = 0; i < s->n_hops; i++)
+		hop[i] = s->hops[i].ip;
+	return 0;
+}
+
 static int put_tuple(struct sk_buff *skb, int attr, const struct mbc_tuple *t)
 {
 	struct nlattr *nest = nla_nest_start(skb, attr);
 
-	if (!nest ||
-	    nla_put_in_addr(skb, MBC_TUPLE_A_SADDR4, t->saddr) ||
-	    nla_put_in_addr(skb, MBC_TUPLE_A_DADDR4, t->daddr) ||
+	if (!nest || put_addrs(skb, t) ||
 	    nla_put_be16(skb, MBC_TUPLE_A_SPORT, t->sport) ||
 	    nla_put_be16(skb, MBC_TUPLE_A_DPORT, t->dport) ||
 	    nla_put_u8(skb, MBC_TUPLE_A_PROTO, t->proto))
@@ -73,9 +98,12 @@ static u64 age(const struct mbc_session *s)
 	return div_u64(ktime_get_coarse_ns() - s->created, NSEC_PER_MSEC);
 }
 
+/* A packet on another CPU may be a tick ahead of what we read here. */
 static u64 idle(const struct mbc_session *s)
 {
-	return jiffies64_to_msecs(jiffies - READ_ONCE(s->seen));
+	long ago = jiffies - READ_ONCE(s->seen);
+
+	return ago > 0 ? jiffies64_to_msecs(ago) : 0;
 }
 
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
@@ -85,8 +113,7 @@ int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 	    nla_put_u8(skb, MBC_SESSION_A_STATE, READ_ONCE(s->tcp.state)) ||
 	    put_tuple(skb, MBC_SESSION_A_SUPER, &s->super) ||
 	    put_sides(skb, s) ||
-	    nla_put(skb, MBC_SESSION_A_HOPS, s->n_hops * sizeof(*s->hops),
-		    s->hops) ||
+	    put_hops(skb, s) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_AGE, age(s),
 			      MBC_SESSION_A_PAD) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_IDLE, idle(s),
@@ -216,7 +243,6 @@ static int dump_session(struct sk_buff *skb, struct netlink_callback *cb,
 int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct rhashtable_iter *iter = &dump_of(cb)->iter;
-	const struct rhash_head *last = iter->p;
 	struct mbc_session *s;
 
 	/* Not in start: 6.1 has no extack there. */
@@ -228,7 +254,7 @@ int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
 	/* The session that did not fit last time comes first now. If it has
 	 * ended the walk goes on by counting, which may be off by a few.
 	 */
-	if (rhashtable_walk_start_check(iter) == -EAGAIN || iter->p != last)
+	if (!mbc_session_walk_start(iter))
 		cb->seq++;
 	for (s = rhashtable_walk_peek(iter); s; s = rhashtable_walk_next(iter)) {
 		if (IS_ERR(s)) {

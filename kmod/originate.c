@@ -5,8 +5,8 @@
  */
 #include "originate.h"
 
+#include <linux/ipv6.h>
 #include <linux/random.h>
-#include <net/route.h>
 #include "path.h"
 #include "ruleset.h"
 #include "stats.h"
@@ -19,13 +19,13 @@ static enum mbc_reason build_path(struct mbc_net *mn,
 				  const struct mbc_ruleset *rs,
 				  const struct mbc_rule *rule,
 				  const struct mbc_tuple *super,
-				  __be32 *hops, unsigned int *n)
+				  union mbc_addr *hops, unsigned int *n)
 {
 	const struct mbc_nf_type *types[MBC_MAX_HOPS - 1];
 	enum mbc_reason reason;
 	unsigned int i;
 
-	if (!mbc_ruleset_has_host(rs, super->daddr))
+	if (!mbc_ruleset_has_host(rs, &super->daddr, super->family))
 		return MBC_REASON_NO_AGENT;
 	for (i = 0; i < rule->n_types; i++)
 		types[i] = &rs->types[rule->types[i]];
@@ -33,7 +33,7 @@ static enum mbc_reason build_path(struct mbc_net *mn,
 				&rs->seed);
 	if (reason)
 		return reason;
-	if (inet_addr_type(mn->net, hops[0]) == RTN_LOCAL)
+	if (mbc_route_is_local(mn->net, &hops[0], super->family))
 		return MBC_REASON_CHAIN_LOOP;
 	return MBC_REASON_NONE;
 }
@@ -43,7 +43,7 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 			     const struct mbc_rule *rule,
 			     struct mbc_session **session)
 {
-	__be32 hops[MBC_MAX_HOPS];
+	union mbc_addr hops[MBC_MAX_HOPS];
 	struct mbc_session *s;
 	enum mbc_reason reason;
 	unsigned int n;
@@ -91,6 +91,26 @@ static enum mbc_verdict refuse(struct mbc_net *mn, u8 on_failure,
 	return MBC_DROP;
 }
 
+/* The programs of a policy know no IPv6 extension header. */
+static enum mbc_reason match(const struct mbc_ruleset *rs,
+			     const struct mbc_packet *p,
+			     struct mbc_rule **rule)
+{
+	struct sk_buff *plain;
+
+	if (p->tuple.family == AF_INET ||
+	    p->tcp_off == sizeof(struct ipv6hdr)) {
+		*rule = mbc_ruleset_match(rs, p->skb, p->tuple.family);
+		return MBC_REASON_NONE;
+	}
+	plain = mbc_packet_plain(p);
+	if (!plain)
+		return MBC_REASON_NO_MEMORY;
+	*rule = mbc_ruleset_match(rs, plain, p->tuple.family);
+	kfree_skb(plain);
+	return MBC_REASON_NONE;
+}
+
 enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 			       struct mbc_entry **e)
 {
@@ -99,7 +119,12 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	struct mbc_rule *rule;
 	enum mbc_reason reason;
 
-	rule = rs ? mbc_ruleset_match(rs, p->skb) : NULL;
+	/* A link-local address means nothing to the next host. */
+	if (!rs || !mbc_tuple_valid(&p->tuple))
+		return MBC_ACCEPT;
+	reason = match(rs, p, &rule);
+	if (reason)
+		return refuse(mn, MBC_ON_FAILURE_BLOCK, reason);
 	if (!rule)
 		return MBC_ACCEPT;
 	atomic64_inc(&rule->hits);

@@ -6,24 +6,33 @@
  */
 #include "outbound.h"
 
+#include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/ip.h>
 #include "originate.h"
 #include "rewrite.h"
 #include "stats.h"
 
-#define TCP_IP_HEADERS 40	/* what an MSS leaves out, RFC 9293 3.7.1 */
+/* What an MSS leaves out: both headers without options, RFC 9293 3.7.1. */
+static u32 headers(u8 family)
+{
+	return sizeof(struct tcphdr) + (family == AF_INET ?
+		sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
 
 static void leave(struct mbc_net *mn, struct mbc_packet *p,
 		  struct mbc_entry *e, struct dst_entry *dst)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 	enum mbc_dir dir = mbc_slot_dir(e->slot);
-	u32 mtu = dst_mtu(dst);
 
-	if (p->seg.flags & MBC_TCP_SYN_FLAG && mtu > TCP_IP_HEADERS)
-		mbc_packet_clamp_mss(p, min_t(u32, mtu - TCP_IP_HEADERS,
-					      U16_MAX));
+	if (unlikely(p->seg.flags & MBC_TCP_SYN_FLAG)) {
+		u32 mtu = dst_mtu(dst), left_out = headers(p->tuple.family);
+
+		if (mtu > left_out)
+			mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out,
+						      U16_MAX));
+	}
 	mbc_rewrite_send_by(p, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
 	if (mbc_session_counts_outbound(s, dir) ||
@@ -112,13 +121,14 @@ err_dst:
 }
 
 enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
-			      bool forwarded, const struct net_device *out)
+			      u8 family, bool forwarded,
+			      const struct net_device *out)
 {
 	enum mbc_verdict verdict;
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
-	if (!mbc_packet_parse(&p, mn, skb))
+	if (!mbc_packet_parse(&p, mn, skb, family))
 		return MBC_ACCEPT;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
 	if (likely(!mbc_packet_opens(&p)))

@@ -6,65 +6,124 @@
 #include "packet.h"
 
 #include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/tcp.h>
 #include "stats.h"
 
-bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
-		      struct sk_buff *skb)
+/* Where the TCP header begins, 0 for a packet that is none of ours. */
+static unsigned int find_tcp4(struct mbc_net *mn, const struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
-	const struct tcphdr *th;
-	unsigned int off, hlen, tot;
 
 	if (iph->protocol != IPPROTO_TCP)
-		return false;
+		return 0;
 	if (unlikely(ip_is_fragment(iph))) {
 		mbc_count(mn, MBC_REASON_FRAGMENT);
-		return false;
+		return 0;
 	}
+	return iph->ihl * 4;
+}
 
-	off = iph->ihl * 4;
-	if (!pskb_may_pull(skb, off + sizeof(*th)))
+static unsigned int find_tcp6(struct mbc_net *mn, const struct sk_buff *skb)
+{
+	u8 proto = ipv6_hdr(skb)->nexthdr;
+	__be16 frag = 0;
+	int off;
+
+	if (likely(proto == IPPROTO_TCP))
+		return sizeof(struct ipv6hdr);
+	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &proto, &frag);
+	if (off < 0 || proto != IPPROTO_TCP)
+		return 0;
+	if (frag) {
+		mbc_count(mn, MBC_REASON_FRAGMENT);
+		return 0;
+	}
+	return off;
+}
+
+static void read_addrs(struct mbc_tuple *t, const struct sk_buff *skb)
+{
+	if (t->family == AF_INET) {
+		t->saddr.ip = ip_hdr(skb)->saddr;
+		t->daddr.ip = ip_hdr(skb)->daddr;
+	} else {
+		memcpy(&t->saddr, &ipv6_hdr(skb)->saddr, sizeof(t->saddr));
+		memcpy(&t->daddr, &ipv6_hdr(skb)->daddr, sizeof(t->daddr));
+	}
+}
+
+bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
+		      struct sk_buff *skb, u8 family)
+{
+	const struct tcphdr *th;
+	unsigned int off, hlen;
+
+	off = family == AF_INET ? find_tcp4(mn, skb) : find_tcp6(mn, skb);
+	if (!off || !pskb_may_pull(skb, off + sizeof(*th)))
 		return false;
 	th = (const struct tcphdr *)(skb->data + off);
 	hlen = th->doff * 4;
 	if (hlen < sizeof(*th) || !pskb_may_pull(skb, off + hlen))
 		return false;
 
-	iph = ip_hdr(skb);
 	th = (const struct tcphdr *)(skb->data + off);
-	/* A big TCP packet has tot_len 0; ip_rcv() trimmed all others to it. */
-	tot = skb->len;
-
 	p->skb = skb;
 	p->tuple = (struct mbc_tuple){
-		.saddr = iph->saddr, .daddr = iph->daddr,
 		.sport = th->source, .dport = th->dest,
-		.proto = IPPROTO_TCP,
+		.proto = IPPROTO_TCP, .family = family,
 	};
+	read_addrs(&p->tuple, skb);
+	/* A big TCP packet has length 0 in its header; the kernel trimmed all
+	 * others to it.
+	 */
+	p->wire_len = skb->len;
 	p->seg.seq = ntohl(th->seq);
 	p->seg.ack = ntohl(th->ack_seq);
-	p->seg.len = tot - off - hlen;
+	p->seg.len = skb->len - off - hlen;
 	p->seg.flags = tcp_flag_byte(th);
 	p->tcp_off = off;
 	p->data_off = off + hlen;
-	p->wire_len = tot;
 	return true;
 }
 
-/* Both length fields after @delta bytes of payload came or went, and @sum,
+struct sk_buff *mbc_packet_plain(const struct mbc_packet *p)
+{
+	unsigned int hlen = p->data_off - p->tcp_off;
+	struct sk_buff *plain;
+	struct ipv6hdr *ip6h;
+
+	plain = alloc_skb(sizeof(*ip6h) + hlen, GFP_ATOMIC | __GFP_NOWARN);
+	if (!plain)
+		return NULL;
+	plain->protocol = p->skb->protocol;
+	skb_reset_network_header(plain);
+	ip6h = skb_put_data(plain, p->skb->data, sizeof(*ip6h));
+	ip6h->nexthdr = IPPROTO_TCP;
+	skb_put_data(plain, p->skb->data + p->tcp_off, hlen);
+	return plain;
+}
+
+/* The length field and the checksums after @delta bytes of payload came or went, and @sum,
  * the ones' complement sum of them (to be added to the data it covers).
  */
 static void fix_lengths(struct mbc_packet *p, int delta, __wsum sum)
 {
 	struct sk_buff *skb = p->skb;
-	struct iphdr *iph = ip_hdr(skb);
 	struct tcphdr *th = mbc_packet_tcp(p);
 	unsigned int l4 = skb->len - p->tcp_off;
-	__be16 tot = htons(ntohs(iph->tot_len) + delta);
 
-	csum_replace2(&iph->check, iph->tot_len, tot);
-	iph->tot_len = tot;
+	if (p->tuple.family == AF_INET) {
+		struct iphdr *iph = ip_hdr(skb);
+		__be16 tot = htons(ntohs(iph->tot_len) + delta);
+
+		csum_replace2(&iph->check, iph->tot_len, tot);
+		iph->tot_len = tot;
+	} else {
+		struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+		ip6h->payload_len = htons(ntohs(ip6h->payload_len) + delta);
+	}
 
 	/* The length is part of the pseudo header; payload of a packet with
 	 * CHECKSUM_PARTIAL is not in the field yet.

@@ -21,8 +21,8 @@ enum mbc_verdict {
 };
 
 /**
- * struct mbc_packet - a TCP packet over IPv4, parsed
- * @skb: data at the IP header; both headers with options are linear
+ * struct mbc_packet - a TCP packet over IPv4 or IPv6, parsed
+ * @skb: data at the IP header; all headers with options are linear
  * @tuple: its five-tuple
  * @seg: what the TCP header says
  * @tcp_off: offset of the TCP header from skb->data
@@ -56,11 +56,19 @@ static inline bool mbc_packet_opens(const struct mbc_packet *p)
  * mbc_packet_parse() - is this a whole TCP packet, and what does it say?
  * @p: filled in when the function is true
  * @skb: data at its IP header, which the kernel has checked
+ * @family: AF_INET or AF_INET6
  *
  * A TCP fragment is counted, everything else that is not for us is not.
  */
 bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
-		      struct sk_buff *skb);
+		      struct sk_buff *skb, u8 family);
+
+/**
+ * mbc_packet_plain() - its headers alone, without IPv6 extension headers
+ *
+ * Return: a new skb, which the caller frees; NULL when memory is short.
+ */
+struct sk_buff *mbc_packet_plain(const struct mbc_packet *p);
 
 /**
  * mbc_packet_writable() - make headers, or the whole packet, ours to change

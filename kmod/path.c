@@ -7,67 +7,94 @@
 
 #include <linux/string.h>
 
-const struct mbc_instance *mbc_path_choose(const struct mbc_nf_type *type,
-					   unsigned int index,
-					   const struct mbc_tuple *super,
-					   const siphash_key_t *seed)
+static u8 *put_addr(u8 *p, const union mbc_addr *addr, u8 family)
 {
-	u8 data[14];
-	u32 point, sum = 0, i;
+	if (family == AF_INET)
+		memcpy(p, &addr->ip, sizeof(addr->ip));
+	else
+		memcpy(p, addr->ip6, sizeof(addr->ip6));
+	return p + mbc_addr_len(family);
+}
 
-	memcpy(data, &super->saddr, 4);
-	memcpy(data + 4, &super->daddr, 4);
-	memcpy(data + 8, &super->sport, 2);
-	memcpy(data + 10, &super->dport, 2);
-	data[12] = super->proto;
-	data[13] = index;
+/* What the choice goes by, for SipHash. */
+static u64 hash(const struct mbc_tuple *super, unsigned int index,
+		const siphash_key_t *seed)
+{
+	u8 data[2 * sizeof(union mbc_addr) + 6];
+	u8 *p = data;
+
+	p = put_addr(p, &super->saddr, super->family);
+	p = put_addr(p, &super->daddr, super->family);
+	memcpy(p, &super->sport, 2);
+	memcpy(p + 2, &super->dport, 2);
+	p[4] = super->proto;
+	p[5] = index;
+	return siphash(data, p + 6 - data, seed);
+}
+
+const union mbc_addr *mbc_path_choose(const struct mbc_nf_type *type,
+				      unsigned int index,
+				      const struct mbc_tuple *super,
+				      const siphash_key_t *seed)
+{
+	const enum mbc_addr_slot slot = mbc_addr_slot(super->family);
+	u32 point, sum = 0, i;
 
 	/* The upper half as a fraction of 2^32, scaled: no division, and even
 	 * to within total_weight / 2^32.
 	 */
-	point = ((siphash(data, sizeof(data), seed) >> 32) *
-		 type->total_weight) >> 32;
+	point = ((hash(super, index, seed) >> 32) *
+		 type->total_weight[slot]) >> 32;
 
-	for (i = 0; i < type->n_instances - 1; i++) {
-		sum += type->instances[i].weight;
+	for (i = 0; i < type->n_instances; i++) {
+		const struct mbc_instance *in = &type->instances[i];
+
+		if (!(in->has & 1 << slot))
+			continue;
+		sum += in->weight;
 		if (sum > point)
-			break;
+			return &in->addr[slot];
 	}
-	return &type->instances[i];
+	return NULL;
 }
 
 /* Appends a host unless the path is there already; false if it was there
  * before and left since.
  */
-static bool visit(__be32 *hops, unsigned int *n, __be32 addr)
+static bool visit(union mbc_addr *hops, unsigned int *n,
+		  const union mbc_addr *addr)
 {
 	unsigned int i;
 
-	if (*n && hops[*n - 1] == addr)
+	if (*n && mbc_addr_equal(&hops[*n - 1], addr))
 		return true;
 	for (i = 0; i < *n; i++) {
-		if (hops[i] == addr)
+		if (mbc_addr_equal(&hops[i], addr))
 			return false;
 	}
-	hops[(*n)++] = addr;
+	hops[(*n)++] = *addr;
 	return true;
 }
 
-enum mbc_reason mbc_path_build(__be32 *hops, unsigned int *n_hops,
+enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 			       const struct mbc_nf_type *const *types,
 			       unsigned int n_types,
 			       const struct mbc_tuple *super,
 			       const siphash_key_t *seed)
 {
+	const union mbc_addr *addr;
 	unsigned int n = 0, i;
-	__be32 addr;
 
 	for (i = 0; i < n_types; i++) {
-		addr = mbc_path_choose(types[i], i, super, seed)->addr;
-		if (addr == super->saddr || !visit(hops, &n, addr))
+		addr = mbc_path_choose(types[i], i, super, seed);
+		if (!addr)
+			return MBC_REASON_NO_INSTANCE;
+		if (mbc_addr_equal(addr, &super->saddr) ||
+		    !visit(hops, &n, addr))
 			return MBC_REASON_CHAIN_LOOP;
 	}
-	if (super->daddr == super->saddr || !visit(hops, &n, super->daddr))
+	if (mbc_addr_equal(&super->daddr, &super->saddr) ||
+	    !visit(hops, &n, &super->daddr))
 		return MBC_REASON_CHAIN_LOOP;
 
 	*n_hops = n;

@@ -12,16 +12,34 @@
 #include "tuple.h"
 #include "uapi/mbchain.h"
 
-/** struct mbc_instance - one host that offers an NF type */
+/** enum mbc_addr_slot - an instance's addresses, by family */
+enum mbc_addr_slot {
+	MBC_ADDR4,
+	MBC_ADDR6,
+	MBC_N_ADDRS
+};
+
+static inline enum mbc_addr_slot mbc_addr_slot(u8 family)
+{
+	return family == AF_INET6 ? MBC_ADDR6 : MBC_ADDR4;
+}
+
+/**
+ * struct mbc_instance - one host that offers an NF type
+ * @addr: its addresses, by enum mbc_addr_slot; all zero where it has none
+ * @has: bit per enum mbc_addr_slot: it has one; at least one is set
+ * @weight: 1 to 65535
+ */
 struct mbc_instance {
-	__be32 addr;
-	u32 weight;	/* 1 to 65535 */
+	union mbc_addr addr[MBC_N_ADDRS];
+	u32 has;
+	u32 weight;
 };
 
 /** struct mbc_nf_type - a set of interchangeable instances */
 struct mbc_nf_type {
 	char name[MBC_TYPE_NAME_LEN];
-	u32 total_weight;		/* sum over the instances */
+	u32 total_weight[MBC_N_ADDRS];	/* of instances with such an address */
 	u32 n_instances;		/* 1 to MBC_MAX_INSTANCES */
 	struct mbc_instance *instances;
 };
@@ -36,16 +54,18 @@ struct mbc_nf_type {
  *
  * @seed is its MBC_KEY_LEN bytes as two little-endian numbers.
  * h = SipHash-2-4(seed, saddr daddr sport dport proto index), with the tuple
- * in network byte order and proto and index as one byte each, 14 bytes;
- * point = ((h >> 32) * total_weight) >> 32; the answer is the first instance
- * whose running sum of weights exceeds point.
+ * in network byte order and proto and index as one byte each, 14 bytes for
+ * IPv4 and 38 for IPv6; point = ((h >> 32) * total_weight) >> 32; of the
+ * instances that have an address of the session's family the answer is the
+ * first whose running sum of weights exceeds point.
  *
- * Return: that instance, never NULL; it lives as long as @type.
+ * Return: its address of that family, which lives as long as @type; NULL if no
+ * instance has one.
  */
-const struct mbc_instance *mbc_path_choose(const struct mbc_nf_type *type,
-					   unsigned int index,
-					   const struct mbc_tuple *super,
-					   const siphash_key_t *seed);
+const union mbc_addr *mbc_path_choose(const struct mbc_nf_type *type,
+				      unsigned int index,
+				      const struct mbc_tuple *super,
+				      const siphash_key_t *seed);
 
 /**
  * mbc_path_build() - the hosts a session passes, server included
@@ -60,11 +80,12 @@ const struct mbc_instance *mbc_path_choose(const struct mbc_nf_type *type,
  * is the last hop; an instance on the server's own address just before it
  * becomes one with it.
  *
- * Return: MBC_REASON_NONE, or MBC_REASON_CHAIN_LOOP when a host would be
- * visited twice or an instance or the server is the client itself; @hops and
- * @n_hops then say nothing.
+ * Return: MBC_REASON_NONE; MBC_REASON_CHAIN_LOOP when a host would be visited
+ * twice or an instance or the server is the client itself;
+ * MBC_REASON_NO_INSTANCE when a type has none of the session's family. @hops
+ * and @n_hops then say nothing.
  */
-enum mbc_reason mbc_path_build(__be32 *hops, unsigned int *n_hops,
+enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 			       const struct mbc_nf_type *const *types,
 			       unsigned int n_types,
 			       const struct mbc_tuple *super,

@@ -2,8 +2,21 @@
 /* The rewrite itself. No lock: all it reads of a session never changes. */
 #include "rewrite.h"
 
+#include <linux/ipv6.h>
 #include <net/ip.h>
 #include "stats.h"
+
+static void rewrite4(struct sk_buff *skb, struct mbc_packet *p,
+		     const struct mbc_xlate *x)
+{
+	mbc_xlate_apply4(x, ip_hdr(skb), mbc_packet_tcp(p),
+			 skb->ip_summed == CHECKSUM_PARTIAL);
+	/* The sum over all bytes: ports and addresses changed, and both header
+	 * fields made up for it, the TCP one for the addresses as well.
+	 */
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = ~csum_sub((__force __wsum)x->addr_diff, skb->csum);
+}
 
 bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 {
@@ -14,14 +27,11 @@ bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
 		return false;
 	}
-	mbc_xlate_apply(&e->xlate, ip_hdr(skb), mbc_packet_tcp(p),
-			skb->ip_summed == CHECKSUM_PARTIAL);
-	/* The sum over all bytes: ports and addresses changed, and both header
-	 * fields made up for it, the TCP one for the addresses as well.
-	 */
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = ~csum_sub((__force __wsum)e->xlate.addr_diff,
-				      skb->csum);
+	if (p->tuple.family == AF_INET)
+		rewrite4(skb, p, &e->xlate);
+	else
+		mbc_xlate_apply6(&e->xlate, ipv6_hdr(skb), mbc_packet_tcp(p),
+				 skb->ip_summed == CHECKSUM_PARTIAL);
 	atomic64_inc(&e->packets);
 	atomic64_add(p->wire_len, &e->bytes);
 	return true;
@@ -32,7 +42,7 @@ struct dst_entry *mbc_rewrite_route(struct mbc_net *mn, struct mbc_entry *e)
 	struct mbc_session *s = mbc_entry_session(e);
 
 	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
-			     e->xlate.saddr, e->xlate.daddr);
+			     &e->xlate, s->super.family);
 }
 
 void mbc_rewrite_send_by(struct mbc_packet *p, struct dst_entry *dst)

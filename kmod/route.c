@@ -6,44 +6,103 @@
  */
 #include "route.h"
 
+#include <net/addrconf.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
 #include <net/route.h>
 
-static struct rtable *lookup(struct net *net, __be32 saddr, __be32 daddr)
+static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x)
 {
-	struct flowi4 fl4 = { .saddr = saddr, .daddr = daddr,
+	struct flowi4 fl4 = { .saddr = x->saddr.ip, .daddr = x->daddr.ip,
 			      .flowi4_proto = IPPROTO_TCP };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
-	return IS_ERR(rt) ? NULL : rt;
+	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				__be32 saddr, __be32 daddr)
+static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x)
 {
-	struct dst_entry *dst = rcu_dereference(route->dst);
-	struct rtable *rt;
+	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct dst_entry *dst;
 
-	if (likely(dst && dst_check(dst, 0) && dst_hold_safe(dst)))
+	memcpy(&fl6.saddr, &x->saddr, sizeof(fl6.saddr));
+	memcpy(&fl6.daddr, &x->daddr, sizeof(fl6.daddr));
+	dst = ip6_route_output(net, NULL, &fl6);
+	if (!dst->error)
+		return dst;
+	dst_release(dst);
+	return NULL;
+}
+
+static u32 cookie(const struct dst_entry *dst, u8 family)
+{
+	if (family == AF_INET)
+		return 0;
+	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
+}
+
+/* The cookie is written behind its dst and read before: it may be older than
+ * the dst, which then counts as stale, but never newer.
+ */
+struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
+				const struct mbc_xlate *x, u8 family)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+	struct dst_entry *old;
+
+	if (likely(dst && dst_check(dst, known) && dst_hold_safe(dst)))
 		return dst;
 
-	rt = lookup(net, saddr, daddr);
-	if (!rt)
+	dst = family == AF_INET ? lookup4(net, x) : lookup6(net, x);
+	if (!dst)
 		return NULL;
-	dst_hold(&rt->dst);
-	dst = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(&rt->dst)));
-	dst_release(dst);
-	return &rt->dst;
+	dst_hold(dst);
+	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
+	smp_store_release(&route->cookie, cookie(dst, family));
+	dst_release(old);
+	return dst;
 }
 
-__be32 mbc_route_source(struct net *net, __be32 daddr)
+static bool source4(struct net *net, struct mbc_tuple *wire)
 {
-	struct flowi4 fl4 = { .daddr = daddr, .flowi4_proto = IPPROTO_TCP };
+	struct flowi4 fl4 = { .daddr = wire->daddr.ip,
+			      .flowi4_proto = IPPROTO_TCP };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	if (IS_ERR(rt))
-		return 0;
+		return false;
 	ip_rt_put(rt);
-	return fl4.saddr;
+	wire->saddr.ip = fl4.saddr;
+	return true;
+}
+
+static bool source6(struct net *net, struct mbc_tuple *wire)
+{
+	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct dst_entry *dst;
+
+	memcpy(&fl6.daddr, &wire->daddr, sizeof(fl6.daddr));
+	if (ip6_dst_lookup(net, NULL, &dst, &fl6))
+		return false;
+	dst_release(dst);
+	memcpy(&wire->saddr, &fl6.saddr, sizeof(fl6.saddr));
+	return true;
+}
+
+bool mbc_route_source(struct net *net, struct mbc_tuple *wire)
+{
+	return (wire->family == AF_INET ? source4(net, wire) :
+					  source6(net, wire)) &&
+	       mbc_addr_valid(&wire->saddr, wire->family);
+}
+
+bool mbc_route_is_local(struct net *net, const union mbc_addr *addr, u8 family)
+{
+	if (family == AF_INET)
+		return inet_addr_type(net, addr->ip) == RTN_LOCAL;
+	return ipv6_chk_addr(net, (const struct in6_addr *)addr, NULL, 0);
 }
 
 void mbc_route_clear(struct mbc_route *route)

@@ -8,25 +8,41 @@
 
 #include <net/dst.h>
 #include <net/net_namespace.h>
+#include "xlate.h"
 
-/** struct mbc_route - @dst: owned reference, or NULL; zeroed to begin with */
+/**
+ * struct mbc_route - zeroed to begin with
+ * @dst: owned reference, or NULL
+ * @cookie: how the kernel knows whether @dst is stale; 0 for IPv4
+ */
 struct mbc_route {
 	struct dst_entry __rcu *dst;
+	u32 cookie;
 };
 
 /**
- * mbc_route_get() - the route from @saddr to @daddr
+ * mbc_route_get() - the route for packets with a tuple's addresses
  * @route: where it is kept
+ * @x: their translation
+ * @family: AF_INET or AF_INET6
  *
  * RCU read side. The caller owns the reference that it gets.
  *
  * Return: NULL if there is none.
  */
 struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				__be32 saddr, __be32 daddr);
+				const struct mbc_xlate *x, u8 family);
 
-/** mbc_route_source() - the address to speak to @daddr from, 0: no route */
-__be32 mbc_route_source(struct net *net, __be32 daddr);
+/**
+ * mbc_route_source() - the address to speak to a host from
+ * @wire: has daddr and family; saddr is set
+ *
+ * Return: false if there is no route.
+ */
+bool mbc_route_source(struct net *net, struct mbc_tuple *wire);
+
+/** mbc_route_is_local() - is it an address of this host? */
+bool mbc_route_is_local(struct net *net, const union mbc_addr *addr, u8 family);
 
 /** mbc_route_clear() - drop the reference; nobody else may use @route */
 void mbc_route_clear(struct mbc_route *route);

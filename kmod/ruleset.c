@@ -51,7 +51,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 			 const struct mbc_instance *instances, unsigned int n)
 {
 	struct mbc_nf_type *t;
-	unsigned int i;
+	unsigned int i, slot;
 	int err;
 
 	if (!n || n > MBC_MAX_INSTANCES)
@@ -68,9 +68,11 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 		return -ENOMEM;
 	strscpy(t->name, name, sizeof(t->name));
 	t->n_instances = n;
-	t->total_weight = 0;
+	memset(t->total_weight, 0, sizeof(t->total_weight));
 	for (i = 0; i < n; i++)
-		t->total_weight += instances[i].weight;
+		for (slot = 0; slot < MBC_N_ADDRS; slot++)
+			if (instances[i].has & BIT(slot))
+				t->total_weight[slot] += instances[i].weight;
 	rs->n_types++;
 	return 0;
 }
@@ -101,9 +103,10 @@ int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 	return 0;
 }
 
-int mbc_ruleset_add_prog(struct mbc_ruleset *rs,
+int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
 			 const struct sock_filter *insns, unsigned int n)
 {
+	struct mbc_progs *progs = &rs->progs[mbc_addr_slot(family)];
 	struct sock_fprog_kern fprog = {
 		.len = n, .filter = (struct sock_filter *)insns,
 	};
@@ -111,66 +114,88 @@ int mbc_ruleset_add_prog(struct mbc_ruleset *rs,
 
 	if (!n || n > BPF_MAXINSNS)
 		return -E2BIG;
-	err = grow(&rs->progs, rs->n_progs, &rs->room_progs, MBC_MAX_PROGS,
-		   sizeof(*rs->progs));
+	err = grow(&progs->prog, progs->n, &progs->room, MBC_MAX_PROGS,
+		   sizeof(*progs->prog));
 	if (err)
 		return err;
-	err = bpf_prog_create(&rs->progs[rs->n_progs], &fprog);
+	err = bpf_prog_create(&progs->prog[progs->n], &fprog);
 	if (err)
 		return err;
-	rs->n_progs++;
+	progs->n++;
 	return 0;
 }
 
-int mbc_ruleset_add_host(struct mbc_ruleset *rs, __be32 addr)
+int mbc_ruleset_add_host(struct mbc_ruleset *rs, u8 family,
+			 const union mbc_addr *addr)
 {
+	struct mbc_hosts *hosts = &rs->hosts[mbc_addr_slot(family)];
 	int err;
 
-	err = grow(&rs->hosts, rs->n_hosts, &rs->room_hosts, MBC_MAX_HOSTS,
-		   sizeof(*rs->hosts));
+	err = grow(&hosts->addr, hosts->n, &hosts->room, MBC_MAX_HOSTS,
+		   sizeof(*hosts->addr));
 	if (!err)
-		rs->hosts[rs->n_hosts++] = addr;
+		hosts->addr[hosts->n++] = *addr;
 	return err;
 }
 
 void mbc_ruleset_truncate(struct mbc_ruleset *rs,
 			  const struct mbc_ruleset *mark)
 {
-	while (rs->n_progs > mark->n_progs)
-		bpf_prog_destroy(rs->progs[--rs->n_progs]);
+	unsigned int slot;
+
+	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
+		struct mbc_progs *progs = &rs->progs[slot];
+
+		while (progs->n > mark->progs[slot].n)
+			bpf_prog_destroy(progs->prog[--progs->n]);
+		rs->hosts[slot].n = mark->hosts[slot].n;
+	}
 	while (rs->n_types > mark->n_types)
 		kfree(rs->types[--rs->n_types].instances);
 	rs->n_rules = mark->n_rules;
-	rs->n_hosts = mark->n_hosts;
 }
 
 void mbc_ruleset_free(struct mbc_ruleset *rs)
 {
 	static const struct mbc_ruleset nothing;
+	unsigned int slot;
 
 	if (!rs)
 		return;
 	mbc_ruleset_truncate(rs, &nothing);
-	kvfree(rs->progs);
+	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
+		kvfree(rs->progs[slot].prog);
+		kvfree(rs->hosts[slot].addr);
+	}
 	kvfree(rs->types);
 	kvfree(rs->rules);
-	kvfree(rs->hosts);
 	kfree(rs);
 }
 
 static int compare(const void *a, const void *b)
 {
-	u32 x = *(const u32 *)a, y = *(const u32 *)b;
+	return memcmp(a, b, sizeof(union mbc_addr));
+}
 
-	return x < y ? -1 : x > y;
+static void seal(struct mbc_ruleset *rs)
+{
+	unsigned int slot;
+
+	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
+		struct mbc_hosts *hosts = &rs->hosts[slot];
+
+		if (hosts->n)
+			sort(hosts->addr, hosts->n, sizeof(*hosts->addr),
+			     compare, NULL);
+	}
 }
 
 void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs)
 {
 	struct mbc_ruleset *old;
 
-	if (rs && rs->n_hosts)
-		sort(rs->hosts, rs->n_hosts, sizeof(*rs->hosts), compare, NULL);
+	if (rs)
+		seal(rs);
 	old = rcu_replace_pointer(mn->ruleset, rs,
 				  lockdep_is_held(&mn->control));
 	if (!old)
@@ -180,20 +205,24 @@ void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs)
 }
 
 struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
-				   const struct sk_buff *skb)
+				   const struct sk_buff *skb, u8 family)
 {
+	const struct mbc_progs *progs = &rs->progs[mbc_addr_slot(family)];
 	unsigned int i;
 	u32 n;
 
-	for (i = 0; i < rs->n_progs; i++) {
-		n = bpf_prog_run_pin_on_cpu(rs->progs[i], skb);
+	for (i = 0; i < progs->n; i++) {
+		n = bpf_prog_run_pin_on_cpu(progs->prog[i], skb);
 		if (n)
 			return n <= rs->n_rules ? &rs->rules[n - 1] : NULL;
 	}
 	return NULL;
 }
 
-bool mbc_ruleset_has_host(const struct mbc_ruleset *rs, __be32 addr)
+bool mbc_ruleset_has_host(const struct mbc_ruleset *rs,
+			  const union mbc_addr *addr, u8 family)
 {
-	return bsearch(&addr, rs->hosts, rs->n_hosts, sizeof(addr), compare);
+	const struct mbc_hosts *hosts = &rs->hosts[mbc_addr_slot(family)];
+
+	return bsearch(addr, hosts->addr, hosts->n, sizeof(*addr), compare);
 }

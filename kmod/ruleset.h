@@ -21,22 +21,36 @@ struct mbc_rule {
 	atomic64_t hits;
 };
 
-/** struct mbc_ruleset - a policy; arrays grow while it is built */
+/** struct mbc_progs - programs for the packets of one family, in order */
+struct mbc_progs {
+	unsigned int n;
+	unsigned int room;
+	struct bpf_prog **prog;
+};
+
+/** struct mbc_hosts - addresses of one family, sorted once sealed */
+struct mbc_hosts {
+	unsigned int n;
+	unsigned int room;
+	union mbc_addr *addr;
+};
+
+/**
+ * struct mbc_ruleset - a policy; arrays grow while it is built
+ *
+ * @progs and @hosts by enum mbc_addr_slot.
+ */
 struct mbc_ruleset {
 	u64 version;
 	siphash_key_t seed;
 	unsigned int n_types;
 	unsigned int n_rules;
-	unsigned int n_progs;
-	unsigned int n_hosts;
 	unsigned int room_types;
 	unsigned int room_rules;
-	unsigned int room_progs;
-	unsigned int room_hosts;
 	struct mbc_nf_type *types;
 	struct mbc_rule *rules;
-	struct bpf_prog **progs;
-	__be32 *hosts;			/* sorted once sealed */
+	struct mbc_progs progs[MBC_N_ADDRS];
+	struct mbc_hosts hosts[MBC_N_ADDRS];
 };
 
 /*
@@ -50,9 +64,10 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 			 unsigned int n);
 int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 			 const u16 *types, unsigned int n_types);
-int mbc_ruleset_add_prog(struct mbc_ruleset *rs,
+int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
 			 const struct sock_filter *insns, unsigned int n);
-int mbc_ruleset_add_host(struct mbc_ruleset *rs, __be32 addr);
+int mbc_ruleset_add_host(struct mbc_ruleset *rs, u8 family,
+			 const union mbc_addr *addr);
 /** mbc_ruleset_truncate() - forget all that was added since @mark, a copy */
 void mbc_ruleset_truncate(struct mbc_ruleset *rs,
 			  const struct mbc_ruleset *mark);
@@ -69,14 +84,16 @@ void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs);
 
 /**
  * mbc_ruleset_match() - the first rule that matches a packet, or NULL
- * @skb: data at its IP header
+ * @skb: data at its IP header; IPv6: TCP follows it
+ * @family: AF_INET or AF_INET6
  *
  * RCU read side. The rule lives as long as @rs.
  */
 struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
-				   const struct sk_buff *skb);
+				   const struct sk_buff *skb, u8 family);
 
 /** mbc_ruleset_has_host() - does the host at @addr run mbchain? */
-bool mbc_ruleset_has_host(const struct mbc_ruleset *rs, __be32 addr);
+bool mbc_ruleset_has_host(const struct mbc_ruleset *rs,
+			  const union mbc_addr *addr, u8 family);
 
 #endif /* MBC_RULESET_H */

@@ -91,15 +91,14 @@ int mbc_seen_net_init(struct mbc_net *mn)
 	return rhashtable_init(&mn->seen, &params);
 }
 
+static void free_one(void *e, void *unused)
+{
+	kmem_cache_free(cache, e);
+}
+
 void mbc_seen_net_exit(struct mbc_net *mn)
 {
-	struct seen *e, *next;
-
-	spin_lock_bh(&mn->lock);
-	list_for_each_entry_safe(e, next, &mn->seen_age, age)
-		forget(mn, e);
-	spin_unlock_bh(&mn->lock);
-	rhashtable_destroy(&mn->seen);
+	rhashtable_free_and_destroy(&mn->seen, free_one, NULL);
 }
 
 int mbc_seen_cache_init(void)

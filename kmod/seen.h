@@ -23,6 +23,7 @@ enum mbc_reason mbc_seen_note(struct mbc_net *mn, const u8 *id,
 			      const struct mbc_tuple *wire);
 
 int mbc_seen_net_init(struct mbc_net *mn);
+/** mbc_seen_net_exit() - process context; no packet may come in any more */
 void mbc_seen_net_exit(struct mbc_net *mn);
 int mbc_seen_cache_init(void);
 void mbc_seen_cache_exit(void);

@@ -8,6 +8,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include "event.h"
@@ -110,22 +111,26 @@ err_count:
 	return NULL;
 }
 
-static void free_now(struct mbc_session *s)
+static void free_rcu(struct rcu_head *rcu)
 {
+	struct mbc_session *s = container_of(rcu, struct mbc_session, rcu);
+
 	mbc_route_clear(&s->route[MBC_RIGHT]);
 	mbc_route_clear(&s->route[MBC_LEFT]);
 	atomic_dec(&s->mn->n_sessions);
 	kmem_cache_free(cache, s);
 }
 
-static void free_rcu(struct rcu_head *rcu)
-{
-	free_now(container_of(rcu, struct mbc_session, rcu));
-}
-
+/* Where mbc_session_install() failed half-way a packet may have met it, so it
+ * dies like one that stood.
+ */
 void mbc_session_abandon(struct mbc_session *s)
 {
-	free_now(s);
+	spin_lock_bh(&s->lock);
+	s->dead = true;
+	del_timer(&s->timer);
+	spin_unlock_bh(&s->lock);
+	call_rcu(&s->rcu, free_rcu);
 }
 
 static void fill(struct mbc_entry *e, const struct mbc_tuple *from,
@@ -166,6 +171,8 @@ int mbc_session_install(struct mbc_session *s)
 	int err, i;
 
 	lockdep_assert_held(&mn->lock);
+	s->created = ktime_get_coarse_ns();
+	s->seen = jiffies;
 	err = rhashtable_lookup_insert_fast(&mn->ids, &s->id_node, id_params);
 	if (err)
 		return err;
@@ -177,8 +184,6 @@ int mbc_session_install(struct mbc_session *s)
 			goto err_entries;
 	}
 
-	s->created = ktime_get_coarse_ns();
-	s->seen = jiffies;
 	spin_lock(&s->lock);
 	mod_timer(&s->timer, jiffies + patience(s));
 	spin_unlock(&s->lock);
@@ -243,20 +248,41 @@ struct mbc_session *mbc_session_find(struct mbc_net *mn, const u8 *id)
 	return rhashtable_lookup(&mn->ids, id, id_params);
 }
 
-void mbc_session_flush(struct mbc_net *mn)
+bool mbc_session_walk_start(struct rhashtable_iter *iter) __acquires(RCU)
+{
+	const struct rhash_head *last = iter->p;
+
+	if (rhashtable_walk_start_check(iter) != -EAGAIN)
+		return iter->p == last;
+	iter->p = NULL;
+	return false;
+}
+
+static void end_all(struct mbc_net *mn)
 {
 	struct rhashtable_iter iter;
 	struct mbc_session *s;
 
 	rhashtable_walk_enter(&mn->ids, &iter);
-	rhashtable_walk_start(&iter);
+	mbc_session_walk_start(&iter);
 	while ((s = rhashtable_walk_next(&iter))) {
-		if (IS_ERR(s))
-			continue;	/* resized: the walk starts over */
-		mbc_session_end(s, MBC_REASON_END_DELETED);
+		if (!IS_ERR(s))	/* resized: the walk starts over */
+			mbc_session_end(s, MBC_REASON_END_DELETED);
+		if (need_resched()) {
+			rhashtable_walk_stop(&iter);
+			cond_resched();
+			mbc_session_walk_start(&iter);
+		}
 	}
 	rhashtable_walk_stop(&iter);
 	rhashtable_walk_exit(&iter);
+}
+
+/* A walk steps over some where it stopped for others to run. */
+void mbc_session_flush(struct mbc_net *mn)
+{
+	while (atomic_read(&mn->ids.nelems))
+		end_all(mn);
 }
 
 int mbc_session_net_init(struct mbc_net *mn)

@@ -60,7 +60,7 @@ struct mbc_session {
 	u64 created;
 	struct timer_list timer;
 	u8 n_hops;
-	__be32 hops[MBC_MAX_HOPS];
+	union mbc_addr hops[MBC_MAX_HOPS];
 	struct rcu_head rcu;
 };
 
@@ -94,7 +94,7 @@ static inline bool mbc_session_has(const struct mbc_session *s,
 struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 				    enum mbc_reason *reason);
 
-/** mbc_session_abandon() - free a session that was never installed */
+/** mbc_session_abandon() - free a session that is not installed */
 void mbc_session_abandon(struct mbc_session *s);
 
 /**
@@ -152,7 +152,24 @@ static inline bool mbc_session_counts_outbound(const struct mbc_session *s,
 /** mbc_session_find() - by id, or NULL; RCU read side */
 struct mbc_session *mbc_session_find(struct mbc_net *mn, const u8 *id);
 
-/** mbc_session_flush() - end all; nothing can find or add any meanwhile */
+/**
+ * mbc_session_walk_start() - begin a walk over mbc_net.ids, or go on with one
+ * @iter: after rhashtable_walk_enter(); rhashtable_walk_stop() ends what this
+ *	began, whatever it returns
+ *
+ * When the table has changed its size, rhashtable_walk_start_check() begins
+ * again but keeps its pointer to the last session, which may be free by now.
+ * This one lets go of it.
+ *
+ * Return: false if the walk does not go on just where it stopped.
+ */
+bool mbc_session_walk_start(struct rhashtable_iter *iter) __acquires(RCU);
+
+/**
+ * mbc_session_flush() - end all; no packet or command can add any meanwhile
+ *
+ * Process context; lets others run.
+ */
 void mbc_session_flush(struct mbc_net *mn);
 
 int mbc_session_net_init(struct mbc_net *mn);

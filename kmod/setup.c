@@ -10,10 +10,10 @@
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
-#define SETUP_FAMILY 4	/* of the addresses: IPv4 */
-
-/* The fixed part on the wire; then the hops, then the MAC of all before it. */
-struct setup_wire {
+/* The part on the wire that is the same for both families; then addresses and
+ * ports of the supersession, the hops, and the MAC of all before it.
+ */
+struct setup_head {
 	__be32 magic;
 	u8 version;
 	u8 flags;
@@ -22,21 +22,21 @@ struct setup_wire {
 	__be32 time;
 	u8 id[MBC_ID_LEN];
 	u8 proto;
-	u8 family;
+	u8 family;		/* 4 or 6 */
 	u8 n_hops;
 	u8 reserved;
-	__be32 saddr;
-	__be32 daddr;
-	__be16 sport;
-	__be16 dport;
 };
-static_assert(sizeof(struct setup_wire) == MBC_SETUP_FIXED);
+static_assert(sizeof(struct setup_head) == MBC_SETUP_HEAD);
 
-static u64 setup_mac(const u8 *header, unsigned int n_hops,
+static u8 wire_family(u8 family)
+{
+	return family == AF_INET6 ? 6 : 4;
+}
+
+static u64 setup_mac(const u8 *header, unsigned int len,
 		     const struct mbc_key *key)
 {
-	return siphash(header, mbc_setup_len(n_hops) - MBC_SETUP_MAC,
-		       &key->secret);
+	return siphash(header, len - MBC_SETUP_MAC, &key->secret);
 }
 
 bool mbc_setup_probe(const u8 *data, unsigned int len)
@@ -46,58 +46,70 @@ bool mbc_setup_probe(const u8 *data, unsigned int len)
 	return len >= sizeof(magic) && !memcmp(data, &magic, sizeof(magic));
 }
 
+static u8 *put(u8 *to, const void *from, unsigned int len)
+{
+	memcpy(to, from, len);
+	return to + len;
+}
+
 unsigned int mbc_setup_encode(const struct mbc_setup *s,
 			      const struct mbc_key *key, u8 *buf)
 {
-	const unsigned int len = mbc_setup_len(s->n_hops);
-	const struct setup_wire w = {
+	const u8 family = s->super.family;
+	const unsigned int addr_len = mbc_addr_len(family);
+	const unsigned int len = mbc_setup_len(family, s->n_hops);
+	struct setup_head head = {
 		.magic = cpu_to_be32(MBC_SETUP_MAGIC),
 		.version = MBC_SETUP_VERSION,
 		.length = cpu_to_be16(len),
 		.key_id = cpu_to_be32(key->id),
 		.time = cpu_to_be32(s->time),
 		.proto = s->super.proto,
-		.family = SETUP_FAMILY,
+		.family = wire_family(family),
 		.n_hops = s->n_hops,
-		.saddr = s->super.saddr,
-		.daddr = s->super.daddr,
-		.sport = s->super.sport,
-		.dport = s->super.dport,
 	};
+	unsigned int i;
 	__le64 mac;
+	u8 *p;
 
-	memcpy(buf, &w, sizeof(w));
-	memcpy(buf + offsetof(struct setup_wire, id), s->id, sizeof(s->id));
-	memcpy(buf + MBC_SETUP_FIXED, s->hops,
-	       s->n_hops * sizeof(s->hops[0]));
-	mac = cpu_to_le64(setup_mac(buf, s->n_hops, key));
-	memcpy(buf + len - MBC_SETUP_MAC, &mac, sizeof(mac));
+	memcpy(head.id, s->id, sizeof(head.id));
+	p = put(buf, &head, sizeof(head));
+	p = put(p, &s->super.saddr, addr_len);
+	p = put(p, &s->super.daddr, addr_len);
+	p = put(p, &s->super.sport, sizeof(s->super.sport));
+	p = put(p, &s->super.dport, sizeof(s->super.dport));
+	for (i = 0; i < s->n_hops; i++)
+		p = put(p, &s->hops[i], addr_len);
+	mac = cpu_to_le64(setup_mac(buf, len, key));
+	put(p, &mac, sizeof(mac));
 	return len;
 }
 
 /* The checks that need no key. */
-static enum mbc_reason check_form(const struct setup_wire *w, unsigned int len)
+static enum mbc_reason check_form(const struct setup_head *h, u8 family,
+				  unsigned int len)
 {
-	if (w->version != MBC_SETUP_VERSION)
+	if (h->version != MBC_SETUP_VERSION)
 		return MBC_REASON_HDR_VERSION;
-	if (w->flags || w->reserved)
+	if (h->flags || h->reserved)
 		return MBC_REASON_HDR_FLAGS;
-	if (w->family != SETUP_FAMILY || w->proto != IPPROTO_TCP)
+	if (h->family != wire_family(family) || h->proto != IPPROTO_TCP)
 		return MBC_REASON_HDR_PROTO;
-	if (!w->n_hops || w->n_hops > MBC_MAX_HOPS)
+	if (!h->n_hops || h->n_hops > MBC_MAX_HOPS)
 		return MBC_REASON_HDR_HOPS;
-	if (be16_to_cpu(w->length) != mbc_setup_len(w->n_hops))
+	if (be16_to_cpu(h->length) != mbc_setup_len(family, h->n_hops))
 		return MBC_REASON_HDR_LENGTH;
-	if (len < mbc_setup_len(w->n_hops))
+	if (len < mbc_setup_len(family, h->n_hops))
 		return MBC_REASON_HDR_TRUNCATED;
 	return MBC_REASON_NONE;
 }
 
-static enum mbc_reason check_mac(const struct setup_wire *w, const u8 *data,
+static enum mbc_reason check_mac(const struct setup_head *h, const u8 *data,
 				 const struct mbc_key *keys,
 				 unsigned int n_keys)
 {
-	const u32 key_id = be32_to_cpu(w->key_id);
+	const unsigned int len = be16_to_cpu(h->length);
+	const u32 key_id = be32_to_cpu(h->key_id);
 	unsigned int i = 0;
 	__le64 mac;
 
@@ -106,12 +118,11 @@ static enum mbc_reason check_mac(const struct setup_wire *w, const u8 *data,
 	if (i == n_keys)
 		return MBC_REASON_HDR_KEY;
 
-	memcpy(&mac, data + mbc_setup_len(w->n_hops) - MBC_SETUP_MAC,
-	       sizeof(mac));
+	memcpy(&mac, data + len - MBC_SETUP_MAC, sizeof(mac));
 	/* One number, not bytes in turn: takes the same time wherever they
 	 * differ.
 	 */
-	if (le64_to_cpu(mac) ^ setup_mac(data, w->n_hops, &keys[i]))
+	if (le64_to_cpu(mac) ^ setup_mac(data, len, &keys[i]))
 		return MBC_REASON_HDR_MAC;
 	return MBC_REASON_NONE;
 }
@@ -132,40 +143,51 @@ static enum mbc_reason check_content(const struct mbc_setup *s, u32 now,
 	if (!mbc_tuple_valid(&s->super))
 		return MBC_REASON_HDR_TUPLE;
 	for (i = 0; i < s->n_hops; i++) {
-		if (!mbc_addr_valid(s->hops[i]))
+		if (!mbc_addr_valid(&s->hops[i], s->super.family))
 			return MBC_REASON_HDR_TUPLE;
 	}
 	return MBC_REASON_NONE;
 }
 
-enum mbc_reason mbc_setup_decode(struct mbc_setup *s, const u8 *data,
-				 unsigned int len, const struct mbc_key *keys,
+static const u8 *take(void *to, const u8 *from, unsigned int len)
+{
+	memcpy(to, from, len);
+	return from + len;
+}
+
+enum mbc_reason mbc_setup_decode(struct mbc_setup *s, u8 family,
+				 const u8 *data, unsigned int len,
+				 const struct mbc_key *keys,
 				 unsigned int n_keys, u32 now, u32 freshness)
 {
-	struct setup_wire w;
+	const unsigned int addr_len = mbc_addr_len(family);
+	struct setup_head head;
 	enum mbc_reason reason;
+	unsigned int i;
+	const u8 *p;
 
-	if (len < MBC_SETUP_MIN)
+	if (len < mbc_setup_len(family, 0))
 		return MBC_REASON_HDR_TRUNCATED;
-	memcpy(&w, data, sizeof(w));
-	reason = check_form(&w, len);
+	p = take(&head, data, sizeof(head));
+	reason = check_form(&head, family, len);
 	if (reason)
 		return reason;
-	reason = check_mac(&w, data, keys, n_keys);
+	reason = check_mac(&head, data, keys, n_keys);
 	if (reason)
 		return reason;
 
-	*s = (struct mbc_setup){
-		.key_id = be32_to_cpu(w.key_id),
-		.time = be32_to_cpu(w.time),
-		.super = {
-			.saddr = w.saddr, .daddr = w.daddr,
-			.sport = w.sport, .dport = w.dport,
-			.proto = w.proto,
-		},
-		.n_hops = w.n_hops,
-	};
-	memcpy(s->id, w.id, sizeof(s->id));
-	memcpy(s->hops, data + MBC_SETUP_FIXED, w.n_hops * sizeof(s->hops[0]));
+	memset(s, 0, sizeof(*s));
+	memcpy(s->id, head.id, sizeof(s->id));
+	s->key_id = be32_to_cpu(head.key_id);
+	s->time = be32_to_cpu(head.time);
+	s->super.proto = head.proto;
+	s->super.family = family;
+	s->n_hops = head.n_hops;
+	p = take(&s->super.saddr, p, addr_len);
+	p = take(&s->super.daddr, p, addr_len);
+	p = take(&s->super.sport, p, sizeof(s->super.sport));
+	p = take(&s->super.dport, p, sizeof(s->super.dport));
+	for (i = 0; i < s->n_hops; i++)
+		p = take(&s->hops[i], p, addr_len);
 	return check_content(s, now, freshness);
 }

@@ -14,10 +14,9 @@
 
 #define MBC_SETUP_MAGIC 0x6d626368u	/* "mbch" */
 #define MBC_SETUP_VERSION 1
-#define MBC_SETUP_FIXED 48		/* bytes before the hops */
+#define MBC_SETUP_HEAD 36		/* bytes before the addresses */
 #define MBC_SETUP_MAC 8			/* bytes after the hops */
-#define MBC_SETUP_MIN (MBC_SETUP_FIXED + MBC_SETUP_MAC)
-#define MBC_SETUP_MAX (MBC_SETUP_MIN + 4 * MBC_MAX_HOPS)
+#define MBC_SETUP_MAX 336		/* IPv6, MBC_MAX_HOPS hops */
 
 /**
  * struct mbc_setup - a set-up header, decoded
@@ -35,7 +34,7 @@ struct mbc_setup {
 	u32 time;
 	struct mbc_tuple super;
 	u8 n_hops;
-	__be32 hops[MBC_MAX_HOPS];
+	union mbc_addr hops[MBC_MAX_HOPS];
 };
 
 /**
@@ -48,10 +47,15 @@ struct mbc_key {
 	siphash_key_t secret;
 };
 
-/** mbc_setup_len() - bytes that a header with @n_hops hops takes */
-static inline unsigned int mbc_setup_len(unsigned int n_hops)
+/**
+ * mbc_setup_len() - bytes that a header takes
+ * @family: AF_INET or AF_INET6
+ * @n_hops: 0 to MBC_MAX_HOPS
+ */
+static inline unsigned int mbc_setup_len(u8 family, unsigned int n_hops)
 {
-	return MBC_SETUP_MIN + 4 * n_hops;
+	return MBC_SETUP_HEAD + 4 + (2 + n_hops) * mbc_addr_len(family) +
+	       MBC_SETUP_MAC;
 }
 
 /**
@@ -67,7 +71,7 @@ bool mbc_setup_probe(const u8 *data, unsigned int len);
  * mbc_setup_encode() - write a header and its MAC
  * @s: what to write; @s->key_id is taken from @key instead
  * @key: signs
- * @buf: where to, at least mbc_setup_len(@s->n_hops) bytes
+ * @buf: where to, at least mbc_setup_len() bytes
  *
  * @s->n_hops is at most MBC_MAX_HOPS.
  *
@@ -79,6 +83,7 @@ unsigned int mbc_setup_encode(const struct mbc_setup *s,
 /**
  * mbc_setup_decode() - check a header and read it
  * @s: the result; undefined unless the function returns MBC_REASON_NONE
+ * @family: of the packet it came in, AF_INET or AF_INET6
  * @data: the SYN's payload, which passed mbc_setup_probe()
  * @len: bytes of it at hand
  * @keys: keys that verify
@@ -87,7 +92,7 @@ unsigned int mbc_setup_encode(const struct mbc_setup *s,
  * @freshness: how many seconds @now and the header's time may differ, either
  *	way, across the wrap of 2^32
  *
- * In this order: MBC_SETUP_MIN bytes at hand, version, flags and reserved
+ * In this order: bytes for no hop at hand, version, flags and reserved
  * byte, family and protocol, number of hops, length field, the whole header at
  * hand, key, MAC (constant time); and only behind the MAC freshness, tuple and
  * the addresses of the hops. Bytes behind the header are not looked at: they
@@ -96,8 +101,9 @@ unsigned int mbc_setup_encode(const struct mbc_setup *s,
  * Return: MBC_REASON_NONE, or one of MBC_REASON_HDR_*. Up to and including
  * MBC_REASON_HDR_MAC the packet is not known to be ours.
  */
-enum mbc_reason mbc_setup_decode(struct mbc_setup *s, const u8 *data,
-				 unsigned int len, const struct mbc_key *keys,
+enum mbc_reason mbc_setup_decode(struct mbc_setup *s, u8 family,
+				 const u8 *data, unsigned int len,
+				 const struct mbc_key *keys,
 				 unsigned int n_keys, u32 now, u32 freshness);
 
 #endif /* MBC_SETUP_H */

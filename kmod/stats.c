@@ -58,6 +58,7 @@ static const char *const names[] = {
 	[MBC_REASON_NOT_WRITABLE] = "not_writable",
 	[MBC_REASON_ROUTE_GONE] = "route_gone",
 	[MBC_REASON_FRAGMENT] = "fragment",
+	[MBC_REASON_NO_INSTANCE] = "no_instance",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

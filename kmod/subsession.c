@@ -21,7 +21,7 @@ static void pick_ports(const struct mbc_net *mn, struct mbc_tuple *wire)
 	u32 sport = min + reciprocal_scale(get_random_u32(), max - min + 1);
 	u32 dport = min + reciprocal_scale(get_random_u32(), max - min + 1);
 
-	if (ntohl(wire->saddr) < ntohl(wire->daddr)) {
+	if (memcmp(&wire->saddr, &wire->daddr, sizeof(wire->saddr)) < 0) {
 		sport &= ~1;
 		if (sport < min)
 			sport += 2;
@@ -37,13 +37,13 @@ static void pick_ports(const struct mbc_net *mn, struct mbc_tuple *wire)
 enum mbc_reason mbc_subsession_open(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
-	struct mbc_tuple wire = { .daddr = s->hops[0], .proto = s->super.proto };
+	struct mbc_tuple wire = { .daddr = s->hops[0], .proto = s->super.proto,
+				  .family = s->super.family };
 	struct mbc_tuple back;
 	int i;
 
 	lockdep_assert_held(&mn->lock);
-	wire.saddr = mbc_route_source(mn->net, wire.daddr);
-	if (!wire.saddr)
+	if (!mbc_route_source(mn->net, &wire))
 		return MBC_REASON_NO_ROUTE;
 	for (i = 0; i < PORT_TRIES; i++) {
 		pick_ports(mn, &wire);

@@ -7,18 +7,20 @@
 
 #include <linux/jhash.h>
 
-static_assert(sizeof(struct mbc_tuple) == 16);
-static_assert(sizeof(struct mbc_xlate) == 16);
+static_assert(sizeof(struct mbc_tuple) == 40);
+static_assert(sizeof(struct mbc_xlate) == 40);
 
-/* One round over the fields that differ between sessions. The seed is random
- * and each table's own: outsiders choose the tuples, but do not see where they
- * fall.
+/* Over the fields that differ between sessions, one round for IPv4. The seed is
+ * random and each table's own: outsiders choose the tuples, but do not see
+ * where they fall.
  */
 static u32 hash(const void *key, u32 len, u32 seed)
 {
 	const struct mbc_tuple *t = key;
 
-	return jhash_3words((__force u32)t->saddr, (__force u32)t->daddr,
+	if (t->family == AF_INET6)
+		return jhash2(key, offsetof(struct mbc_tuple, proto) / 4, seed);
+	return jhash_3words((__force u32)t->saddr.ip, (__force u32)t->daddr.ip,
 			    (__force u32)t->sport << 16 |
 			    (__force u32)t->dport, seed);
 }

@@ -33,10 +33,10 @@ enum mbc_slot {
  * @tuple: of the packets it is for, as they are before translation
  * @xlate: what they become
  * @packets: how many were translated
- * @bytes: IP length of them
+ * @bytes: length of them with the IP header
  * @slot: enum mbc_slot, also its index in mbc_session.entry
  *
- * One cache line.
+ * Two cache lines.
  */
 struct mbc_entry {
 	struct rhash_head node;

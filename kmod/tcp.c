@@ -122,9 +122,9 @@ static void note_stream(struct mbc_tcp *tcp, enum mbc_dir dir,
 bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
 		  const struct mbc_segment *seg)
 {
-	u8 old = tcp->state;
-
-	bool reset = old == MBC_TCP_RESET && !shows_life(tcp, dir, seg);
+	const u8 old = tcp->state;
+	const bool stays_reset = old == MBC_TCP_RESET &&
+				 !shows_life(tcp, dir, seg);
 
 	if (seg->flags & MBC_TCP_RST) {
 		note_rst(tcp, dir, seg->seq);
@@ -140,7 +140,7 @@ bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
 	else if (seg->flags & MBC_TCP_ACK)
 		note_stream(tcp, dir, seg);
 
-	if (reset) {
+	if (stays_reset) {
 		tcp->before_reset = tcp->state;
 		tcp->state = MBC_TCP_RESET;
 	}

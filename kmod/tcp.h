@@ -78,8 +78,8 @@ struct mbc_segment {
  * RST leads to RESET from every state but CLOSED, and a sign of life leads back,
  * for the end host may have judged that RST invalid (RFC 5961). Segments that
  * the sender of the RST had sent before it may come later, and do not: they
- * reach no further than its sequence number. A new SYN never leads out of a state here, RESET apart: the
- * caller decides whether it opens a new session.
+ * reach no further than its sequence number. A new SYN never leads out of a
+ * state here, RESET apart: the caller decides whether it opens a new session.
  *
  * Sequence numbers of both directions must be those of one place on the path:
  * an NF between two places may change them.

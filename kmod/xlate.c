@@ -10,12 +10,12 @@
 #include "xlate.h"
 
 #include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/string.h>
 #include <linux/tcp.h>
 
-static u32 words(__be32 v)
+static u32 words(u32 w)
 {
-	u32 w = (__force u32)v;
-
 	return (w & 0xffff) + (w >> 16);
 }
 
@@ -34,6 +34,18 @@ static __sum16 fold_diff(u32 sum)
 	return (__force __sum16)(sum == 0xffff ? 0 : sum);
 }
 
+/* Sum of new - old, not folded. */
+static u32 addr_sum(const union mbc_addr *from, const union mbc_addr *to)
+{
+	u32 sum = 0;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		sum += words((__force u32)to->ip6[i]) +
+		       words(~(__force u32)from->ip6[i]);
+	return sum;
+}
+
 void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 		    const struct mbc_tuple *to)
 {
@@ -41,8 +53,9 @@ void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 	x->daddr = to->daddr;
 	x->sport = to->sport;
 	x->dport = to->dport;
-	x->addr_diff = fold_diff(words(to->saddr) + words(~from->saddr) +
-				 words(to->daddr) + words(~from->daddr));
+	/* The words that IPv4 leaves 0 make no difference. */
+	x->addr_diff = fold_diff(addr_sum(&from->saddr, &to->saddr) +
+				 addr_sum(&from->daddr, &to->daddr));
 	x->port_diff = fold_diff((__force u16)to->sport +
 				 (u16)~(__force u16)from->sport +
 				 (__force u16)to->dport +
@@ -62,13 +75,9 @@ __sum16 mbc_csum_update_partial(__sum16 check, __sum16 diff)
 					 (__force u16)diff);
 }
 
-void mbc_xlate_apply(const struct mbc_xlate *x, struct iphdr *iph,
-		     struct tcphdr *th, bool partial)
+static void apply_tcp(const struct mbc_xlate *x, struct tcphdr *th,
+		      bool partial)
 {
-	iph->saddr = x->saddr;
-	iph->daddr = x->daddr;
-	iph->check = mbc_csum_update(iph->check, x->addr_diff);
-
 	th->source = x->sport;
 	th->dest = x->dport;
 	if (partial) {
@@ -80,4 +89,21 @@ void mbc_xlate_apply(const struct mbc_xlate *x, struct iphdr *iph,
 
 		th->check = mbc_csum_update(th->check, (__force __sum16)diff);
 	}
+}
+
+void mbc_xlate_apply4(const struct mbc_xlate *x, struct iphdr *iph,
+		      struct tcphdr *th, bool partial)
+{
+	iph->saddr = x->saddr.ip;
+	iph->daddr = x->daddr.ip;
+	iph->check = mbc_csum_update(iph->check, x->addr_diff);
+	apply_tcp(x, th, partial);
+}
+
+void mbc_xlate_apply6(const struct mbc_xlate *x, struct ipv6hdr *ip6h,
+		      struct tcphdr *th, bool partial)
+{
+	memcpy(&ip6h->saddr, &x->saddr, sizeof(ip6h->saddr));
+	memcpy(&ip6h->daddr, &x->daddr, sizeof(ip6h->daddr));
+	apply_tcp(x, th, partial);
 }

@@ -16,15 +16,15 @@
  * @sport: new source port
  * @dport: new destination port
  * @addr_diff: ones' complement sum of (new - old) addresses, folded to 16
- *	bits, 0 and never 0xffff for no difference: changes the IP header
+ *	bits, 0 and never 0xffff for no difference: changes the IPv4 header
  *	checksum and the TCP pseudo header
  * @port_diff: the same for the ports: changes the TCP checksum only
  *
- * 16 bytes.
+ * 40 bytes.
  */
 struct mbc_xlate {
-	__be32 saddr;
-	__be32 daddr;
+	union mbc_addr saddr;
+	union mbc_addr daddr;
 	__be16 sport;
 	__be16 dport;
 	__sum16 addr_diff;
@@ -35,7 +35,7 @@ struct mbc_xlate {
  * mbc_xlate_init() - work out a translation
  * @x: the result
  * @from: tuple of the packets it is for
- * @to: tuple they get
+ * @to: tuple they get, of the same family
  */
 void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 		    const struct mbc_tuple *to);
@@ -65,10 +65,11 @@ __sum16 mbc_csum_update(__sum16 check, __sum16 diff);
 __sum16 mbc_csum_update_partial(__sum16 check, __sum16 diff);
 
 struct iphdr;
+struct ipv6hdr;
 struct tcphdr;
 
 /**
- * mbc_xlate_apply() - rewrite both headers of a packet
+ * mbc_xlate_apply4() - rewrite both headers of an IPv4 packet
  * @x: the translation
  * @iph: IPv4 header, writable
  * @th: TCP header, writable
@@ -76,10 +77,19 @@ struct tcphdr;
  *
  * Addresses, ports, IP checksum and TCP checksum. The caller has made sure
  * that the packet's tuple is the one @x was made from. A checksum over the
- * whole segment kept beside the packet (CHECKSUM_COMPLETE) goes down by
- * @x->addr_diff; that is the caller's to do.
+ * whole packet kept beside it (CHECKSUM_COMPLETE) goes down by @x->addr_diff;
+ * that is the caller's to do.
  */
-void mbc_xlate_apply(const struct mbc_xlate *x, struct iphdr *iph,
-		     struct tcphdr *th, bool partial);
+void mbc_xlate_apply4(const struct mbc_xlate *x, struct iphdr *iph,
+		      struct tcphdr *th, bool partial);
+
+/**
+ * mbc_xlate_apply6() - the same for an IPv6 packet
+ *
+ * Its header has no checksum: what the addresses add to a checksum over the
+ * whole packet, the TCP checksum takes away.
+ */
+void mbc_xlate_apply6(const struct mbc_xlate *x, struct ipv6hdr *ip6h,
+		      struct tcphdr *th, bool partial);
 
 #endif /* MBC_XLATE_H */

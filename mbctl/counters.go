@@ -55,6 +55,8 @@ var counters = []struct{ name, meaning string }{
 	{"route_gone", "packets dropped: the route to the next hop is gone"},
 
 	{"fragment", "TCP fragments passed on: nobody reassembled them before us"},
+
+	{"no_instance", "set-up failed: an NF type has no instance of the session's family"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -22,11 +22,7 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // TestGolden runs commands and compares what they print with a transcript.
 func TestGolden(t *testing.T) {
-	tests := []struct {
-		name string
-		line string // arguments, separated by two spaces
-		set  func(*fake, *testWorld)
-	}{
+	testGolden(t, lab, []goldenTest{
 		{name: "help", line: "--help"},
 		{name: "help_policy", line: "help  policy"},
 		{name: "help_policy_apply", line: "policy  apply  --help"},
@@ -163,13 +159,26 @@ func TestGolden(t *testing.T) {
 
 		{name: "completion_bash", line: "completion  bash"},
 		{name: "completion_unknown", line: "completion  csh"},
-	}
+	}, func(w *testWorld) {
+		w.files["web.policy"] = webPolicy
+		w.files["wrong.policy"] = wrongText
+	})
+}
+
+// goldenTest is a command whose transcript is testdata/NAME.golden.
+type goldenTest struct {
+	name string
+	line string // arguments, separated by two spaces
+	set  func(*fake, *testWorld)
+}
+
+// testGolden runs each test in a domain of its own.
+func testGolden(t *testing.T, domain func() *fake, tests []goldenTest, prepare func(*testWorld)) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := lab()
+			f := domain()
 			w := newTestWorld(t, f)
-			w.files["web.policy"] = webPolicy
-			w.files["wrong.policy"] = wrongText
+			prepare(w)
 			if tt.set != nil {
 				tt.set(f, w)
 			}

@@ -16,8 +16,9 @@ func (w *world) policyExplainCommand() *cli.Command {
 		Usage:     "say which rule, chain and instances a session would get, and why",
 		ArgsUsage: "SOURCE:PORT DESTINATION:PORT [PROTOCOL]",
 		Description: describe(`Takes the five-tuple as the client sees it. PROTOCOL is tcp (the default), udp
-or a number. Nothing is sent to any host.`,
+or a number; an IPv6 address stands in brackets. Nothing is sent to any host.`,
 			"mbctl policy explain 10.0.0.1:40000 10.0.0.4:80 tcp",
+			"mbctl policy explain '[fd00::1]:40000' '[fd00::4]:80' tcp",
 			"mbctl policy explain '10.0.0.1:40000 -> 10.0.0.4:80 tcp'"),
 		Action: w.action(w.policyExplain),
 	}

@@ -11,7 +11,8 @@ import (
 	"mbchain/proto"
 )
 
-// drawing is the picture of one chain, client on top. It fits 100 columns.
+// drawing is the picture of one chain, client on top. It fits drawingWidth
+// columns: what long addresses make longer goes on in the next line.
 type drawing struct {
 	*world
 	glyphs
@@ -23,6 +24,8 @@ type drawing struct {
 
 // Columns of the drawing.
 const (
+	drawingWidth = 100
+
 	nameWidth  = 24 // longest host name that is shown whole
 	countWidth = 12 // 9,999,999,999 and a space
 	bytesWidth = 10 // "1023.9 MiB"
@@ -48,7 +51,10 @@ func (d *drawing) draw() {
 func (d *drawing) head() {
 	super := d.chain.Super
 	d.printf("session %s\n", d.paint(bold, d.chain.ID))
-	d.printf("  %s %s\n", tupleText(super, d.right), protocolText(super.GetProtocol()))
+	protocol := " " + protocolText(super.GetProtocol())
+	for _, line := range d.tuple(super, 0, protocol, "", drawingWidth-2) {
+		d.printf("  %s\n", line)
+	}
 	if d.chain.Rule != 0 {
 		d.printf("  by rule %d of policy version %d\n", d.chain.Rule, d.chain.PolicyVersion)
 	}
@@ -65,8 +71,27 @@ func (d *drawing) host(i int, h chainview.Host) {
 	if h.Record == nil {
 		mark, tint = d.glyphs.missing, red
 	}
-	d.printf("%s %s  %s  %s  %s\n", d.paint(tint, mark), d.paint(tint, pad(cut(h.Label(), nameWidth), d.longestName())),
-		pad(dash(h.Address), d.longestAddress()), pad(d.does(i, h), d.longestWork()), d.standing(h))
+	part := fmt.Sprintf("%s %s  %s  %s", d.paint(tint, mark), d.paint(tint, pad(cut(h.Label(), nameWidth), d.longestName())),
+		pad(dash(h.Address), d.longestAddress()), pad(d.does(i, h), d.longestWork()))
+	standing, tint := d.standing(h)
+	switch {
+	case !d.wide():
+		d.printf("%s  %s\n", part, d.paint(tint, standing))
+	case i < len(d.chain.Links):
+		d.printf("%s\n", strings.TrimRight(part, " "))
+		d.inside(d.paint(tint, standing))
+	default:
+		d.printf("%s\n    %s\n", strings.TrimRight(part, " "), d.paint(tint, standing))
+	}
+}
+
+// wide says whether the lines of hosts are too long to be lines each.
+func (d *drawing) wide() bool {
+	standing := d.longest(func(_ int, h chainview.Host) string {
+		text, _ := d.standing(h)
+		return text
+	})
+	return len("# ")+d.longestName()+d.longestAddress()+d.longestWork()+standing+3*len(gap) > drawingWidth
 }
 
 // does is the host's part: its NF types, or its role.
@@ -85,23 +110,24 @@ func (d *drawing) does(i int, h chainview.Host) string {
 	return role
 }
 
-// standing is the session's state at a host, or why it is not known.
-func (d *drawing) standing(h chainview.Host) string {
+// standing is the session's state at a host, or why it is not known, and its
+// colour.
+func (d *drawing) standing(h chainview.Host) (string, colour) {
 	if h.Record != nil {
-		return fmt.Sprintf("%s, %s old, idle %s", h.Record.State, millisText(h.Record.AgeMs), millisText(h.Record.IdleMs))
+		return fmt.Sprintf("%s, %s old, idle %s", h.Record.State, millisText(h.Record.AgeMs), millisText(h.Record.IdleMs)), plain
 	}
 	if d.local {
-		return "not asked"
+		return "not asked", plain
 	}
 	for _, m := range d.missing {
 		if m.Host == h.Name {
-			return d.paint(red, "no answer: "+cut(m.Error, nameWidth))
+			return "no answer: " + cut(m.Error, nameWidth), red
 		}
 	}
 	if h.Name == "" {
-		return d.paint(red, "missing: no agent has this address")
+		return "missing: no agent has this address", red
 	}
-	return d.paint(red, "missing: knows no such session")
+	return "missing: knows no such session", red
 }
 
 // link draws the subsession between two neighbours.
@@ -110,14 +136,13 @@ func (d *drawing) link(l chainview.Link, left, right chainview.Host) {
 	d.inside("")
 	switch {
 	case l.Translated():
-		tuples := []string{tupleText(l.Left.Tuple, d.right), tupleText(l.Right.Tuple, d.right)}
-		width := max(len([]rune(tuples[0])), len([]rune(tuples[1])))
-		d.inside(pad(tuples[0], width) + "  as " + leftName + " sends it")
-		d.inside(pad(tuples[1], width) + "  as " + rightName + " receives it: " + d.paint(yellow, "translated between"))
+		width := max(len([]rune(tupleText(l.Left.Tuple, d.right))), len([]rune(tupleText(l.Right.Tuple, d.right))))
+		d.subsession(l.Left.Tuple, width, "  as "+leftName+" sends it", "")
+		d.subsession(l.Right.Tuple, width, "  as "+rightName+" receives it: ", "translated between")
 	case l.Left != nil:
-		d.inside(tupleText(l.Left.Tuple, d.right) + onlyFrom(l.Right, leftName))
+		d.subsession(l.Left.Tuple, 0, onlyFrom(l.Right, leftName), "")
 	case l.Right != nil:
-		d.inside(tupleText(l.Right.Tuple, d.right) + onlyFrom(l.Left, rightName))
+		d.subsession(l.Right.Tuple, 0, onlyFrom(l.Left, rightName), "")
 	default:
 		d.inside("unknown: neither end reported")
 		d.inside("")
@@ -134,6 +159,30 @@ func (d *drawing) link(l chainview.Link, left, right chainview.Host) {
 		l.Left != nil, l.Left.GetInPackets(), l.Left.GetInBytes(),
 		l.Right != nil, l.Right.GetOutPackets(), l.Right.GetOutBytes())
 	d.inside("")
+}
+
+func (d *drawing) subsession(t *proto.Tuple, width int, remark, warning string) {
+	for _, line := range d.tuple(t, width, remark, warning, drawingWidth-len("|   ")) {
+		d.inside(line)
+	}
+}
+
+// tuple writes a five-tuple, width columns at least, and something about it, a
+// warning in yellow. It takes one line, or more if that were longer than room:
+// each end has its own then, and the remark too unless it fits behind the
+// second.
+func (d *drawing) tuple(t *proto.Tuple, width int, remark, warning string, room int) []string {
+	length := func(s string) int { return len([]rune(s)) }
+	painted := remark + d.paint(yellow, warning)
+	one := pad(tupleText(t, d.right), width)
+	if length(one+remark+warning) <= room {
+		return []string{one + painted}
+	}
+	source, destination := endText(t.GetSource(), t.GetSourcePort()), d.right+" "+endText(t.GetDestination(), t.GetDestinationPort())
+	if length(destination+remark+warning) <= room {
+		return []string{source, destination + painted}
+	}
+	return []string{source, destination, painted}
 }
 
 // onlyFrom marks a tuple that only one of its ends reported.

@@ -7,36 +7,65 @@ import (
 	"strings"
 	"testing"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"mbchain/proto"
 )
 
 // The widest addresses, ports, counters and names there can be.
 func TestDrawingFits100Columns(t *testing.T) {
-	f := lab()
-	parts := webSession(0x3f)
 	long := strings.Repeat("middlebox.", 6) + "x"
-	for _, p := range parts {
-		p.AgeMs, p.IdleMs = math.MaxUint64, math.MaxUint64
-		for _, s := range []*proto.Side{p.Left, p.Right} {
-			if s != nil {
-				s.Tuple = tuple("255.255.255.255", 65535, "254.254.254.254", 65534)
-				s.InPackets, s.InBytes, s.OutPackets, s.OutBytes = 9_999_999_999, 1<<60, 9_999_999_999, 1<<60
+	const (
+		wide6  = "2001:db8:1111:2222:3333:4444:5555:6666"
+		other6 = "fdfe:dcba:9876:5432:1fed:cba9:8765:4321"
+	)
+	tests := []struct {
+		name   string
+		tuple  *proto.Tuple
+		hops   []string
+		change func([]*proto.Session) []*proto.Session
+		code   exitCode
+	}{
+		{"IPv4, one missing", tuple("255.255.255.255", 65535, "254.254.254.254", 65534), nil,
+			func(parts []*proto.Session) []*proto.Session { return parts[:3] }, exitHosts},
+		{"IPv4, translated", tuple("255.255.255.255", 65535, "254.254.254.254", 65534), nil,
+			func(parts []*proto.Session) []*proto.Session { return parts }, exitOK},
+		{"IPv6, one missing", tuple(wide6, 65535, other6, 65534), []string{wide6, other6, "fd00::4"},
+			func(parts []*proto.Session) []*proto.Session { return parts[:3] }, exitHosts},
+		{"IPv6, translated", tuple(wide6, 65535, other6, 65534), []string{wide6, other6, "fd00::4"},
+			func(parts []*proto.Session) []*proto.Session { return parts }, exitOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := lab()
+			parts := webSession(0x3f)
+			for _, p := range parts {
+				p.AgeMs, p.IdleMs, p.Super = math.MaxUint64, math.MaxUint64, pb.CloneOf(tt.tuple)
+				if tt.hops != nil {
+					p.Hops = tt.hops[3-len(p.Hops):]
+				}
+				for _, s := range []*proto.Side{p.Left, p.Right} {
+					if s != nil {
+						s.Tuple = pb.CloneOf(tt.tuple)
+						s.InPackets, s.InBytes, s.OutPackets, s.OutBytes = 9_999_999_999, 1<<60, 9_999_999_999, 1<<60
+					}
+				}
 			}
-		}
-	}
-	parts[0].Left.Tuple.SourcePort--
-	f.sessions.Sessions = parts[:3] // mb2 is missing
-	f.sessions.Missing = []*proto.Missing{{Host: "mb2", Error: strings.Repeat("deadline exceeded ", 10)}}
-	parts[0].Host, parts[1].Host = long, long+"1"
-	w := newTestWorld(t, f)
-	if code := w.run(t.Context(), []string{"session", "show", "3fac"}); code != exitHosts {
-		t.Fatalf("exit %d, want %d: %s", code, exitHosts, w.err.String())
-	}
-	drawing, _, _ := strings.Cut(w.out.String(), "\nnotes\n")
-	for line := range strings.Lines(drawing) {
-		if n := len([]rune(strings.TrimRight(line, "\n"))); n > 100 {
-			t.Errorf("%d columns: %s", n, line)
-		}
+			parts[0].Left.Tuple.SourcePort--
+			parts[0].Host, parts[1].Host = long, long+"1"
+			f.sessions.Sessions = tt.change(parts) // mb2 is the last
+			f.sessions.Missing = []*proto.Missing{{Host: "mb2", Error: strings.Repeat("deadline exceeded ", 10)}}
+			w := newTestWorld(t, f)
+			if code := w.run(t.Context(), []string{"session", "show", "3fac"}); code != tt.code {
+				t.Fatalf("exit %d, want %d: %s", code, tt.code, w.err.String())
+			}
+			drawing, _, _ := strings.Cut(w.out.String(), "\nnotes\n")
+			for line := range strings.Lines(drawing) {
+				if n := len([]rune(strings.TrimRight(line, "\n"))); n > 100 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+		})
 	}
 }
 

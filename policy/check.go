@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"mbchain/chain"
 )
 
 // resolve finds the types that rules name, and checks the chains.
@@ -23,8 +25,8 @@ func (p *parser) resolve() {
 			}
 			r.Chain = append(r.Chain, t)
 		}
-		if len(r.Chain) == len(p.places[i].chain) {
-			p.checkLoop(r, p.places[i].chain)
+		if len(r.Chain) == len(p.places[i].chain) && !slices.ContainsFunc(r.Chain, (*Type).broken) {
+			p.checkChain(r, p.places[i].chain)
 		}
 	}
 }
@@ -36,49 +38,95 @@ func (p *parser) suggestType(name string, known []string) string {
 	return fmt.Sprintf("; add a line: type %s { ADDRESS }", name)
 }
 
-// checkLoop reports a chain that no session can pass: two of its types have
-// one instance each, on the same host, and a type between them is never on
-// that host.
-func (p *parser) checkLoop(r *Rule, names []token) {
-	for i, left := range r.Chain {
-		host, ok := left.onlyHost()
+// checkChain reports a chain that no session can pass, of whatever family.
+func (p *parser) checkChain(r *Rule, names []token) {
+	var why *dead
+	for _, f := range families {
+		found := deadEnd(r.Chain, f)
+		if found == nil {
+			return
+		}
+		// A loop can be mended here; that a family is not served at all
+		// may be meant.
+		if why == nil || why.loop == "" {
+			why = found
+		}
+	}
+	if why.loop != "" {
+		p.errorf(names[why.at].position, "%s", why.loop)
+		return
+	}
+	p.errorf(names[why.at].position, "no session can pass the chain: its NF types have no family of addresses in common; give instances of %q an %v address",
+		r.Chain[why.at].Name, why.family)
+}
+
+// dead says why no session of a family can pass a chain.
+type dead struct {
+	at     int // position of the type in the chain
+	family chain.Family
+	loop   string // what to say of a loop; empty: the type does not serve the family
+}
+
+// deadEnd returns why no session of the family can pass the chain: a type has
+// no instance for it; or two types have one instance each, on the same host,
+// and a type between them is never on that host. It returns nil if neither is
+// so.
+func deadEnd(types []*Type, f chain.Family) *dead {
+	for i, t := range types {
+		if !t.serves(f) {
+			return &dead{at: i, family: f}
+		}
+	}
+	for i, left := range types {
+		host, ok := left.onlyHost(f)
 		if !ok {
 			continue
 		}
 		away := -1 // position of a type that leads away from the host
-		for j := i + 1; j < len(r.Chain); j++ {
-			right := r.Chain[j]
-			if other, ok := right.onlyHost(); ok && other == host && away >= 0 {
-				p.errorf(names[j].position,
+		for j := i + 1; j < len(types); j++ {
+			right := types[j]
+			if other, ok := right.onlyHost(f); ok && other == host && away >= 0 {
+				return &dead{at: j, family: f, loop: fmt.Sprintf(
 					"the chain comes back to %s: %q and %q have no other instance and %q lies between them; reorder the chain or add an instance",
-					host, left.Name, right.Name, r.Chain[away].Name)
-				return
+					host, left.Name, right.Name, types[away].Name)}
 			}
 			if !right.has(host) {
 				away = j
 			}
 		}
 	}
+	return nil
 }
 
-// onlyHost returns the address of the type's instance if it has just one.
-func (t *Type) onlyHost() (netip.Addr, bool) {
-	if len(t.Instances) != 1 {
+// broken reports whether something of the type was wrong and is left out.
+func (t *Type) broken() bool {
+	return len(t.Instances) == 0 || slices.ContainsFunc(t.Instances, func(in Instance) bool {
+		return !in.Address.IsValid() && !in.Address6.IsValid()
+	})
+}
+
+// onlyHost returns the address of the type's instance if sessions of the
+// family find just one.
+func (t *Type) onlyHost(f chain.Family) (netip.Addr, bool) {
+	instances := t.instancesFor(f)
+	if len(instances) != 1 {
 		return netip.Addr{}, false
 	}
-	return t.Instances[0].Address, t.Instances[0].Address.IsValid()
+	return instances[0].addressFor(f), true
 }
 
 // has reports whether an instance of the type is on this host.
 func (t *Type) has(host netip.Addr) bool {
-	return slices.ContainsFunc(t.Instances, func(in Instance) bool { return in.Address == host })
+	return slices.ContainsFunc(t.Instances, func(in Instance) bool { return in.Address == host || in.Address6 == host })
 }
 
 // checkSize makes sure that the compiled policy fits into the kernel, and with
 // it every host's part.
 func (p *parser) checkSize() error {
-	if _, err := Compile(p.policy.Predicates()); err != nil {
-		return Errors{diagnose(p.lex.source, position{line: 1}, err.Error()+"; use fewer terms")}
+	for _, f := range families {
+		if _, err := compile(f, p.policy.Predicates()); err != nil {
+			return Errors{diagnose(p.lex.source, position{line: 1}, err.Error()+"; use fewer terms")}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 
 	"github.com/dchest/siphash"
 
@@ -33,26 +34,36 @@ func (s Seed) String() string { return hex.EncodeToString(s[:]) }
 // Choice is the instance that a session gets of one NF type, and why.
 type Choice struct {
 	Instance Instance
-	Point    uint32 // place of the session in [0, Total)
-	Total    uint32 // sum of the weights of all instances
+	Address  netip.Addr // of the instance, of the session's family
+	Point    uint32     // place of the session in [0, Total)
+	Total    uint32     // sum of the weights of all that could be chosen; 0: none could
 }
 
-// Choose returns the instance of a type that a session gets: the first whose
-// running sum of weights exceeds the session's point. The point is a hash of
-// the five-tuple, client to server, and of index, the position of the type in
-// the chain from 0: the same type twice in one chain may give two instances.
-// The tuple is of IPv4.
+// Choose returns the instance of a type that a session gets: of those with an
+// address of the session's family, the first whose running sum of weights
+// exceeds the session's point. The point is a hash of the five-tuple, client
+// to server, and of index, the position of the type in the chain from 0: the
+// same type twice in one chain may give two instances. The tuple has a family.
+// Where no instance has an address of it the answer is the zero Choice.
 //
 // mbc_path_choose() in kmod/path.c computes the same, by the rule in
 // kmod/path.h; paper, section 3.2.
 func Choose(seed Seed, t *Type, index int, super chain.FiveTuple) Choice {
-	total := t.TotalWeight()
+	f := super.Family()
+	instances := t.instancesFor(f)
+	if len(instances) == 0 {
+		return Choice{}
+	}
+	var c Choice
+	for _, in := range instances {
+		c.Total += in.Weight
+	}
 	h := tupleHash(seed, super, uint8(index))
-	c := Choice{Point: uint32((h >> 32) * uint64(total) >> 32), Total: total}
+	c.Point = uint32((h >> 32) * uint64(c.Total) >> 32)
 	var sum uint32
-	for _, in := range t.Instances {
+	for _, in := range instances {
 		if sum += in.Weight; sum > c.Point {
-			c.Instance = in
+			c.Instance, c.Address = in, in.addressFor(f)
 			break
 		}
 	}
@@ -60,12 +71,11 @@ func Choose(seed Seed, t *Type, index int, super chain.FiveTuple) Choice {
 }
 
 // tupleHash returns SipHash-2-4 of the tuple in network byte order, protocol
-// and index as one byte each.
+// and index as one byte each: 14 bytes of IPv4, 38 of IPv6.
 func tupleHash(seed Seed, t chain.FiveTuple, index uint8) uint64 {
-	source, destination := t.Source.Addr().As4(), t.Destination.Addr().As4()
-	message := make([]byte, 0, 14)
-	message = append(message, source[:]...)
-	message = append(message, destination[:]...)
+	message := make([]byte, 0, 38)
+	message = append(message, t.Source.Addr().AsSlice()...)
+	message = append(message, t.Destination.Addr().AsSlice()...)
 	message = binary.BigEndian.AppendUint16(message, t.Source.Port())
 	message = binary.BigEndian.AppendUint16(message, t.Destination.Port())
 	message = append(message, t.Protocol, index)

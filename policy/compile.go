@@ -12,113 +12,89 @@ import (
 	"mbchain/chain"
 )
 
-// Compile makes classic BPF programs of predicates. A program sees an IPv4
-// packet from its IP header on and returns the number, from 1, of the first
-// of the predicates that holds for it, 0 if none of its own does. The
-// programs are to be run in order until one returns a number other than 0;
-// each has at most MaxInstructions instructions, and there are at most
-// MaxPrograms of them. Of no predicates it makes no program.
+// Compile makes classic BPF programs of predicates, for IPv4. A program sees a
+// packet from its IP header on and returns the number, from 1, of the first of
+// the predicates that holds for it, 0 if none of its own does. The programs
+// are to be run in order until one returns a number other than 0; each has at
+// most MaxInstructions instructions, and there are at most MaxPrograms of
+// them. Where no predicate can hold for the family there is no program.
 //
 // What is no IPv4 packet, is too short for its ports, or is a later fragment
 // matches nothing.
 func Compile(predicates []Predicate) ([][]bpf.RawInstruction, error) {
+	return compile(chain.IPv4, predicates)
+}
+
+// Compile6 does for IPv6 what [Compile] does for IPv4. Its programs see
+// packets without extension headers: what follows the fixed header is that of
+// TCP or UDP, or belongs to a protocol without ports.
+func Compile6(predicates []Predicate) ([][]bpf.RawInstruction, error) {
+	return compile(chain.IPv6, predicates)
+}
+
+func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstruction, error) {
 	var programs [][]bpf.RawInstruction
 	for next := 0; next < len(predicates); {
-		if len(programs) == MaxPrograms {
-			return nil, fmt.Errorf("compile rules: more than %d programs are needed", MaxPrograms)
-		}
-		program, n := compileProgram(predicates[next:], next)
+		program, n := compileProgram(family, predicates[next:], next)
 		if n == 0 {
 			return nil, fmt.Errorf("compile rule %d: more than %d instructions are needed", next+1, MaxInstructions)
+		}
+		next += n
+		if program == nil {
+			continue
+		}
+		if len(programs) == MaxPrograms {
+			return nil, fmt.Errorf("compile rules: more than %d programs are needed", MaxPrograms)
 		}
 		raw, err := bpf.Assemble(program)
 		if err != nil {
 			return nil, fmt.Errorf("compile rules: %w", err)
 		}
 		programs = append(programs, raw)
-		next += n
 	}
 	return programs, nil
 }
 
 // compileProgram compiles as many predicates as fit into one program, and
-// returns the program and how many they are. First is how many precede them.
-func compileProgram(predicates []Predicate, first int) ([]bpf.Instruction, int) {
-	program := prologue()
+// returns the program and how many they are. The program is nil if none of
+// them can hold. First is how many precede them.
+func compileProgram(family chain.Family, predicates []Predicate, first int) ([]bpf.Instruction, int) {
+	program := prologue(family)
+	empty := len(program)
 	inA := nothing
+	n := len(predicates)
 	for i, p := range predicates {
-		r := routine{inA: inA}
-		code, always := r.rule(p, uint32(first+i+1))
+		r := routine{family: family, inA: inA}
+		code, always := r.rule(within(family, p), uint32(first+i+1))
 		if len(program)+len(code)+1 > MaxInstructions {
-			return append(program, bpf.RetConstant{}), i
+			n = i
+			break
 		}
 		program = append(program, code...)
 		if always {
-			// No packet comes by here: what follows never matches.
-			return append(program, bpf.RetConstant{}), len(predicates)
+			break // no packet comes by here: what follows never matches
 		}
 		inA = r.inA
 	}
-	return append(program, bpf.RetConstant{}), len(predicates)
-}
-
-// prologue refuses packets that no predicate is about and puts each field of
-// the others into the scratch memory, at the field's number.
-func prologue() []bpf.Instruction {
-	var r routine
-	next, first, other, ports, refuse, done := r.label(), r.label(), r.label(), r.label(), r.label(), r.label()
-	load := func(off, size uint32, f Field) {
-		r.plain(bpf.LoadAbsolute{Off: off, Size: int(size)}, bpf.StoreScratch{Src: bpf.RegA, N: int(f)})
+	if len(program) == empty {
+		return nil, n
 	}
-	// Version 4 and a header of 5 to 15 words: 0x45 to 0x4f.
-	r.plain(bpf.LoadAbsolute{Off: 0, Size: 1})
-	r.test(bpf.JumpGreaterOrEqual, 0x45, next, refuse)
-	r.place(next)
-	ok := r.label()
-	r.test(bpf.JumpGreaterThan, 0x4f, refuse, ok)
-	r.place(ok)
-	// Of a fragment only the first has ports.
-	r.plain(bpf.LoadAbsolute{Off: 6, Size: 2})
-	r.test(bpf.JumpBitsSet, 0x1fff, refuse, first)
-	r.place(refuse)
-	r.plain(bpf.RetConstant{Val: 0})
-	r.place(first)
-	load(12, 4, SrcIP)
-	load(16, 4, DstIP)
-	load(9, 1, Proto)
-	notTCP := r.label()
-	r.test(bpf.JumpEqual, uint32(chain.ProtocolTCP), ports, notTCP)
-	r.place(notTCP)
-	r.test(bpf.JumpEqual, uint32(chain.ProtocolUDP), ports, other)
-	r.place(other)
-	r.plain(bpf.LoadConstant{Dst: bpf.RegA, Val: 0},
-		bpf.StoreScratch{Src: bpf.RegA, N: int(SrcPort)},
-		bpf.StoreScratch{Src: bpf.RegA, N: int(DstPort)})
-	r.jump(done)
-	r.place(ports)
-	r.plain(bpf.LoadMemShift{Off: 0},
-		bpf.LoadIndirect{Off: 0, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: int(SrcPort)},
-		bpf.LoadIndirect{Off: 2, Size: 2}, bpf.StoreScratch{Src: bpf.RegA, N: int(DstPort)})
-	r.jump(done)
-	r.place(done)
-	return layout(r.steps, len(r.arrivals))
+	return append(program, bpf.RetConstant{}), n
 }
 
-// nothing stands for the field in register A when it is not known.
-const nothing = numFields
-
-// routine is code in the making. It knows which field register A holds, so
+// routine is code in the making. It knows which word register A holds, so
 // that it is not loaded twice.
 type routine struct {
+	family   chain.Family
 	steps    []step
 	arrivals []arrival // of each label
-	inA      Field
+	inA      word
 }
 
 // arrival is what the jumps that lead to a label agree on.
 type arrival struct {
 	reached bool
-	inA     Field
+	inA     word
 }
 
 // rule appends the code of one rule: it returns the number where the
@@ -168,21 +144,40 @@ func (r *routine) predicate(p Predicate, holds, fails label) {
 	}
 }
 
-// term appends the test of an interval, which leaves the field in A.
+// term appends the test of an interval, word by word. The last word that
+// counts comes first: of addresses it is the one that differs most.
 func (r *routine) term(t term, holds, fails label) {
 	f, low, high := t.interval()
-	if low == 0 && high == f.max() {
+	largest := f.max(r.family)
+	var count []int // words that not every value passes, from the right
+	for n := range wordsOf(f, r.family) {
+		if low.word(n) != 0 || high.word(n) != largest.word(n) {
+			count = append(count, n)
+		}
+	}
+	if len(count) == 0 {
 		r.jump(holds)
 		return
 	}
-	if r.inA != f {
-		r.plain(bpf.LoadScratch{Dst: bpf.RegA, N: int(f)})
-		r.inA = f
+	for _, n := range count[:len(count)-1] {
+		next := r.label()
+		r.word(wordOf(f, r.family, n), low.word(n), high.word(n), largest.word(n), next, fails)
+		r.place(next)
+	}
+	n := count[len(count)-1]
+	r.word(wordOf(f, r.family, n), low.word(n), high.word(n), largest.word(n), holds, fails)
+}
+
+// word appends the test of one word, which it leaves in A.
+func (r *routine) word(w word, low, high, largest uint32, holds, fails label) {
+	if r.inA != w {
+		r.plain(bpf.LoadScratch{Dst: bpf.RegA, N: int(w)})
+		r.inA = w
 	}
 	switch {
 	case low == high:
 		r.test(bpf.JumpEqual, low, holds, fails)
-	case high == f.max():
+	case high == largest:
 		r.test(bpf.JumpGreaterOrEqual, low, holds, fails)
 	case low == 0:
 		r.test(bpf.JumpGreaterThan, high, fails, holds)

@@ -37,7 +37,7 @@ func TestCompiledMatchesLikeReference(t *testing.T) {
 				optionByte:  rapid.Byte().Draw(t, "option byte"),
 			}
 			want := reference(predicates, tuple)
-			if got := m.match(t, packet(tuple, l)); got != want {
+			if got := m.match(t, tuple.Family(), packet(tuple, l)); got != want {
 				t.Fatalf("%v matches rule %d, want %d", tuple, got, want)
 			}
 		}
@@ -77,7 +77,7 @@ func TestPacketsThatMatchNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := m.match(t, tt.packet); got != tt.want {
+			if got := m.match(t, chain.IPv4, tt.packet); got != tt.want {
 				t.Errorf("matches rule %d, want %d", got, tt.want)
 			}
 		})
@@ -96,7 +96,7 @@ func TestProtocolsWithoutPortsHavePortZero(t *testing.T) {
 		"proto=1": 1, "any": 1, "dstport=80": 0, "~dstport=80": 1, "dstport=0": 1, "srcport=0-1023": 1, "proto=tcp": 0,
 	} {
 		predicates := []policy.Predicate{mustParsePredicate(t, text)}
-		if got := newMachine(t, predicates).match(t, p); got != want {
+		if got := newMachine(t, predicates).match(t, chain.IPv4, p); got != want {
 			t.Errorf("%s: compiled: %d, want %d", text, got, want)
 		}
 		if got := reference(predicates, icmp); got != want {
@@ -139,7 +139,7 @@ func TestCompileOfTheLargestRules(t *testing.T) {
 					Protocol:    chain.ProtocolTCP,
 				}
 				want := reference(predicates, tuple)
-				if got := m.match(t, packet(tuple, layout{})); got != want {
+				if got := m.match(t, chain.IPv4, packet(tuple, layout{})); got != want {
 					t.Fatalf("%v matches rule %d, want %d", tuple, got, want)
 				}
 			}
@@ -168,7 +168,7 @@ func TestCompileOfManyRules(t *testing.T) {
 				rule := random.IntN(n)
 				tuple := mustTuple(t, fmt.Sprintf("10.%d.%d.9:40000 > 10.0.0.4:%d tcp", rule/250%250, rule%250, 1000+7*i))
 				want := reference(predicates, tuple)
-				if got := m.match(t, packet(tuple, layout{optionWords: i % 11})); got != want {
+				if got := m.match(t, chain.IPv4, packet(tuple, layout{optionWords: i % 11})); got != want {
 					t.Fatalf("%v matches rule %d, want %d", tuple, got, want)
 				}
 			}
@@ -240,7 +240,7 @@ func TestCompileReloadsAfterTwoWaysMeet(t *testing.T) {
 		"10.0.0.2:1 > 10.0.0.4:443": 3,
 		"10.0.0.2:1 > 10.0.0.4:80":  0,
 	} {
-		if got := m.match(t, packet(mustTuple(t, tuple), layout{})); got != want {
+		if got := m.match(t, chain.IPv4, packet(mustTuple(t, tuple), layout{})); got != want {
 			t.Errorf("%s matches rule %d, want %d", tuple, got, want)
 		}
 	}

@@ -6,9 +6,10 @@
 // A policy declares NF types with their instances, and rules that say which
 // chain of types a session passes. The first rule that matches wins.
 //
-//	type firewall { mb1 10.0.0.2 weight 2, mb3 10.0.0.4 }
+//	type firewall { mb1 10.0.0.2 fd00::2 weight 2, mb3 10.0.0.4 }
 //	type ids { 10.0.0.3 }
 //	match(dstport=80 & srcip=10.0.0.0/24) >> {firewall -> ids}
+//	match(dstport=80 & srcip=fd00::/64) >> {firewall}
 //	match(proto=tcp & ~(dstip=192.0.2.1)) >> {firewall} on-failure bypass
 //	match(srcip=10.9.0.0/16) >> {}
 //
@@ -22,7 +23,7 @@
 //	statement = type | rule .
 //
 //	type      = "type" name "{" instance { "," instance } [ "," ] "}" .
-//	instance  = [ name ] address [ "weight" number ] .
+//	instance  = [ name ] address [ address ] [ "weight" number ] .
 //
 //	rule      = "match" "(" predicate ")" ">>" "{" [ chain ] "}" [ failure ] .
 //	chain     = name { arrow name } .
@@ -38,14 +39,22 @@
 //	          | "proto" "=" ( "tcp" | "udp" | number ) .
 //
 // A name is a letter or "_" and then letters, digits, "-", "_" and "."; a
-// range is written without blanks. Limits are the constants Max*.
+// range is written without blanks. Of two addresses of an instance one is of
+// IPv4 and one of IPv6. Limits are the constants Max*.
+//
+// # Families
+//
+// A session is of IPv4 or of IPv6. A term about addresses of one family holds
+// for no session of the other; all other terms hold for both alike. Of a type a
+// session can get the instances that have an address of its family.
 //
 // # From text to packets
 //
 // [Parse] makes a [Policy] or [Errors]. [Policy.Split] cuts out what one host
-// needs, [Compile] makes classic BPF of it, and [Choose] and [BuildPath] work
-// out the hosts of a session, all as the kernel module does. [Policy.Match]
-// is the reference semantics, [Policy.Explain] the same with reasons.
+// needs, [Compile] and [Compile6] make classic BPF of it, and [Choose] and
+// [BuildPath] work out the hosts of a session, all as the kernel module does.
+// [Policy.Match] is the reference semantics, [Policy.Explain] the same with
+// reasons.
 //
 // The package imports chain and no other package of ours; it does no I/O and
 // knows neither clock nor randomness. Functions may be called concurrently,

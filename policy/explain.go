@@ -14,8 +14,8 @@ import (
 // Explanation says what the policy makes of one session and why.
 type Explanation struct {
 	Rule    *Rule          // the one that matches; nil if there is none
-	Choices []ExplainedHop // one for each type of the chain, then the server; empty when no chain is asked for
-	Path    []netip.Addr   // hosts right of the client, as [BuildPath] returns them; nil if there is a loop
+	Choices []ExplainedHop // one for each type of the chain, then the server; empty when no chain is asked for or a type has no instance for the session
+	Path    []netip.Addr   // hosts right of the client, as [BuildPath] returns them; nil if it fails
 	Why     []string       // the decision, one line for each step
 	Problem string         // why no chain comes of it though a rule asks for one
 }
@@ -24,7 +24,7 @@ type Explanation struct {
 type ExplainedHop struct {
 	Type   string // NF type; empty for the server
 	Host   string // name of the host that runs it, where known
-	Choice        // of the server only Instance.Address is set
+	Choice        // of the server only Address is set
 }
 
 // Bounds of an explanation.
@@ -40,8 +40,14 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 	var e Explanation
 	at, ok := pointOf(super)
 	if !ok {
-		e.say("only IPv4 sessions are chained yet: no rule matches %s", super)
+		e.say("addresses of two families are no session's: no rule matches %s", super)
 		return e
+	}
+	for _, a := range []netip.Addr{super.Source.Addr(), super.Destination.Addr()} {
+		if chain.CheckHost(a) != nil {
+			e.say("no other host can reach %s: the session is left alone, no rule is tried", a)
+			return e
+		}
 	}
 	e.Rule = p.Match(super)
 	e.tryRules(p.Rules, at)
@@ -97,7 +103,7 @@ func whyNot(p Predicate, at point) string {
 	case Not:
 		if t, ok := p.X.(term); ok {
 			f, _, _ := t.interval()
-			return fmt.Sprintf("%s excludes it, the session has %s", p, f.format(at[f]))
+			return fmt.Sprintf("%s excludes it, the session has %s", p, at.format(f))
 		}
 		return fmt.Sprintf("%s excludes it", shorten(p.String()))
 	case And:
@@ -110,7 +116,7 @@ func whyNot(p Predicate, at point) string {
 		return fmt.Sprintf("no alternative of %s holds", shorten(p.String()))
 	case term:
 		f, _, _ := p.interval()
-		return fmt.Sprintf("it asks for %s, the session has %s", p, f.format(at[f]))
+		return fmt.Sprintf("it asks for %s, the session has %s", p, at.format(f))
 	}
 	return "it does not hold"
 }
@@ -124,21 +130,29 @@ func shorten(text string) string {
 
 // choose fills in the instances and says how each came about.
 func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) {
+	f := super.Family()
 	for i, t := range e.Rule.Chain {
 		c := Choose(seed, t, i, super)
-		e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Host: hosts[c.Instance.Address], Choice: c})
-		if len(t.Instances) == 1 {
-			e.say("%s: %s, its only instance", t.Name, c.Instance)
-		} else {
+		switch {
+		case c.Total == 0:
+			e.say("%s: none of its instances has an %v address", t.Name, f)
+			e.Choices = nil
+			return
+		case len(t.Instances) == 1:
+			e.say("%s: %s, its only instance", t.Name, c.Instance.label(f))
+		case c.Total == c.Instance.Weight:
+			e.say("%s: %s, its only instance with an %v address", t.Name, c.Instance.label(f), f)
+		default:
 			e.say("%s: the session's hash is at %d of [0, %d): %s out of %s",
-				t.Name, c.Point, c.Total, c.Instance.label(), shares(t))
+				t.Name, c.Point, c.Total, c.Instance.label(f), shares(t, f))
 		}
+		e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Host: hosts[c.Address], Choice: c})
 	}
 	server := super.Destination.Addr()
-	e.Choices = append(e.Choices, ExplainedHop{Host: hosts[server], Choice: Choice{Instance: Instance{Address: server}}})
+	e.Choices = append(e.Choices, ExplainedHop{Host: hosts[server], Choice: Choice{Address: server}})
 	for i := 1; i < len(e.Choices); i++ {
 		left, right := e.Choices[i-1], e.Choices[i]
-		if left.Instance.Address == right.Instance.Address {
+		if left.Address == right.Address {
 			e.say("%s and %s are on one host and become one hop", left.noun(), right.noun())
 		}
 	}
@@ -151,26 +165,27 @@ func (h ExplainedHop) noun() string {
 	return h.Type
 }
 
-// label returns the instance without its weight.
-func (in Instance) label() string {
-	in.Weight = 1
-	return in.String()
+// label returns the instance as the sessions of a family see it, without its
+// weight.
+func (in Instance) label(f chain.Family) string {
+	return strings.TrimPrefix(in.Name+" "+in.addressFor(f).String(), " ")
 }
 
 // shares lists which points each instance of a type owns.
-func shares(t *Type) string {
+func shares(t *Type, f chain.Family) string {
 	const most = 8
 	var b strings.Builder
 	var sum uint32
-	for i, in := range t.Instances {
+	instances := t.instancesFor(f)
+	for i, in := range instances {
 		if i == most {
-			fmt.Fprintf(&b, ", and %d more", len(t.Instances)-most)
+			fmt.Fprintf(&b, ", and %d more", len(instances)-most)
 			break
 		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s [%d, %d)", in.label(), sum, sum+in.Weight)
+		fmt.Fprintf(&b, "%s [%d, %d)", in.label(f), sum, sum+in.Weight)
 		sum += in.Weight
 	}
 	return b.String()
@@ -183,7 +198,10 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 	client, server := super.Source.Addr(), super.Destination.Addr()
 	path, err := BuildPath(seed, e.Rule.Chain, super)
 	e.Path = path
-	var loop *LoopError
+	var (
+		loop *LoopError
+		none *NoInstanceError
+	)
 	switch {
 	case super.Protocol != chain.ProtocolTCP:
 		e.Problem = "only TCP sessions are chained yet"
@@ -193,6 +211,8 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		return false
 	case !known(hosts, server):
 		e.Problem = fmt.Sprintf("the server %s runs no agent", server)
+	case errors.As(err, &none):
+		e.Problem = none.Error()
 	case errors.As(err, &loop):
 		e.Problem = loop.Error()
 		if loop.Host == client {
@@ -200,8 +220,8 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		}
 	default:
 		for _, c := range e.Choices {
-			if !known(hosts, c.Instance.Address) {
-				e.Problem = fmt.Sprintf("%s on %s runs no agent: the set-up stays unanswered", c.Type, c.Instance.Address)
+			if !known(hosts, c.Address) {
+				e.Problem = fmt.Sprintf("%s on %s runs no agent: the set-up stays unanswered", c.Type, c.Address)
 				break
 			}
 		}

@@ -52,20 +52,23 @@ func golden(t *testing.T, dir string, output func(t *testing.T, file, source str
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := output(t, filepath.Base(file), string(source))
-			goldenFile := strings.TrimSuffix(file, ".conf") + ".golden"
-			if *update {
-				if err := os.WriteFile(goldenFile, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(goldenFile)
-			if err != nil {
-				t.Fatalf("%v; write it with: go test ./policy -run '%s$' -update", err, t.Name())
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("output (-want +got):\n%s", diff)
-			}
+			compareGolden(t, strings.TrimSuffix(file, ".conf")+".golden", output(t, filepath.Base(file), string(source)))
 		})
+	}
+}
+
+func compareGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; write it with: go test ./policy -run '%s$' -update", err, t.Name())
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
 	}
 }

@@ -173,13 +173,14 @@ func (l *lexer) skipBlanks() {
 
 // wordLen returns how long the word is with which s begins, 0 if none does. A
 // hyphen belongs to a word ("on-failure", "5000-5999") unless it is that of
-// an arrow.
+// an arrow; a "%" only to an address, whose zone it begins ("fe80::1%eth0").
 func wordLen(s string) int {
 	for i := range len(s) {
 		c := s[i]
 		switch {
 		case isLetter(c), isDigit(c), c == '.', c == ':', c == '/':
 		case c == '-' && !strings.HasPrefix(s[i:], "->"):
+		case c == '%' && strings.Contains(s[:i], ":"):
 		default:
 			return i
 		}

@@ -13,14 +13,15 @@ const (
 	MaxTypeName     = 31      // bytes, MBC_TYPE_NAME_LEN less the final zero
 	MaxInstanceName = 63      // bytes, as a host name's label
 	MaxWeight       = 65535   // of an instance
-	MaxPrograms     = 256     // of one policy, MBC_MAX_PROGS
+	MaxPrograms     = 256     // of one policy for one family, MBC_MAX_PROGS
 	MaxInstructions = 4096    // of one program, BPF_MAXINSNS
 
 	// MaxDepth bounds how deep "(" and "~" nest, and with it every
 	// recursion over a predicate.
 	MaxDepth = 64
 	// MaxTerms is how many terms one predicate may have: a term costs at
-	// most 6 instructions and a rule must fit into one program.
+	// most 6 instructions and a rule must fit into one program. An IPv6
+	// prefix counts once for each 32 bits it begins, up to four times.
 	MaxTerms = 512
 	// MaxErrors is how many errors are reported at once, and how many
 	// warnings: more help nobody.

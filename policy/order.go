@@ -2,20 +2,26 @@
 
 package policy
 
-import "mbchain/chain"
+import (
+	"math"
+
+	"mbchain/chain"
+)
 
 // likelihood estimates how often a predicate holds for a session of which
 // nothing is known, from 0 to 1. It only decides in which order the parts of
 // a predicate are tested, so that most tests end after the first.
 func likelihood(p Predicate) float64 {
 	switch p := p.(type) {
-	case Any:
-		return 1
 	case Protocol:
 		if uint8(p) == chain.ProtocolTCP {
 			return 0.9 // nearly all that is classified
 		}
 		return 0.05
+	case Address:
+		return math.Ldexp(1, -p.Prefix.Bits())
+	case Port:
+		return (float64(p.High-p.Low) + 1) / (math.MaxUint16 + 1)
 	case Not:
 		return 1 - likelihood(p.X)
 	case And:
@@ -31,8 +37,7 @@ func likelihood(p Predicate) float64 {
 		}
 		return 1 - none
 	}
-	f, low, high := p.(term).interval()
-	return (float64(high-low) + 1) / (float64(f.max()) + 1)
+	return 1
 }
 
 // cost estimates how many tests a predicate takes.

@@ -3,6 +3,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"golang.org/x/net/bpf"
@@ -13,25 +14,22 @@ import (
 
 // layout says how a packet carries its tuple.
 type layout struct {
-	optionWords int  // of 4 bytes, in the IP header
-	optionByte  byte // each byte of them
+	optionWords int  // of 4 bytes, in the IPv4 header
+	optionByte  byte // each byte of them, and what nobody asks for in an IPv6 header
 	fragment    uint16
 	short       int // bytes missing behind the ports
 }
 
-// packet returns an IPv4 packet of the tuple.
+// packet returns a packet of the tuple.
 func packet(tuple chain.FiveTuple, l layout) []byte {
-	header := 20 + 4*l.optionWords
-	p := make([]byte, header+20)
-	for i := range p {
-		p[i] = l.optionByte
+	var p []byte
+	header := 40
+	if tuple.Family() == chain.IPv6 {
+		p = packet6(tuple, l.optionByte)
+	} else {
+		header = 20 + 4*l.optionWords
+		p = packet4(tuple, l, header)
 	}
-	p[0] = 0x40 | byte(header/4)
-	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
-	binary.BigEndian.PutUint16(p[6:], l.fragment)
-	p[9] = tuple.Protocol
-	copy(p[12:16], tuple.Source.Addr().AsSlice())
-	copy(p[16:20], tuple.Destination.Addr().AsSlice())
 	if tuple.Protocol == chain.ProtocolTCP || tuple.Protocol == chain.ProtocolUDP {
 		binary.BigEndian.PutUint16(p[header:], tuple.Source.Port())
 		binary.BigEndian.PutUint16(p[header+2:], tuple.Destination.Port())
@@ -39,57 +37,76 @@ func packet(tuple chain.FiveTuple, l layout) []byte {
 	return p[:len(p)-l.short]
 }
 
-// machine runs compiled programs as the kernel module does.
-type machine []*bpf.VM
+func packet4(tuple chain.FiveTuple, l layout, header int) []byte {
+	p := bytes.Repeat([]byte{l.optionByte}, header+20)
+	p[0] = 0x40 | byte(header/4)
+	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
+	binary.BigEndian.PutUint16(p[6:], l.fragment)
+	p[9] = tuple.Protocol
+	copy(p[12:16], tuple.Source.Addr().AsSlice())
+	copy(p[16:20], tuple.Destination.Addr().AsSlice())
+	return p
+}
+
+func packet6(tuple chain.FiveTuple, filler byte) []byte {
+	p := bytes.Repeat([]byte{filler}, 40+20)
+	p[0] = 0x60 | filler&0x0f
+	binary.BigEndian.PutUint16(p[4:], 20)
+	p[6] = tuple.Protocol
+	copy(p[8:24], tuple.Source.Addr().AsSlice())
+	copy(p[24:40], tuple.Destination.Addr().AsSlice())
+	return p
+}
+
+// machine runs compiled programs as the kernel module does: those of one
+// family.
+type machine map[chain.Family][]*bpf.VM
 
 func newMachine(t fataler, predicates []policy.Predicate) machine {
 	t.Helper()
-	programs, err := policy.Compile(predicates)
-	if err != nil {
-		t.Fatalf("compile: %v", err)
-	}
-	if len(programs) > policy.MaxPrograms {
-		t.Fatalf("%d programs", len(programs))
-	}
-	var m machine
-	for i, raw := range programs {
-		if len(raw) > policy.MaxInstructions {
-			t.Fatalf("program %d has %d instructions", i, len(raw))
-		}
-		checkLikeKernel(t, raw)
-		instructions, ok := bpf.Disassemble(raw)
-		if !ok {
-			t.Fatalf("program %d has an unknown instruction", i)
-		}
-		vm, err := bpf.NewVM(instructions)
+	m := machine{}
+	for family, compile := range compilers {
+		programs, err := compile(predicates)
 		if err != nil {
-			t.Fatalf("program %d: %v", i, err)
+			t.Fatalf("compile for %v: %v", family, err)
 		}
-		m = append(m, vm)
+		if len(programs) > policy.MaxPrograms {
+			t.Fatalf("%d programs for %v", len(programs), family)
+		}
+		for i, raw := range programs {
+			if len(raw) > policy.MaxInstructions {
+				t.Fatalf("program %d for %v has %d instructions", i, family, len(raw))
+			}
+			checkLikeKernel(t, raw)
+			instructions, ok := bpf.Disassemble(raw)
+			if !ok {
+				t.Fatalf("program %d for %v has an unknown instruction", i, family)
+			}
+			vm, err := bpf.NewVM(instructions)
+			if err != nil {
+				t.Fatalf("program %d for %v: %v", i, family, err)
+			}
+			m[family] = append(m[family], vm)
+		}
 	}
 	return m
 }
 
-// match returns the number of the rule, 0 for none.
-func (m machine) match(t fataler, p []byte) int {
+var compilers = map[chain.Family]func([]policy.Predicate) ([][]bpf.RawInstruction, error){
+	chain.IPv4: policy.Compile,
+	chain.IPv6: policy.Compile6,
+}
+
+// match returns the number of the rule for a packet of a family, 0 for none.
+func (m machine) match(t fataler, family chain.Family, p []byte) int {
 	t.Helper()
-	for _, vm := range m {
+	for _, vm := range m[family] {
 		n, err := vm.Run(p)
 		if err != nil {
 			t.Fatalf("run program: %v", err)
 		}
 		if n != 0 {
 			return n
-		}
-	}
-	return 0
-}
-
-// reference returns the same by the reference semantics.
-func reference(predicates []policy.Predicate, tuple chain.FiveTuple) int {
-	for i, x := range predicates {
-		if x.Match(tuple) {
-			return i + 1
 		}
 	}
 	return 0

@@ -79,11 +79,23 @@ func (p *parser) unary(nested int) (Predicate, bool) {
 		x, ok := p.or(nested)
 		return x, ok && p.expect(kindRightParen, `"&", "|" or ")"`)
 	}
-	if p.terms++; p.terms > MaxTerms {
-		p.errorf(p.tok.position, "the predicate has more than %d terms; make several rules of this one", MaxTerms)
+	at := p.tok.position
+	x, ok := p.term()
+	if p.terms += weight(x); p.terms > MaxTerms {
+		p.errorf(at, "the predicate has more than %d terms; make several rules of this one", MaxTerms)
 		return nil, false
 	}
-	return p.term()
+	return x, ok
+}
+
+// weight is how many terms one counts as: an IPv6 prefix is tested word by
+// word.
+func weight(x Predicate) int {
+	if a, ok := x.(Address); ok && a.family() == chain.IPv6 {
+		const word = 32
+		return max(1, (a.Prefix.Bits()+word-1)/word)
+	}
+	return 1
 }
 
 // term parses "any" or a field with its value.
@@ -175,24 +187,36 @@ func (p *parser) value(f Field, value token) Predicate {
 
 func (p *parser) prefix(value token) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(value.text)
+	address := prefix.Addr()
 	if err != nil {
-		a, addrErr := netip.ParseAddr(value.text)
-		if addrErr != nil {
-			p.errorf(value.position, "%s is not an address or prefix; write 10.0.0.1 or 10.0.0.0/24", value)
+		if address, err = netip.ParseAddr(value.text); err != nil {
+			p.errorf(value.position, "%s is not an address or prefix; write 10.0.0.1, 10.0.0.0/24 or fd00::/64", value)
 			return netip.Prefix{}, false
 		}
-		prefix = netip.PrefixFrom(a, a.BitLen())
+		prefix = netip.PrefixFrom(address, address.BitLen())
 	}
-	if !prefix.Addr().Is4() {
-		p.errorf(value.position, "%s is an IPv6 address; IPv6 is not yet supported, write an IPv4 address or prefix", value)
-		return netip.Prefix{}, false
-	}
-	if prefix != prefix.Masked() {
+	const linkLocal = 10 // bits that all link-local addresses share
+	switch {
+	case address.Zone() != "":
+		p.errorf(value.position, "%s has a zone, which only one host understands; write an address without", value)
+	case address.Is4In6():
+		p.errorf(value.position, "%s is an IPv4 address mapped into IPv6; write %s", value, unmapped(prefix))
+	case address.Is6() && address.IsLinkLocalUnicast() && prefix.Bits() >= linkLocal:
+		p.errorf(value.position, "%s is link-local: such sessions stay on one link and are never chained; leave it out", value)
+	case prefix != prefix.Masked():
 		p.errorf(value.position, "%s has bits set behind its prefix length; write %s, or %s for this address alone",
 			value, prefix.Masked(), prefix.Addr())
-		return netip.Prefix{}, false
+	default:
+		return prefix, true
 	}
-	return prefix, true
+	return netip.Prefix{}, false
+}
+
+// unmapped returns what a prefix of mapped addresses should read.
+func unmapped(prefix netip.Prefix) string {
+	const mapped = 96 // bits that all mapped addresses share
+	bits := max(prefix.Bits()-mapped, 0)
+	return prefixText(netip.PrefixFrom(prefix.Addr().Unmap(), bits).Masked())
 }
 
 func (p *parser) portRange(value token) (low, high uint16, ok bool) {

@@ -101,7 +101,11 @@ func (p *parser) instance(t *Type) bool {
 		return false
 	}
 	p.advance()
-	in.Address = p.instanceAddress(at)
+	p.address(t, &in, at)
+	if second := p.tok; second.kind == kindWord && isOtherAddress(second.text, at.text) && !p.beginsStatement() {
+		p.advance()
+		p.address(t, &in, second)
+	}
 	if p.acceptWord("weight") {
 		w := p.tok
 		if !p.expect(kindWord, `a number after "weight"`) {
@@ -117,32 +121,39 @@ func (p *parser) instance(t *Type) bool {
 		p.errorf(at.position, "NF type %q has more than %d instances; make two types of it", t.Name, MaxInstances)
 		return false
 	}
-	for _, other := range t.Instances {
-		if in.Address.IsValid() && other.Address == in.Address {
-			p.errorf(at.position, "%s is already in NF type %q; give it a weight instead: %s weight 2", in.Address, t.Name, in.Address)
-		}
-	}
 	t.Instances = append(t.Instances, in)
 	return true
 }
 
-// instanceAddress returns the address, or the zero Addr after it has reported
-// why it cannot be the address of a host.
-func (p *parser) instanceAddress(at token) netip.Addr {
+// isOtherAddress reports whether a word stands where the second address of an
+// instance may, and looks like one of the other family than the first.
+func isOtherAddress(word, first string) bool {
+	is6 := strings.Contains(word, ":")
+	return (is6 || isDigit(word[0])) && is6 != strings.Contains(first, ":")
+}
+
+// address gives the instance an address, or reports why it cannot be the
+// address of a host.
+func (p *parser) address(t *Type, in *Instance, at token) {
 	a, err := netip.ParseAddr(at.text)
 	switch {
-	case err == nil && !a.Is4():
-		p.errorf(at.position, "%s is an IPv6 address; IPv6 is not yet supported, write the host's IPv4 address", at)
 	case strings.Contains(at.text, "/"):
 		p.errorf(at.position, "%s is a prefix; an instance is one host, write its address", at)
+		return
 	case err != nil:
-		p.errorf(at.position, "%s is not an address; write an IPv4 address as 10.0.0.2", at)
-	case a.IsLoopback():
-		p.errorf(at.position, "%s is a loopback address, which other hosts cannot reach; write the address of the host", at)
-	case !chain.IsUnicast(a):
-		p.errorf(at.position, "%s is not a unicast address; write the address of the host", at)
-	default:
-		return a
+		p.errorf(at.position, "%s is not an address; write one as 10.0.0.2 or fd00::2", at)
+		return
 	}
-	return netip.Addr{}
+	if err := chain.CheckHost(a); err != nil {
+		p.errorf(at.position, "%s is %v", at, err)
+		return
+	}
+	if t.has(a) {
+		p.errorf(at.position, "%s is already in NF type %q; give it a weight instead: %s weight 2", a, t.Name, a)
+	}
+	if a.Is4() {
+		in.Address = a
+	} else {
+		in.Address6 = a
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mbchain/chain"
 )
 
 // Parse reads and checks a policy text. What is wrong with it is returned as
@@ -66,6 +68,7 @@ type parser struct {
 	policy *Policy
 	places []place // of policy.Rules, one each
 	names  map[string]*Type
+	speaks map[chain.Family]bool // of which families the policy says something
 	errs   Errors
 }
 
@@ -76,7 +79,7 @@ type place struct {
 }
 
 func newParser(source string) *parser {
-	p := &parser{lex: newLexer(source), policy: &Policy{}, names: map[string]*Type{}}
+	p := &parser{lex: newLexer(source), policy: &Policy{}, names: map[string]*Type{}, speaks: map[chain.Family]bool{}}
 	p.tok = p.lex.next()
 	return p
 }

@@ -112,6 +112,8 @@ func TestCanonicalPredicate(t *testing.T) {
 		{"needed parentheses stay", "(dstport=1|dstport=2)&~(srcport=3&proto=tcp)", "(dstport=1 | dstport=2) & ~(srcport=3 & proto=tcp)"},
 		{"others go", "((dstport=1)&((dstport=2)&dstport=3))", "dstport=1 & dstport=2 & dstport=3"},
 		{"single address", "srcip=10.0.0.1/32", "srcip=10.0.0.1"},
+		{"IPv6 address", "srcip=FD00:0:0::1/128", "srcip=fd00::1"},
+		{"IPv6 prefix", "dstip=2001:DB8:0:0::/32", "dstip=2001:db8::/32"},
 		{"single port", "dstport=80-80", "dstport=80"},
 		{"protocol by name", "proto=6 | proto=17 | proto=1", "proto=tcp | proto=udp | proto=1"},
 		{"any", "*", "any"},
@@ -267,6 +269,7 @@ func FuzzParsePredicate(f *testing.F) {
 	for _, source := range []string{
 		"any", "*", "~~any", "dstport=80 & srcip=10.0.0.0/24", "(proto=tcp | proto=17) & ~(dstip=192.0.2.1)",
 		"srcport=1-65535", "((((any))))", "dstport=80,443", "srcip=::1",
+		"srcip=fd00::/64 & ~dstip=::/0", "srcip=fe80::1%eth0", "srcip=::ffff:10.0.0.1", "srcip=1:2:3:4:5:6:7:8/128", "srcip=%:%",
 	} {
 		f.Add(source)
 	}

@@ -26,16 +26,34 @@ func (e *LoopError) Error() string {
 	return fmt.Sprintf("the path comes back to %s for %q", e.Host, e.Type)
 }
 
+// NoInstanceError says that a session cannot be set up because a type of its
+// chain has no instance with an address of the session's family
+// (MBC_REASON_NO_INSTANCE).
+type NoInstanceError struct {
+	Type   string
+	Family chain.Family
+}
+
+// Error names the type.
+func (e *NoInstanceError) Error() string {
+	return fmt.Sprintf("NF type %q has no instance with an %v address", e.Type, e.Family)
+}
+
 // BuildPath returns the hosts that a session passes right of its client, the
 // server last, given the instance chosen for each type of the chain.
-// Neighbours on one host become one hop. It returns a [*LoopError] when a
-// host would be visited twice or an instance is the client itself.
+// Neighbours on one host become one hop. It returns a [*NoInstanceError] when
+// a type has no instance for the session, and a [*LoopError] when a host would
+// be visited twice or an instance is the client itself. The tuple has a
+// family.
 //
 // mbc_path_build() in kmod/path.c computes the same.
 func BuildPath(seed Seed, types []*Type, super chain.FiveTuple) ([]netip.Addr, error) {
 	hops := make([]netip.Addr, 0, len(types)+1)
 	for i, t := range types {
-		host := Choose(seed, t, i, super).Instance.Address
+		host := Choose(seed, t, i, super).Address
+		if !host.IsValid() {
+			return nil, &NoInstanceError{Type: t.Name, Family: super.Family()}
+		}
 		if err := visit(&hops, host, t.Name, super); err != nil {
 			return nil, err
 		}

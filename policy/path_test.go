@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"mbchain/chain"
 	"mbchain/policy"
 )
 
@@ -61,6 +62,55 @@ func TestBuildPath(t *testing.T) {
 			errors.As(err, &gotLoop)
 			if diff := cmp.Diff(tt.wantLoop, gotLoop, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("loop (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A path is of the session's family: the same chain gives the hosts' addresses
+// of it, and none where a type has none.
+func TestBuildPathOfEachFamily(t *testing.T) {
+	p := mustParse(t, `
+		type client { 10.0.0.1 fd00::1 }
+		type a { fd00::2 10.0.0.2 }
+		type b { 10.0.0.3, fd00::33 }
+		type alsoA { 10.0.0.2 fd00::2 }
+		type only4 { 10.0.0.4 }
+		type server { 10.0.0.9 fd00::9 }`)
+	types := map[string]*policy.Type{}
+	for _, nf := range p.Types {
+		types[nf.Name] = nf
+	}
+	tests := []struct {
+		name    string
+		chain   []string
+		want    []string
+		wantErr error
+	}{
+		{"empty chain", nil, []string{"fd00::9"}, nil},
+		{"two hosts", []string{"a", "b"}, []string{"fd00::2", "fd00::33", "fd00::9"}, nil},
+		{"neighbours on one host", []string{"a", "alsoA", "server"}, []string{"fd00::2", "fd00::9"}, nil},
+		{"host visited twice", []string{"a", "b", "alsoA"}, nil, &policy.LoopError{Host: netip.MustParseAddr("fd00::2"), Type: "alsoA"}},
+		{"instance on the client", []string{"client"}, nil, &policy.LoopError{Host: netip.MustParseAddr("fd00::1"), Type: "client"}},
+		{"no instance", []string{"a", "only4"}, nil, &policy.NoInstanceError{Type: "only4", Family: chain.IPv6}},
+		{"no instance behind a loop", []string{"client", "only4"}, nil, &policy.LoopError{Host: netip.MustParseAddr("fd00::1"), Type: "client"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var nfs []*policy.Type
+			for _, name := range tt.chain {
+				nfs = append(nfs, types[name])
+			}
+			hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "[fd00::1]:40000 > [fd00::9]:80 tcp"))
+			var got []string
+			for _, h := range hops {
+				got = append(got, h.String())
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("hops (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.wantErr, err, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"mbchain/chain"
@@ -25,11 +26,13 @@ type Type struct {
 	Line      int        // in the policy text
 }
 
-// Instance is an NF on one host.
+// Instance is an NF on one host. It serves the sessions of those families of
+// which it has an address, one at least.
 type Instance struct {
-	Name    string     // may be empty
-	Address netip.Addr // of the host, IPv4 and unicast
-	Weight  uint32     // 1 to MaxWeight: its share of the sessions
+	Name     string     // may be empty
+	Address  netip.Addr // of the host for IPv4 sessions; the zero Addr: none
+	Address6 netip.Addr // of the host for IPv6 sessions; the zero Addr: none
+	Weight   uint32     // 1 to MaxWeight: its share of the sessions
 }
 
 // Rule says which chain the sessions get that a predicate holds for.
@@ -74,7 +77,8 @@ func (p *Policy) Match(t chain.FiveTuple) *Rule {
 	return nil
 }
 
-// Predicates returns the predicates of the rules in order, for [Compile].
+// Predicates returns the predicates of the rules in order, for [Compile] and
+// [Compile6].
 func (p *Policy) Predicates() []Predicate {
 	predicates := make([]Predicate, len(p.Rules))
 	for i, r := range p.Rules {
@@ -117,25 +121,36 @@ func (t *Type) String() string {
 	return fmt.Sprintf("type %s { %s }", t.Name, strings.Join(texts, ", "))
 }
 
-// TotalWeight returns the sum of the weights of the instances.
-func (t *Type) TotalWeight() uint32 {
-	var sum uint32
-	for _, in := range t.Instances {
-		sum += in.Weight
+// addressFor returns the instance's address of a family, or the zero Addr.
+func (in Instance) addressFor(f chain.Family) netip.Addr {
+	if f == chain.IPv6 {
+		return in.Address6
 	}
-	return sum
+	return in.Address
+}
+
+// instancesFor returns the instances that serve the sessions of a family.
+func (t *Type) instancesFor(f chain.Family) []Instance {
+	return slices.DeleteFunc(slices.Clone(t.Instances), func(in Instance) bool { return !in.addressFor(f).IsValid() })
+}
+
+// serves reports whether sessions of the family can pass the type.
+func (t *Type) serves(f chain.Family) bool {
+	return slices.ContainsFunc(t.Instances, func(in Instance) bool { return in.addressFor(f).IsValid() })
 }
 
 // String returns the instance as a type statement lists it.
 func (in Instance) String() string {
-	s := in.Address.String()
-	if in.Name != "" {
-		s = in.Name + " " + s
+	s := in.Name
+	for _, f := range families {
+		if a := in.addressFor(f); a.IsValid() {
+			s += " " + a.String()
+		}
 	}
 	if in.Weight != 1 {
 		s += fmt.Sprintf(" weight %d", in.Weight)
 	}
-	return s
+	return strings.TrimPrefix(s, " ")
 }
 
 // String returns the rule's statement.

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -22,8 +21,8 @@ type Predicate interface {
 	// String returns the canonical text, which [ParsePredicate] reads back
 	// as the same predicate.
 	String() string
-	// Match reports whether the predicate holds for an IPv4 five-tuple. No
-	// predicate, not even Any, holds for another.
+	// Match reports whether the predicate holds for a five-tuple of either
+	// family. No predicate, not even Any, holds for one without a family.
 	Match(chain.FiveTuple) bool
 
 	holds(point) bool
@@ -33,7 +32,8 @@ type Predicate interface {
 // term is a predicate on one field: it lies in a closed interval.
 type term interface {
 	Predicate
-	interval() (f Field, low, high uint32)
+	interval() (f Field, low, high value)
+	family() chain.Family // whose sessions it can hold for, 0: both
 }
 
 // Field is a field of a five-tuple.
@@ -54,40 +54,54 @@ var fieldNames = [numFields]string{"srcip", "dstip", "srcport", "dstport", "prot
 // String returns the field's name in the language.
 func (f Field) String() string { return fieldNames[f] }
 
-// max returns the largest value of the field; the smallest is 0.
-func (f Field) max() uint32 {
-	return [numFields]uint32{1<<32 - 1, 1<<32 - 1, 1<<16 - 1, 1<<16 - 1, 1<<8 - 1}[f]
-}
-
-// format returns a value of the field as the language writes it.
-func (f Field) format(v uint32) string {
+// max returns the largest value of the field in a family; the smallest is 0.
+func (f Field) max(family chain.Family) value {
 	switch f {
-	case SrcIP, DstIP:
-		return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, v))).String()
+	case SrcPort, DstPort:
+		return lowBits(16)
 	case Proto:
-		return chain.ProtocolName(uint8(v))
+		return lowBits(8)
 	}
-	return strconv.FormatUint(uint64(v), 10)
+	if family == chain.IPv6 {
+		return lowBits(128)
+	}
+	return lowBits(32)
 }
 
 // point is a five-tuple as one number a field.
-type point [numFields]uint32
+type point struct {
+	family chain.Family
+	values [numFields]value
+}
 
-// pointOf returns false for a tuple that is not of IPv4.
+// pointOf returns false for a tuple without a family.
 func pointOf(t chain.FiveTuple) (point, bool) {
-	if !t.Source.Addr().Is4() || !t.Destination.Addr().Is4() {
+	p := point{family: t.Family()}
+	if p.family == 0 {
 		return point{}, false
 	}
-	p := point{SrcIP: addrValue(t.Source.Addr()), DstIP: addrValue(t.Destination.Addr()), Proto: uint32(t.Protocol)}
+	p.values[SrcIP] = addrValue(t.Source.Addr())
+	p.values[DstIP] = addrValue(t.Destination.Addr())
+	p.values[Proto] = number(t.Protocol)
 	if t.Protocol == chain.ProtocolTCP || t.Protocol == chain.ProtocolUDP {
-		p[SrcPort], p[DstPort] = uint32(t.Source.Port()), uint32(t.Destination.Port())
+		p.values[SrcPort] = number(t.Source.Port())
+		p.values[DstPort] = number(t.Destination.Port())
 	}
 	return p, true
 }
 
-func addrValue(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
+// format returns the value of a field as the language writes it.
+func (p point) format(f Field) string {
+	v := p.values[f]
+	switch {
+	case f == Proto:
+		return chain.ProtocolName(uint8(v.lower))
+	case f == SrcPort, f == DstPort:
+		return strconv.FormatUint(v.lower, 10)
+	case p.family == chain.IPv6:
+		return v.as6().String()
+	}
+	return v.as4().String()
 }
 
 func match(p Predicate, t chain.FiveTuple) bool {
@@ -98,7 +112,8 @@ func match(p Predicate, t chain.FiveTuple) bool {
 // Any holds for every session: "any".
 type Any struct{}
 
-// Address holds where the address is in the prefix: "srcip=10.0.0.0/24".
+// Address holds where the address is in the prefix: "srcip=10.0.0.0/24". No
+// session of the other family has such an address.
 type Address struct {
 	Field  Field // SrcIP or DstIP
 	Prefix netip.Prefix
@@ -156,19 +171,26 @@ func (p Or) holds(at point) bool {
 }
 
 func inside(t term, at point) bool {
+	if f := t.family(); f != 0 && f != at.family {
+		return false
+	}
 	f, low, high := t.interval()
-	return low <= at[f] && at[f] <= high
+	return !at.values[f].less(low) && !high.less(at.values[f])
 }
 
-func (p Address) interval() (Field, uint32, uint32) {
+func (p Address) interval() (Field, value, value) {
 	low := addrValue(p.Prefix.Addr())
-	return p.Field, low, low | uint32(1<<(32-p.Prefix.Bits())-1)
+	return p.Field, low, low.or(lowBits(p.Prefix.Addr().BitLen() - p.Prefix.Bits()))
 }
 
-func (p Port) interval() (Field, uint32, uint32) { return p.Field, uint32(p.Low), uint32(p.High) }
-func (p Protocol) interval() (Field, uint32, uint32) {
-	return Proto, uint32(p), uint32(p)
+func (p Port) interval() (Field, value, value) { return p.Field, number(p.Low), number(p.High) }
+func (p Protocol) interval() (Field, value, value) {
+	return Proto, number(p), number(p)
 }
+
+func (p Address) family() chain.Family { return chain.FamilyOf(p.Prefix.Addr()) }
+func (Port) family() chain.Family      { return 0 }
+func (Protocol) family() chain.Family  { return 0 }
 
 // How tightly operators bind, loosest first.
 const (
@@ -187,11 +209,14 @@ func (Or) binding() int       { return bindsOr }
 
 func (p Any) String() string { return "any" }
 
-func (p Address) String() string {
-	if p.Prefix.IsSingleIP() {
-		return fmt.Sprintf("%s=%s", p.Field, p.Prefix.Addr())
+func (p Address) String() string { return fmt.Sprintf("%s=%s", p.Field, prefixText(p.Prefix)) }
+
+// prefixText writes a prefix of one address as that address.
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
 	}
-	return fmt.Sprintf("%s=%s", p.Field, p.Prefix)
+	return p.String()
 }
 
 func (p Port) String() string {

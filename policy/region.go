@@ -2,22 +2,26 @@
 
 package policy
 
-// region is a set of five-tuples: all whose fields lie in closed intervals.
+import "mbchain/chain"
+
+// region is a set of five-tuples: all of a family whose fields lie in closed
+// intervals.
 type region struct {
-	low, high point
+	family    chain.Family
+	low, high [numFields]value
 }
 
-// everywhere is the region of all five-tuples.
-func everywhere() region {
-	var r region
+// everywhere is the region of all five-tuples of a family.
+func everywhere(family chain.Family) region {
+	r := region{family: family}
 	for f := range numFields {
-		r.high[f] = f.max()
+		r.high[f] = f.max(family)
 	}
 	return r
 }
 
 // with narrows one field.
-func (r region) with(f Field, low, high uint32) region {
+func (r region) with(f Field, low, high value) region {
 	r.low[f], r.high[f] = low, high
 	return r
 }
@@ -46,11 +50,14 @@ func ask(p Predicate, r region) (answer, term) {
 		return askAll(p, r, no)
 	}
 	t := p.(term)
+	if f := t.family(); f != 0 && f != r.family {
+		return no, nil
+	}
 	f, low, high := t.interval()
 	switch {
-	case low <= r.low[f] && r.high[f] <= high:
+	case !r.low[f].less(low) && !high.less(r.high[f]):
 		return yes, nil
-	case high < r.low[f] || r.high[f] < low:
+	case high.less(r.low[f]) || r.high[f].less(low):
 		return no, nil
 	}
 	return maybe, t
@@ -85,14 +92,20 @@ func satisfiable(p Predicate, r region, budget *int) bool {
 		return a == yes
 	}
 	f, low, high := t.interval()
-	low, high = max(low, r.low[f]), min(high, r.high[f])
+	below, above := r.low[f].less(low), high.less(r.high[f])
+	if !below {
+		low = r.low[f]
+	}
+	if !above {
+		high = r.high[f]
+	}
 	if satisfiable(p, r.with(f, low, high), budget) {
 		return true
 	}
-	if low > r.low[f] && satisfiable(p, r.with(f, r.low[f], low-1), budget) {
+	if below && satisfiable(p, r.with(f, r.low[f], low.previous()), budget) {
 		return true
 	}
-	return high < r.high[f] && satisfiable(p, r.with(f, high+1, r.high[f]), budget)
+	return above && satisfiable(p, r.with(f, high.next(), r.high[f]), budget)
 }
 
 // Pieces that are looked at before the answer is left open. A predicate as
@@ -105,4 +118,9 @@ const (
 func canHold(p Predicate, r region) bool {
 	budget := budgetRule
 	return satisfiable(p, r, &budget)
+}
+
+// canEverHold reports whether the predicate can hold in one of the families.
+func canEverHold(p Predicate) bool {
+	return canHold(p, everywhere(chain.IPv4)) || canHold(p, everywhere(chain.IPv6))
 }

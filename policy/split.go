@@ -5,6 +5,8 @@ package policy
 import (
 	"net/netip"
 	"slices"
+
+	"mbchain/chain"
 )
 
 // Subpolicy is the part of a policy that one host needs: the rules that a
@@ -22,7 +24,8 @@ type SubRule struct {
 	OnFailure OnFailure
 }
 
-// Predicates returns the predicates of the rules in order, for [Compile].
+// Predicates returns the predicates of the rules in order, for [Compile] and
+// [Compile6].
 func (s *Subpolicy) Predicates() []Predicate {
 	predicates := make([]Predicate, len(s.Rules))
 	for i, r := range s.Rules {
@@ -34,13 +37,13 @@ func (s *Subpolicy) Predicates() []Predicate {
 // Split returns the subpolicy of a host with these source addresses. A rule
 // belongs to it if its predicate can hold for one of them, unless all
 // sessions from that address match an earlier rule. Rules keep their order
-// and number. Other than IPv4 addresses are passed over.
+// and number. Addresses without a family are passed over.
 func (p *Policy) Split(addresses []netip.Addr) *Subpolicy {
 	// What sessions are left for the rules to come, by source address.
 	left := make([]region, 0, len(addresses))
 	for _, a := range addresses {
-		if a.Is4() {
-			left = append(left, everywhere().with(SrcIP, addrValue(a), addrValue(a)))
+		if f := chain.FamilyOf(a); f != 0 {
+			left = append(left, everywhere(f).with(SrcIP, addrValue(a), addrValue(a)))
 		}
 	}
 	var rules []*Rule

@@ -19,7 +19,7 @@ match(srcip=10.1.0.0/16 & dstport=22) >> {ids}
 match(srcip=10.0.0.0/24 & dstport=80) >> {ids -> firewall} on-failure bypass
 match(~srcip=10.0.0.1 & dstport=443) >> {firewall}
 match((srcip=10.0.0.2 | dstport=25) & ~dstport=25) >> {ids}
-match(srcip=10.0.0.1 | srcip=10.1.0.1) >> {}
+match(srcip=10.0.0.1 | srcip=10.1.0.1 | srcip=fd00::1) >> {}
 match(any) >> {firewall}
 `
 
@@ -32,7 +32,10 @@ func TestSplit(t *testing.T) {
 		chains    [][]int // of the rules, as indices into types
 	}{
 		{"no address", nil, nil, nil, nil},
-		{"only ipv6", []string{"2001:db8::1"}, nil, nil, nil},
+		{"no family", []string{"::ffff:10.0.0.1", "fd00::1%eth0"}, nil, nil, nil},
+		{"only ipv6", []string{"2001:db8::1"}, []int{3, 6}, []string{"firewall"}, [][]int{{0}, {0}}},
+		{"rules of its own family", []string{"fd00::1"}, []int{3, 5}, []string{"firewall"}, [][]int{{0}, nil}},
+		{"rules of both families", []string{"fd00::1", "10.0.0.1"}, []int{2, 3, 5}, []string{"firewall", "ids"}, [][]int{{1, 0}, {0}, nil}},
 		{"rules up to one that takes all", []string{"10.0.0.1"}, []int{2, 5}, []string{"firewall", "ids"}, [][]int{{1, 0}, nil}},
 		{"another host", []string{"10.0.0.2"}, []int{2, 3, 4, 6}, []string{"firewall", "ids"}, [][]int{{1, 0}, {0}, {1}, {0}}},
 		{"a predicate that only other sources satisfy", []string{"10.9.0.1"}, []int{3, 6}, []string{"firewall"}, [][]int{{0}, {0}}},
@@ -84,7 +87,7 @@ func TestSplitDecidesAsTheWholePolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPolicy(t)
 		tuple := drawTuple(t)
-		sub := p.Split([]netip.Addr{drawAddr(t, "other address"), tuple.Source.Addr()})
+		sub := p.Split([]netip.Addr{drawAddr(t, drawFamily(t), "other address"), tuple.Source.Addr()})
 		want := p.Match(tuple)
 		i := reference(sub.Predicates(), tuple)
 		if want == nil || i == 0 {

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"mbchain/chain"
 )
@@ -14,6 +15,7 @@ const maxPairwise = 512
 
 // warn looks for rules that do not do what their author may think.
 func (p *parser) warn() {
+	p.note()
 	equal := make(map[string]*Rule, len(p.policy.Rules)) // by canonical predicate
 	var all *Rule                                        // the first rule that every session matches
 	for i, r := range p.policy.Rules {
@@ -26,7 +28,7 @@ func (p *parser) warn() {
 		if equal[text] == nil {
 			equal[text] = r
 		}
-		if all == nil && !canHold(Not{r.Predicate}, everywhere()) {
+		if all == nil && !canEverHold(Not{r.Predicate}) {
 			all = r
 		}
 	}
@@ -46,7 +48,6 @@ func (p *parser) warning(at position, message string) bool {
 
 // oddity returns the gravest thing to say about a rule, or the empty string.
 func (p *parser) oddity(r, equal, all *Rule) string {
-	tcp := uint32(chain.ProtocolTCP)
 	switch {
 	case equal != nil:
 		return fmt.Sprintf("this rule never matches: rule %d (line %d) has the same predicate and comes first; remove one of them",
@@ -54,7 +55,7 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 	case all != nil:
 		return fmt.Sprintf("this rule never matches: every session matches rule %d (line %d), which comes first; move this rule before it",
 			all.Number, all.Line)
-	case !canHold(r.Predicate, everywhere()):
+	case !canEverHold(r.Predicate):
 		return `this rule never matches: its predicate contradicts itself; did you mean "|" instead of "&"?`
 	}
 	if hides := p.hiding(r); hides != nil {
@@ -62,12 +63,42 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 			hides.Number, hides.Line)
 	}
 	switch {
-	case len(r.Chain) > 0 && !canHold(r.Predicate, everywhere().with(Proto, tcp, tcp)):
+	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
 		return "only TCP sessions are chained yet; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
 	}
+	return p.unserved(r)
+}
+
+// unserved says which sessions of a rule always fail because a type of its
+// chain has no address of their family. Of a family that the policy speaks
+// of nowhere it says nothing: there may be no such sessions.
+func (p *parser) unserved(r *Rule) string {
+	for _, f := range families {
+		if !p.speaks[f] || !canHold(r.Predicate, everywhere(f)) {
+			continue
+		}
+		for _, t := range r.Chain {
+			if t.serves(f) {
+				continue
+			}
+			become := "blocked"
+			if r.OnFailure == Bypass {
+				become = "sent straight to the server"
+			}
+			return fmt.Sprintf("NF type %q has no instance with an %v address: %v sessions of this rule are %s", t.Name, f, f, become)
+		}
+	}
 	return ""
+}
+
+// note notes the families that the policy speaks of.
+func (p *parser) note() {
+	for _, f := range families {
+		p.speaks[f] = slices.ContainsFunc(p.policy.Types, func(t *Type) bool { return t.serves(f) }) ||
+			slices.ContainsFunc(p.policy.Rules, func(r *Rule) bool { return names(f, r.Predicate) })
+	}
 }
 
 // hiding returns an earlier rule that matches whatever r matches.
@@ -76,10 +107,21 @@ func (p *parser) hiding(r *Rule) *Rule {
 		return nil
 	}
 	for _, earlier := range p.policy.Rules[:r.Number-1] {
-		budget := budgetPair
-		if !satisfiable(And{r.Predicate, Not{earlier.Predicate}}, everywhere(), &budget) {
+		if hidden(r.Predicate, earlier.Predicate) {
 			return earlier
 		}
 	}
 	return nil
+}
+
+// hidden reports whether the one predicate holds for nothing but what the
+// other holds for.
+func hidden(p, other Predicate) bool {
+	for _, f := range families {
+		budget := budgetPair
+		if satisfiable(And{p, Not{other}}, everywhere(f), &budget) {
+			return false
+		}
+	}
+	return true
 }

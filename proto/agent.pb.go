@@ -253,7 +253,7 @@ type Subpolicy struct {
 	Keys          []*SetupKey            `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"` // the first one signs
 	Types         []*NFType              `protobuf:"bytes,4,rep,name=types,proto3" json:"types,omitempty"`
 	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
-	Hosts         []string               `protobuf:"bytes,6,rep,name=hosts,proto3" json:"hosts,omitempty"` // addresses of hosts that run an agent
+	Hosts         []string               `protobuf:"bytes,6,rep,name=hosts,proto3" json:"hosts,omitempty"` // addresses of hosts that run an agent, of both families
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,11 +434,14 @@ func (x *NFType) GetInstances() []*Instance {
 	return nil
 }
 
+// An instance has an address of IPv4, of IPv6, or of both: it serves the
+// sessions of those families.
 type Instance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
-	Weight        uint32                 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"` // 1..65535
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`      // as in the policy text, may be empty
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`   // IPv4; empty: none
+	Weight        uint32                 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`    // 1..65535
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`         // as in the policy text, may be empty
+	Address6      string                 `protobuf:"bytes,4,opt,name=address6,proto3" json:"address6,omitempty"` // IPv6; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,6 +493,13 @@ func (x *Instance) GetWeight() uint32 {
 func (x *Instance) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *Instance) GetAddress6() string {
+	if x != nil {
+		return x.Address6
 	}
 	return ""
 }
@@ -1048,11 +1058,12 @@ const file_agent_proto_rawDesc = "" +
 	"\x06secret\x18\x02 \x01(\fR\x06secret\"P\n" +
 	"\x06NFType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
-	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\"P\n" +
+	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\"l\n" +
 	"\bInstance\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\rR\x06weight\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"~\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\baddress6\x18\x04 \x01(\tR\baddress6\"~\n" +
 	"\x04Rule\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +

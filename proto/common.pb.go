@@ -78,7 +78,8 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_common_proto_rawDescGZIP(), []int{0}
 }
 
-// Five-tuple of one direction. Addresses as text ("10.0.0.1"), ports 0..65535.
+// Five-tuple of one direction. Addresses as text ("10.0.0.1", "fd00::1"), both
+// of one family; ports 0..65535.
 type Tuple struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Source          string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`

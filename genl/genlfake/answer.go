@@ -57,7 +57,7 @@ func (k *Kernel) encodePolicy() []byte {
 	ae.Bytes(uapi.PolicyAttrSeed, p.Seed[:])
 	ae.Uint32(uapi.PolicyAttrNTypes, uint32(len(p.Types)))
 	ae.Uint32(uapi.PolicyAttrNRules, uint32(len(p.Rules)))
-	ae.Uint32(uapi.PolicyAttrNProgs, uint32(len(p.Programs)))
+	ae.Uint32(uapi.PolicyAttrNProgs, uint32(len(p.Programs)+len(p.Programs6)))
 	ae.Uint32(uapi.PolicyAttrNHosts, uint32(len(p.Hosts)))
 	return encode(ae)
 }
@@ -108,17 +108,25 @@ func encodeSession(s *genl.Session, end genl.Reason) []byte {
 		ae.Uint32(uapi.SessionAttrRule, s.Rule)
 		ae.Uint64(uapi.SessionAttrPolicyVersion, s.PolicyVersion)
 	}
-	var hops []byte
-	for _, h := range s.Hops {
-		hops = append(hops, bytes4(h)...)
-	}
-	ae.Bytes(uapi.SessionAttrHops, hops)
+	encodeHops(ae, s)
 	ae.Uint64(uapi.SessionAttrAge, uint64(s.Age/time.Millisecond))
 	ae.Uint64(uapi.SessionAttrIdle, uint64(s.Idle/time.Millisecond))
 	if end != genl.ReasonNone {
 		ae.Uint32(uapi.SessionAttrEnd, uint32(end))
 	}
 	return encode(ae)
+}
+
+func encodeHops(ae *netlink.AttributeEncoder, s *genl.Session) {
+	family, attr := s.Super.Family(), uint16(uapi.SessionAttrHops)
+	if family == chain.IPv6 {
+		attr = uapi.SessionAttrHops6
+	}
+	var hops []byte
+	for _, h := range s.Hops {
+		hops = append(hops, bytesOf(family, h)...)
+	}
+	ae.Bytes(attr, hops)
 }
 
 func encodeSide(ae *netlink.AttributeEncoder, attr uint16, s *genl.Subsession) {
@@ -136,9 +144,14 @@ func encodeSide(ae *netlink.AttributeEncoder, attr uint16, s *genl.Subsession) {
 }
 
 func encodeTuple(ae *netlink.AttributeEncoder, attr uint16, t chain.FiveTuple) {
+	family := t.Family()
+	saddr, daddr := uint16(uapi.TupleAttrSaddr4), uint16(uapi.TupleAttrDaddr4)
+	if family == chain.IPv6 {
+		saddr, daddr = uapi.TupleAttrSaddr6, uapi.TupleAttrDaddr6
+	}
 	ae.Nested(attr, func(ae *netlink.AttributeEncoder) error {
-		ae.Bytes(uapi.TupleAttrSaddr4, bytes4(t.Source.Addr()))
-		ae.Bytes(uapi.TupleAttrDaddr4, bytes4(t.Destination.Addr()))
+		ae.Bytes(saddr, bytesOf(family, t.Source.Addr()))
+		ae.Bytes(daddr, bytesOf(family, t.Destination.Addr()))
 		ae.Bytes(uapi.TupleAttrSport, binary.BigEndian.AppendUint16(nil, t.Source.Port()))
 		ae.Bytes(uapi.TupleAttrDport, binary.BigEndian.AppendUint16(nil, t.Destination.Port()))
 		ae.Uint8(uapi.TupleAttrProto, t.Protocol)
@@ -146,10 +159,10 @@ func encodeTuple(ae *netlink.AttributeEncoder, attr uint16, t chain.FiveTuple) {
 	})
 }
 
-// bytes4 panics for what is not IPv4: the test made it up.
-func bytes4(a netip.Addr) []byte {
-	if !a.Is4() {
-		panic(fmt.Sprintf("genlfake: %v is not an IPv4 address", a))
+// bytesOf panics for what is not of the session's family: the test made it up.
+func bytesOf(f chain.Family, a netip.Addr) []byte {
+	if f == 0 || chain.FamilyOf(a) != f {
+		panic(fmt.Sprintf("genlfake: %v is not an %v address", a, f))
 	}
 	return a.AsSlice()
 }

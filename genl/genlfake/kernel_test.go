@@ -72,6 +72,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(cmd, false, []byte{20, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
 		f.Add(cmd, true, []byte{})
 	}
+	f.Add(uint8(uapi.CmdPolicyAdd), false, []byte{20, 0, 13, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 0, 12, 0, 6, 0, 0, 0, 1, 0, 0, 0})
 	f.Add(uint8(uapi.CmdPolicyAdd), false, []byte{12, 0, 6, 0, 6, 0, 0, 0, 1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, cmd uint8, dump bool, attrs []byte) {
 		kernel := genlfake.New()

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/genl/internal/uapi"
 
@@ -40,11 +41,17 @@ func (k *Kernel) policyAdd(s *socket, b []byte, _ bool) ([][]byte, error) {
 		return nil, refusal{syscall.ENOENT, "no policy was begun on this socket"}
 	}
 	p := *k.loading // appending to the copy changes nothing in the original
+	hosts := make(map[chain.Family]int)
+	for _, h := range p.Hosts {
+		hosts[chain.FamilyOf(h)]++
+	}
 	err := parse(b, attrs{
 		uapi.PolicyAttrType:  nested(func() (attrs, func() error) { return parseType(&p) }),
 		uapi.PolicyAttrRule:  nested(func() (attrs, func() error) { return parseRule(&p) }),
-		uapi.PolicyAttrProg:  parseProgram(&p),
-		uapi.PolicyAttrHost4: parseHost(&p),
+		uapi.PolicyAttrProg:  parseProgram(&p.Programs),
+		uapi.PolicyAttrProg6: parseProgram(&p.Programs6),
+		uapi.PolicyAttrHost4: parseHost(&p, hosts, addr4),
+		uapi.PolicyAttrHost6: parseHost(&p, hosts, addr6),
 	})
 	if err != nil {
 		return nil, err
@@ -59,9 +66,10 @@ func parseType(p *genl.Policy) (attrs, func() error) {
 		var inst genl.Instance
 		return attrs{
 				uapi.InstanceAttrAddr4:  addr4(&inst.Addr),
+				uapi.InstanceAttrAddr6:  addr6(&inst.Addr6),
 				uapi.InstanceAttrWeight: inRange(1, 65535, func(v uint32) { inst.Weight = v }),
 			}, func() error {
-				if !inst.Addr.IsValid() || inst.Weight == 0 {
+				if !inst.Addr.IsValid() && !inst.Addr6.IsValid() || inst.Weight == 0 {
 					return refusal{syscall.EINVAL, "instance without address or weight"}
 				}
 				t.Instances = append(t.Instances, inst)
@@ -115,29 +123,31 @@ func parseRule(p *genl.Policy) (attrs, func() error) {
 		}
 }
 
-func parseProgram(p *genl.Policy) func(netlink.Attribute) error {
+func parseProgram(programs *[][]bpf.RawInstruction) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
 		var prog []bpf.RawInstruction
 		if err := program(&prog, genl.MaxInstructions)(a); err != nil {
 			return err
 		}
-		if len(p.Programs) == genl.MaxPrograms {
+		if len(*programs) == genl.MaxPrograms {
 			return refusal{syscall.E2BIG, "too many programs"}
 		}
-		p.Programs = append(p.Programs, prog)
+		*programs = append(*programs, prog)
 		return nil
 	}
 }
 
-func parseHost(p *genl.Policy) func(netlink.Attribute) error {
+func parseHost(p *genl.Policy, known map[chain.Family]int, read func(*netip.Addr) func(netlink.Attribute) error) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {
 		var host netip.Addr
-		if err := addr4(&host)(a); err != nil {
+		if err := read(&host)(a); err != nil {
 			return err
 		}
-		if len(p.Hosts) == genl.MaxHosts {
+		f := chain.FamilyOf(host)
+		if known[f] == genl.MaxHosts {
 			return refusal{syscall.E2BIG, "too many hosts"}
 		}
+		known[f]++
 		p.Hosts = append(p.Hosts, host)
 		return nil
 	}

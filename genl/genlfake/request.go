@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"syscall"
 
+	"mbchain/chain"
+
 	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
 )
@@ -122,17 +124,27 @@ func addr4(dst *netip.Addr) func(netlink.Attribute) error {
 		if len(a.Data) != 4 {
 			return errLength
 		}
-		if !isHost([4]byte(a.Data)) {
-			return refusal{syscall.EINVAL, "not the address of a host"}
-		}
-		*dst = netip.AddrFrom4([4]byte(a.Data))
-		return nil
+		return host(dst, a.Data)
 	}
 }
 
-// isHost is mbc_addr_valid() of kmod/tuple.c.
-func isHost(a [4]byte) bool {
-	return a[0] != 0 && a[0] != 127 && a[0]&0xf0 != 0xe0 && a != [4]byte{255, 255, 255, 255}
+func addr6(dst *netip.Addr) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) != 16 {
+			return errSize
+		}
+		return host(dst, a.Data)
+	}
+}
+
+// host reads an address if mbc_addr_valid() of kmod/tuple.c lets it pass.
+func host(dst *netip.Addr, b []byte) error {
+	a, _ := netip.AddrFromSlice(b)
+	if chain.CheckHost(a) != nil {
+		return refusal{syscall.EINVAL, "not the address of a host"}
+	}
+	*dst = a
+	return nil
 }
 
 func numbers16(dst *[]uint16, most int) func(netlink.Attribute) error {

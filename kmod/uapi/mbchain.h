@@ -41,7 +41,9 @@
  *       MBC_POLICY_A_TYPE: nested; types are numbered from 0 in this order
  *           MBC_TYPE_A_NAME: string, at most MBC_TYPE_NAME_LEN - 1 bytes
  *           MBC_TYPE_A_INSTANCE: nested, 1 to MBC_MAX_INSTANCES times
- *               MBC_INSTANCE_A_ADDR4: __be32
+ *               MBC_INSTANCE_A_ADDR4: __be32 } one of them, or both: a session
+ *               MBC_INSTANCE_A_ADDR6: in6_addr } is for instances that have an
+ *                   address of its family
  *               MBC_INSTANCE_A_WEIGHT: u32, 1 to 65535
  *       MBC_POLICY_A_RULE: nested; rules are numbered from 1 in this order
  *           MBC_RULE_A_ID: u32, the rule's number in the whole policy (shown
@@ -50,18 +52,21 @@
  *           MBC_RULE_A_TYPES: array of u16 type numbers, 0 to MBC_MAX_HOPS-1
  *               of them, left to right; none: the session is left alone
  *       MBC_POLICY_A_PROG: classic BPF, an array of struct sock_filter, at
- *           most 4096; it sees the packet from its IP header on and returns
+ *           most 4096; it sees an IPv4 packet from its IP header on and returns
  *           the number of the rule that matches, 0 for none. Programs run in
  *           order until one returns a number other than 0.
- *       MBC_POLICY_A_HOST4: __be32, the address of a host that runs mbchain;
- *           a session whose server is not among them cannot be chained
+ *       MBC_POLICY_A_PROG6: the same for IPv6 packets, which it sees without
+ *           extension headers: TCP begins at byte 40
+ *       MBC_POLICY_A_HOST4: __be32 } the address of a host that runs mbchain;
+ *       MBC_POLICY_A_HOST6: in6_addr } a session whose server is not among
+ *           them cannot be chained
  *
  * MBC_CMD_POLICY_COMMIT: do. Replaces the running policy by the one begun on
  *   this socket, at once and whole. Live sessions keep their chain.
  *       MBC_POLICY_A_VERSION: u64, must be the one given to POLICY_BEGIN
  *
  * MBC_CMD_GET_POLICY: do. Answers MBC_POLICY_A_VERSION, MBC_POLICY_A_SEED and
- *   the number of rules, types, programs and hosts.
+ *   the number of rules, types, programs and hosts (of both families).
  *
  * MBC_CMD_GET_RULE: dump. One message per rule:
  *   MBC_RULE_A_ID, MBC_RULE_A_ON_FAILURE, MBC_RULE_A_TYPES, MBC_RULE_A_HITS
@@ -100,8 +105,8 @@
 #define MBC_MAX_INSTANCES 256	/* of one NF type */
 #define MBC_MAX_TYPES 256	/* of one policy */
 #define MBC_MAX_RULES 65536	/* of one policy */
-#define MBC_MAX_HOSTS 65536	/* of one policy */
-#define MBC_MAX_PROGS 256	/* of one policy */
+#define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
+#define MBC_MAX_PROGS 256	/* of one policy, for each family */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
 
 enum mbc_cmd {
@@ -179,6 +184,8 @@ enum mbc_policy_attr {
 	MBC_POLICY_A_N_RULES,		/* u32, answer only */
 	MBC_POLICY_A_N_PROGS,		/* u32, answer only */
 	MBC_POLICY_A_N_HOSTS,		/* u32, answer only */
+	MBC_POLICY_A_PROG6,		/* struct sock_filter[] */
+	MBC_POLICY_A_HOST6,		/* struct in6_addr */
 	__MBC_POLICY_A_MAX
 };
 #define MBC_POLICY_A_MAX (__MBC_POLICY_A_MAX - 1)
@@ -195,6 +202,7 @@ enum mbc_instance_attr {
 	MBC_INSTANCE_A_UNSPEC,
 	MBC_INSTANCE_A_ADDR4,		/* __be32 */
 	MBC_INSTANCE_A_WEIGHT,		/* u32 */
+	MBC_INSTANCE_A_ADDR6,		/* struct in6_addr */
 	__MBC_INSTANCE_A_MAX
 };
 #define MBC_INSTANCE_A_MAX (__MBC_INSTANCE_A_MAX - 1)
@@ -228,10 +236,11 @@ enum mbc_session_attr {
 	MBC_SESSION_A_RIGHT,		/* nested, MBC_SIDE_A_*; not at the server */
 	MBC_SESSION_A_RULE,		/* u32, MBC_RULE_A_ID; client only */
 	MBC_SESSION_A_POLICY_VERSION,	/* u64; client only */
-	MBC_SESSION_A_HOPS,		/* __be32[], hosts right of this one */
+	MBC_SESSION_A_HOPS,		/* __be32[], hosts right of this one; IPv4 */
 	MBC_SESSION_A_AGE,		/* u64 ms since it was installed */
 	MBC_SESSION_A_IDLE,		/* u64 ms since its last packet */
 	MBC_SESSION_A_END,		/* u32, enum mbc_reason; event only */
+	MBC_SESSION_A_HOPS6,		/* struct in6_addr[], the same; IPv6 */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
@@ -262,6 +271,8 @@ enum mbc_tuple_attr {
 	MBC_TUPLE_A_SPORT,		/* __be16 */
 	MBC_TUPLE_A_DPORT,		/* __be16 */
 	MBC_TUPLE_A_PROTO,		/* u8, IPPROTO_* */
+	MBC_TUPLE_A_SADDR6,		/* struct in6_addr, instead of SADDR4 */
+	MBC_TUPLE_A_DADDR6,		/* struct in6_addr, instead of DADDR4 */
 	__MBC_TUPLE_A_MAX
 };
 #define MBC_TUPLE_A_MAX (__MBC_TUPLE_A_MAX - 1)
@@ -274,7 +285,7 @@ enum mbc_side_attr {
 	MBC_SIDE_A_PAD,
 	MBC_SIDE_A_TUPLE,		/* nested, MBC_TUPLE_A_* */
 	MBC_SIDE_A_IN_PACKETS,		/* u64, received from this side */
-	MBC_SIDE_A_IN_BYTES,		/* u64, IP length of them */
+	MBC_SIDE_A_IN_BYTES,		/* u64, length of them with the IP header */
 	MBC_SIDE_A_OUT_PACKETS,		/* u64, sent to this side */
 	MBC_SIDE_A_OUT_BYTES,		/* u64 */
 	__MBC_SIDE_A_MAX
@@ -353,6 +364,8 @@ enum mbc_reason {
 	MBC_REASON_ROUTE_GONE,		/* no route to the next hop any more */
 	/* packets not looked at: ordinary */
 	MBC_REASON_FRAGMENT,		/* TCP fragment, not reassembled before us */
+	/* set-up not possible: on-failure */
+	MBC_REASON_NO_INSTANCE,		/* a type has none of the session's family */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

@@ -14,12 +14,14 @@ import (
 
 // A client may use a tuple again at once, while hosts still remember the
 // session that had it.
-func TestTupleUsedAgain(t *testing.T) {
+func TestTupleUsedAgain(t *testing.T) { eachFamily(t, testTupleUsedAgain) }
+
+func testTupleUsedAgain(t *testing.T, f family) {
 	const (
 		port = 5001
 		from = 42000
 	)
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 	for _, h := range r.hosts {

@@ -16,8 +16,8 @@ import (
 // captureRoom is how many bytes of packets the kernel may keep for a capture.
 const captureRoom = 256 * mib
 
-// capture collects the IPv4 packets of all devices of a host, as they are on
-// the wire: the taps lie outside every hook.
+// capture collects the packets of all devices of a host that are of its own
+// family, as they are on the wire: the taps lie outside every hook.
 type capture struct {
 	*host
 	fd      int
@@ -59,9 +59,13 @@ func (c *capture) open() error {
 	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureRoom); err != nil {
 		return err
 	}
+	family := uint32(unix.ETH_P_IP)
+	if c.addr.Is6() {
+		family = unix.ETH_P_IPV6
+	}
 	program, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtProto},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.ETH_P_IP, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: family, SkipTrue: 1},
 		bpf.RetConstant{Val: 1 << 17},
 		bpf.RetConstant{Val: 0},
 	})

@@ -51,8 +51,10 @@ func (r *rig) answers(t *testing.T, p packet) bool {
 	return answered
 }
 
-func TestCraftedSYNs(t *testing.T) {
-	r := newRig(t, 1)
+func TestCraftedSYNs(t *testing.T) { eachFamily(t, testCraftedSYNs) }
+
+func testCraftedSYNs(t *testing.T, f family) {
+	r := newRigOf(t, f, 1)
 	mb := r.middleboxes()[0]
 	rows := craft(r)
 	if len(rows) < 40 {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -15,20 +16,24 @@ import (
 )
 
 // fastOpen sends data with the SYN, if the client has the server's cookie.
-func (h *host) fastOpen(t *testing.T, to *net.TCPAddr, data []byte) net.Conn {
+func (h *host) fastOpen(t *testing.T, to netip.AddrPort, data []byte) net.Conn {
 	t.Helper()
 	c, err := within(h, func() (net.Conn, error) {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		domain := unix.AF_INET
+		if h.addr.Is6() {
+			domain = unix.AF_INET6
+		}
+		fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return nil, err
 		}
 		f := os.NewFile(uintptr(fd), "fast open")
 		defer func() { _ = f.Close() }()
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: h.addr.As4()}); err != nil {
+		if err := unix.Bind(fd, sockaddr(h.port(0))); err != nil {
 			return nil, err
 		}
 		// Waits for the connection.
-		if err := unix.Sendto(fd, data, unix.MSG_FASTOPEN, &unix.SockaddrInet4{Addr: [4]byte(to.IP.To4()), Port: to.Port}); err != nil {
+		if err := unix.Sendto(fd, data, unix.MSG_FASTOPEN, sockaddr(to)); err != nil {
 			return nil, err
 		}
 		return net.FileConn(f)
@@ -42,16 +47,18 @@ func (h *host) fastOpen(t *testing.T, to *net.TCPAddr, data []byte) net.Conn {
 
 // Data in the SYN (TCP Fast Open, RFC 7413) reaches the server in the SYN,
 // behind the set-up header.
-func TestFastOpen(t *testing.T) {
+func TestFastOpen(t *testing.T) { eachFamily(t, testFastOpen) }
+
+func testFastOpen(t *testing.T, f family) {
 	const port = 5001
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 	for _, h := range r.hosts {
 		h.set(t, "ipv4/tcp_fastopen", "1027") // client, server, and on every listener
 	}
 	server.echo(t, port)
-	to := net.TCPAddrFromAddrPort(server.port(port))
+	to := server.port(port)
 
 	cookie := client.fastOpen(t, to, []byte("hello")) // its answer brings the cookie
 	answered(t, cookie, []byte("hello"))

@@ -35,9 +35,23 @@ type header struct {
 
 // Lengths of a set-up header.
 const (
-	headerFixed = 48
-	headerMAC   = 8
+	headerHead = 36 // before the addresses
+	headerMAC  = 8
 )
+
+// headerFixed is how long it is before the hops.
+func headerFixed(f family) int { return headerHead + 2*f.hostBits/8 + 4 }
+
+// headerLen is how long one with n hops is.
+func headerLen(f family, n int) int { return headerFixed(f) + n*f.hostBits/8 + headerMAC }
+
+// familyOf is that of an address.
+func familyOf(a netip.Addr) family {
+	if a.Is4() {
+		return ipv4
+	}
+	return ipv6
+}
 
 // newHeader is a good header for the hosts, the receiver first.
 func newHeader(id byte, super chain.FiveTuple, hops []netip.Addr) header {
@@ -47,7 +61,7 @@ func newHeader(id byte, super chain.FiveTuple, hops []netip.Addr) header {
 		time:     uint32(time.Now().Unix()),
 		id:       chain.SessionID(bytes.Repeat([]byte{id}, chain.SessionIDLen)),
 		protocol: chain.ProtocolTCP,
-		family:   4,
+		family:   familyOf(super.Source.Addr()).number,
 		super:    super,
 		secret:   rigKey.Secret,
 	}
@@ -59,7 +73,7 @@ func newHeader(id byte, super chain.FiveTuple, hops []netip.Addr) header {
 func (h *header) setHops(hops ...netip.Addr) {
 	h.hops = hops
 	h.nHops = byte(len(hops))
-	h.length = uint16(headerFixed + 4*len(hops) + headerMAC)
+	h.length = uint16(headerLen(familyOf(h.super.Source.Addr()), len(hops)))
 }
 
 // bytes writes the header and signs it.
@@ -88,7 +102,11 @@ func mac(b []byte, secret genl.Secret) uint64 {
 // readHeader takes a header from the beginning of a payload, and returns what
 // is behind it. The MAC must be the secret's.
 func readHeader(b []byte, secret genl.Secret) (header, []byte, error) {
-	if len(b) < headerFixed+headerMAC || string(b[:4]) != "mbch" {
+	f := ipv4
+	if len(b) > headerHead && b[33] == ipv6.number {
+		f = ipv6
+	}
+	if len(b) < headerLen(f, 0) || string(b[:4]) != "mbch" || len(b) < headerLen(f, int(b[34])) {
 		return header{}, nil, fmt.Errorf("read set-up header: %d bytes that are none", len(b))
 	}
 	h := header{
@@ -100,20 +118,25 @@ func readHeader(b []byte, secret genl.Secret) (header, []byte, error) {
 		protocol: b[32],
 		family:   b[33],
 		reserved: b[35],
-		super: chain.FiveTuple{
-			Source:      netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[36:])), binary.BigEndian.Uint16(b[44:])),
-			Destination: netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[40:])), binary.BigEndian.Uint16(b[46:])),
-			Protocol:    chain.ProtocolTCP,
-		},
-		secret: secret,
+		secret:   secret,
 	}
-	var hops []netip.Addr
 	n := int(b[34])
-	if len(b) < headerFixed+4*n+headerMAC {
-		return header{}, nil, fmt.Errorf("read set-up header: %d bytes for %d hops", len(b), n)
+	rest := b[headerHead:]
+	addr := func() netip.Addr {
+		a, _ := netip.AddrFromSlice(rest[:f.hostBits/8])
+		rest = rest[f.hostBits/8:]
+		return a
 	}
-	for i := range n {
-		hops = append(hops, netip.AddrFrom4([4]byte(b[headerFixed+4*i:])))
+	source, destination := addr(), addr()
+	h.super = chain.FiveTuple{
+		Source:      netip.AddrPortFrom(source, binary.BigEndian.Uint16(rest)),
+		Destination: netip.AddrPortFrom(destination, binary.BigEndian.Uint16(rest[2:])),
+		Protocol:    chain.ProtocolTCP,
+	}
+	rest = rest[4:]
+	var hops []netip.Addr
+	for range n {
+		hops = append(hops, addr())
 	}
 	h.setHops(hops...)
 	if !bytes.Equal(h.bytes(), b[:h.length]) {

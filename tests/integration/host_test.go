@@ -151,11 +151,11 @@ func (h *host) offloads(t *testing.T, device, state string) {
 }
 
 // nft loads rules into a table of their own, which goes when the test ends.
-// The text stands inside "table ip NAME { }".
+// The text stands inside "table inet NAME { }".
 func (h *host) nft(t *testing.T, table, text string) {
 	t.Helper()
-	h.feed(t, fmt.Sprintf("table ip %s {\n%s\n}\n", table, text), "nft", "-f", "-")
-	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete", "table", "ip", table)) })
+	h.feed(t, fmt.Sprintf("table inet %s {\n%s\n}\n", table, text), "nft", "-f", "-")
+	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete", "table", "inet", table)) })
 }
 
 // impair makes the links between neighbouring hosts worse, in both directions,

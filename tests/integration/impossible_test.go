@@ -11,13 +11,16 @@ import (
 
 // A session whose chain cannot be set up is blocked or goes straight to the
 // server, as its rule says, and the counter of the reason tells why.
-func TestSetUpImpossible(t *testing.T) {
+func TestSetUpImpossible(t *testing.T) { eachFamily(t, testSetUpImpossible) }
+
+func testSetUpImpossible(t *testing.T, f family) {
 	const (
 		blockPort  = 5001
 		bypassPort = 5002
 	)
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server := r.client(), r.server()
+	far := oddAddrs(f).stranger.String()
 	block, bypass := server.echo(t, blockPort), server.echo(t, bypassPort)
 
 	rows := []struct {
@@ -34,9 +37,9 @@ func TestSetUpImpossible(t *testing.T) {
 		}},
 		{name: "server without mbchain", chain: "{mb1}", want: genl.ReasonNoAgent,
 			prepare: func(*testing.T) { r.agents = r.hosts[:3] }},
-		{name: "no route to the middlebox", types: "type far { 203.0.113.9 }\n", chain: "{far}", want: genl.ReasonNoRoute},
+		{name: "no route to the middlebox", types: "type far { " + far + " }\n", chain: "{far}", want: genl.ReasonNoRoute},
 		// All but certain: what is certain is no policy.
-		{name: "middlebox twice", types: "type again { " + r.hosts[1].addr.String() + " weight 65535, 203.0.113.9 }\n",
+		{name: "middlebox twice", types: "type again { " + r.hosts[1].addr.String() + " weight 65535, " + far + " }\n",
 			chain: "{mb1 -> mb2 -> again}", want: genl.ReasonChainLoop},
 		{name: "client as middlebox", types: "type here { " + client.addr.String() + " }\n", chain: "{here}", want: genl.ReasonChainLoop},
 		{name: "server as first middlebox", types: "type there { " + server.addr.String() + " }\n", chain: "{there -> mb1}",

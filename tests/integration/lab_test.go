@@ -35,8 +35,25 @@ type lab struct {
 // labHost is a host with an agent.
 type labHost struct {
 	*host
-	Socket string
-	Links  []struct{ Interface string }
+	Address  netip.Addr
+	Address6 netip.Addr
+	Socket   string
+	Links    []struct{ Interface string }
+}
+
+// of is the lab with the addresses of one family.
+func (l *lab) of(f family) *lab {
+	same := *l
+	same.hosts = nil
+	for _, h := range l.hosts {
+		other, at := *h, *h.host
+		other.host = &at
+		if at.addr = h.Address; f.number == ipv6.number {
+			at.addr = h.Address6
+		}
+		same.hosts = append(same.hosts, &other)
+	}
+	return &same
 }
 
 // theLab is up from the first test that needs it to the end of all.
@@ -91,7 +108,6 @@ func openLab(t *testing.T) (*lab, error) {
 	var found struct {
 		Hosts []struct {
 			Name, Role string
-			Address    netip.Addr
 			labHost
 		}
 	}
@@ -174,8 +190,8 @@ func (l *lab) apply(t *testing.T, rules string) {
 func (l *lab) write(t *testing.T, rules string) string {
 	t.Helper()
 	var b strings.Builder
-	for _, mb := range l.middleboxes() {
-		fmt.Fprintf(&b, "type %s { %s %s }\n", mb.name, mb.name, mb.addr)
+	for _, mb := range l.hosts[1 : len(l.hosts)-1] {
+		fmt.Fprintf(&b, "type %s { %s %s %s }\n", mb.name, mb.name, mb.Address, mb.Address6)
 	}
 	b.WriteString(rules)
 	file := filepath.Join(t.TempDir(), "test.policy")

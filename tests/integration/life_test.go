@@ -15,12 +15,14 @@ import (
 )
 
 // However a connection ends, every host forgets it, for the right reason.
-func TestSessionsEnd(t *testing.T) {
+func TestSessionsEnd(t *testing.T) { eachFamily(t, testSessionsEnd) }
+
+func testSessionsEnd(t *testing.T, f family) {
 	const (
 		port   = 5001
 		closed = 5002 // nobody listens
 	)
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001-5002) >> {mb1 -> mb2}\n")
 	e := server.echo(t, port)

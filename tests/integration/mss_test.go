@@ -5,16 +5,32 @@ package integration
 import (
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// isPathError says whether a packet tells that another one was too big, or did
+// not arrive.
+func isPathError(p packet) bool {
+	switch p.protocol() {
+	case unix.IPPROTO_ICMP:
+		return true
+	case unix.IPPROTO_ICMPV6:
+		return p[ipv6HeaderLen] < 128 // the rest finds neighbours
+	}
+	return false
+}
 
 // A link in the middle with a smaller MTU: neither end is told by ICMP, as the
 // MSS that each hears is small enough.
-func TestMSSIsClampedPerHop(t *testing.T) {
+func TestMSSIsClampedPerHop(t *testing.T) { eachFamily(t, testMSSIsClampedPerHop) }
+
+func testMSSIsClampedPerHop(t *testing.T, f family) {
 	const (
 		port = 5001
 		mtu  = 1300
 	)
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server, mbs := r.client(), r.server(), r.middleboxes()
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 	mbs[0].ip(t, "link set right mtu 1300")
@@ -42,10 +58,10 @@ func TestMSSIsClampedPerHop(t *testing.T) {
 				syn  packet
 				want uint16
 			}{
-				{"SYN at the client", findSYN(t, first, mbs[0].addr), 1460},
-				{"SYN at the server", findSYN(t, last, server.addr), mtu - 40},
-				{"SYN-ACK at the server", findSYNACK(t, last), 1460},
-				{"SYN-ACK at the client", findSYNACK(t, first), mtu - 40},
+				{"SYN at the client", findSYN(t, first, mbs[0].addr), uint16(1480 - f.header)},
+				{"SYN at the server", findSYN(t, last, server.addr), uint16(mtu - 20 - f.header)},
+				{"SYN-ACK at the server", findSYNACK(t, last), uint16(1480 - f.header)},
+				{"SYN-ACK at the client", findSYNACK(t, first), uint16(mtu - 20 - f.header)},
 			}
 			for _, row := range rows {
 				if got := row.syn.mss(); got != row.want {
@@ -54,7 +70,7 @@ func TestMSSIsClampedPerHop(t *testing.T) {
 			}
 			for _, tap := range []*capture{first, last} {
 				for _, p := range tap.kept {
-					if p.packet[9] == 1 {
+					if isPathError(p.packet) {
 						t.Errorf("an ICMP message came by %s: % x", tap.name, p.packet)
 					}
 				}

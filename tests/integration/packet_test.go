@@ -4,16 +4,13 @@ package integration
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net/netip"
-
-	"golang.org/x/sys/unix"
 
 	"mbchain/chain"
 )
 
-// packet is an IPv4 packet from its IP header on.
+// packet is an IPv4 or IPv6 packet from its IP header on, the latter without
+// extension headers.
 type packet []byte
 
 // Flags of TCP.
@@ -25,14 +22,35 @@ const (
 	flagACK
 )
 
-const ipv4HeaderLen = 20 // without options
+const (
+	ipv4HeaderLen = 20 // without options
+	ipv6HeaderLen = 40
+)
 
-func (p packet) headerLen() int { return int(p[0]&0xf) * 4 }
+func (p packet) isIPv6() bool { return p[0]>>4 == 6 }
+
+func (p packet) headerLen() int {
+	if p.isIPv6() {
+		return ipv6HeaderLen
+	}
+	return int(p[0]&0xf) * 4
+}
+
+// protocol is that of what follows the IP header.
+func (p packet) protocol() byte {
+	if p.isIPv6() {
+		return p[6]
+	}
+	return p[9]
+}
 
 // isTCP says whether p is a TCP packet with a whole header that is no later
 // fragment.
 func (p packet) isTCP() bool {
-	if len(p) < ipv4HeaderLen || p[9] != chain.ProtocolTCP || binary.BigEndian.Uint16(p[6:])&0x1fff != 0 {
+	if len(p) < ipv4HeaderLen || p.isIPv6() && len(p) < ipv6HeaderLen || p.protocol() != chain.ProtocolTCP {
+		return false
+	}
+	if !p.isIPv6() && binary.BigEndian.Uint16(p[6:])&0x1fff != 0 {
 		return false
 	}
 	n := p.headerLen()
@@ -47,8 +65,25 @@ func (p packet) dataOff() int    { return p.headerLen() + int(p.tcp()[12]>>4)*4 
 func (p packet) payload() []byte { return p[p.dataOff():] }
 func (p packet) options() []byte { return p[p.headerLen()+20 : p.dataOff()] }
 
-func (p packet) source() netip.Addr      { return netip.AddrFrom4([4]byte(p[12:16])) }
-func (p packet) destination() netip.Addr { return netip.AddrFrom4([4]byte(p[16:20])) }
+// addrs are both addresses, one behind the other.
+func (p packet) addrs() []byte {
+	if p.isIPv6() {
+		return p[8:40]
+	}
+	return p[12:20]
+}
+
+func (p packet) source() netip.Addr {
+	a := p.addrs()
+	addr, _ := netip.AddrFromSlice(a[:len(a)/2])
+	return addr
+}
+
+func (p packet) destination() netip.Addr {
+	a := p.addrs()
+	addr, _ := netip.AddrFromSlice(a[len(a)/2:])
+	return addr
+}
 
 // tuple is that of a TCP packet.
 func (p packet) tuple() chain.FiveTuple {
@@ -84,24 +119,37 @@ type segment struct {
 	tuple    chain.FiveTuple
 	flags    byte
 	seq      uint32
-	fragment uint16 // flags and offset of the IP header
+	fragment uint16 // flags and offset of the IPv4 header
 	doff     byte   // words of the TCP header; 0: 5
 	payload  []byte
 }
 
-// packet makes it, with right checksums.
-func (s segment) packet() packet {
-	p := make(packet, ipv4HeaderLen+20+len(s.payload))
-	source, destination := s.tuple.Source.Addr().As4(), s.tuple.Destination.Addr().As4()
+// header makes a packet with room for n bytes behind its IP header.
+func (s segment) header(n int) packet {
+	source, destination := s.tuple.Source.Addr().AsSlice(), s.tuple.Destination.Addr().AsSlice()
+	if s.tuple.Source.Addr().Is6() {
+		p := make(packet, ipv6HeaderLen+n)
+		p[0], p[6], p[7] = 6<<4, chain.ProtocolTCP, 64
+		binary.BigEndian.PutUint16(p[4:], uint16(n))
+		copy(p[8:], source)
+		copy(p[24:], destination)
+		return p
+	}
+	p := make(packet, ipv4HeaderLen+n)
 	p[0], p[8], p[9] = 0x45, 64, chain.ProtocolTCP
 	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
 	binary.BigEndian.PutUint16(p[4:], s.tuple.Source.Port())
 	binary.BigEndian.PutUint16(p[6:], s.fragment)
-	copy(p[12:], source[:])
-	copy(p[16:], destination[:])
+	copy(p[12:], source)
+	copy(p[16:], destination)
 	binary.BigEndian.PutUint16(p[10:], checksum(p[:ipv4HeaderLen], 0))
+	return p
+}
 
-	th := p[ipv4HeaderLen:]
+// packet makes it, with right checksums.
+func (s segment) packet() packet {
+	p := s.header(20 + len(s.payload))
+	th := p.tcp()
 	binary.BigEndian.PutUint16(th, s.tuple.Source.Port())
 	binary.BigEndian.PutUint16(th[2:], s.tuple.Destination.Port())
 	binary.BigEndian.PutUint32(th[4:], s.seq)
@@ -119,8 +167,8 @@ func (s segment) packet() packet {
 // pseudoSum is that of the pseudo header of TCP, not complemented.
 func (p packet) pseudoSum() uint32 {
 	sum := uint32(chain.ProtocolTCP) + uint32(len(p)-p.headerLen())
-	for i := 12; i < ipv4HeaderLen; i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	for a := p.addrs(); len(a) > 0; a = a[2:] {
+		sum += uint32(binary.BigEndian.Uint16(a))
 	}
 	return sum
 }
@@ -128,7 +176,7 @@ func (p packet) pseudoSum() uint32 {
 // intact says whether both checksums of a TCP packet are right. They are not
 // yet in a packet that its own host made and a device is to finish.
 func (p packet) intact() bool {
-	return checksum(p[:p.headerLen()], 0) == 0 && checksum(p.tcp(), p.pseudoSum()) == 0
+	return (p.isIPv6() || checksum(p[:p.headerLen()], 0) == 0) && checksum(p.tcp(), p.pseudoSum()) == 0
 }
 
 // checksum is that of RFC 1071, with sum to begin with.
@@ -143,31 +191,4 @@ func checksum(b []byte, sum uint32) uint16 {
 		sum = sum>>16 + sum&0xffff
 	}
 	return ^uint16(sum)
-}
-
-// send puts packets on the wire in this order. They are handled in this order
-// too, as one processor sends them all and handles what it sends.
-func (h *host) send(packets ...packet) error {
-	return h.in(func() error {
-		var one unix.CPUSet
-		one.Set(0)
-		if err := unix.SchedSetaffinity(0, &one); err != nil {
-			return fmt.Errorf("send from %s: %w", h.name, err)
-		}
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return fmt.Errorf("send from %s: %w", h.name, err)
-		}
-		defer func() { _ = unix.Close(fd) }()
-		for _, p := range packets {
-			err := unix.Sendto(fd, p, 0, &unix.SockaddrInet4{Addr: p.destination().As4()})
-			if errors.Is(err, unix.ENOBUFS) {
-				err = nil // the device was busy; who counts will see
-			}
-			if err != nil {
-				return fmt.Errorf("send from %s: %w", h.name, err)
-			}
-		}
-		return nil
-	})
 }

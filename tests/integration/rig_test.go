@@ -15,9 +15,10 @@ import (
 )
 
 // rig is a chain of hosts without daemons, in a row like the lab's: client,
-// middleboxes, server. Host K from the left, from 1, is 10.8.0.K; its devices
-// are called left and right, after where they lead.
+// middleboxes, server, with addresses of one family. Their devices are called
+// left and right, after where they lead.
 type rig struct {
+	family
 	hosts   []*host
 	agents  []*host // those that policies say run mbchain
 	version uint64  // of the policy loaded last
@@ -29,8 +30,15 @@ var rigKey = genl.Key{ID: 7, Secret: genl.Secret{0: 1, 15: 2}}
 // rigSeed makes the instance choice of a rig.
 var rigSeed = policy.Seed{0: 3, 15: 4}
 
-// newRig builds a rig with n middleboxes, which goes when the test ends.
+// newRig builds a rig for IPv4 with n middleboxes, which goes when the test
+// ends.
 func newRig(t *testing.T, n int) *rig {
+	t.Helper()
+	return newRigOf(t, ipv4, n)
+}
+
+// newRigOf is newRig for a family.
+func newRigOf(t *testing.T, f family, n int) *rig {
 	t.Helper()
 	hint(t)
 	names := []string{"rig-client"}
@@ -38,7 +46,7 @@ func newRig(t *testing.T, n int) *rig {
 		names = append(names, fmt.Sprintf("rig-mb%d", i+1))
 	}
 	names = append(names, "rig-server")
-	r := &rig{hosts: addHosts(t, 1, names...)}
+	r := &rig{family: f, hosts: addHosts(t, f, 1, names...)}
 	r.agents = r.hosts
 	for i, h := range r.hosts {
 		h.ip(t, r.wiring(i)...)
@@ -52,25 +60,31 @@ func (r *rig) wiring(i int) []string {
 	h := r.hosts[i]
 	var commands []string
 	if i > 0 {
-		commands = append(commands, fmt.Sprintf("addr add 10.8.%d.2/30 dev left", i), "link set left up")
+		commands = append(commands, fmt.Sprintf("addr add %s dev left", r.link(i, 2)), "link set left up")
 	}
 	if i < len(r.hosts)-1 {
 		commands = append(commands, "link add right type veth peer name left netns "+r.hosts[i+1].name,
-			fmt.Sprintf("addr add 10.8.%d.1/30 dev right", i+1), "link set right up")
+			fmt.Sprintf("addr add %s dev right", r.link(i+1, 1)), "link set right up")
 	}
 	for j, other := range r.hosts {
 		switch {
 		case j < i:
-			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.1 src %s", other.addr, i, h.addr))
+			commands = append(commands, route(other, r.link(i, 1), h))
 		case j > i:
-			commands = append(commands, fmt.Sprintf("route add %s via 10.8.%d.2 src %s", other.addr, i+1, h.addr))
+			commands = append(commands, route(other, r.link(i+1, 2), h))
 		}
 	}
 	return commands
 }
 
-// addHosts makes namespaces that forward, with the addresses from 10.8.0.FIRST.
-func addHosts(t *testing.T, first byte, names ...string) []*host {
+// route is what ip does to reach a host, which is spoken to from another's
+// address.
+func route(to *host, via netip.Prefix, from *host) string {
+	return fmt.Sprintf("route add %s via %s src %s", to.addr, via.Addr(), from.addr)
+}
+
+// addHosts makes namespaces that forward, with addresses of a family.
+func addHosts(t *testing.T, f family, first int, names ...string) []*host {
 	t.Helper()
 	netns := func(verb string) error {
 		cmd := exec.Command("ip", "-batch", "-")
@@ -90,22 +104,26 @@ func addHosts(t *testing.T, first byte, names ...string) []*host {
 	}
 	var hosts []*host
 	for i, name := range names {
-		hosts = append(hosts, addHost(t, name, netip.AddrFrom4([4]byte{10, 8, 0, first + byte(i)})))
+		hosts = append(hosts, addHost(t, f, name, first+i))
 	}
 	return hosts
 }
 
-// addHost makes a host of a new namespace.
-func addHost(t *testing.T, name string, addr netip.Addr) *host {
+// addHost makes host K of a new namespace.
+func addHost(t *testing.T, f family, name string, k int) *host {
 	t.Helper()
-	h, err := newHost(name, addr)
+	h, err := newHost(name, f.host(k))
 	if err != nil {
 		t.Fatalf("add host %s: %v", name, err)
 	}
 	t.Cleanup(func() { _ = h.module.Close() })
 	h.set(t, "ipv4/ip_forward", "1")
-	h.set(t, "ipv6/conf/all/disable_ipv6", "1")
-	h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/32 dev lo", addr))
+	h.set(t, "ipv6/conf/all/forwarding", "1")
+	// Addresses are good at once; the devices are still to come.
+	for _, which := range []string{"all", "default"} {
+		h.set(t, "ipv6/conf/"+which+"/accept_dad", "0")
+	}
+	h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/%d dev lo", h.addr, f.hostBits))
 	if err := h.module.SetKeys(t.Context(), []genl.Key{rigKey}); err != nil {
 		t.Fatalf("add host %s: %v", name, err)
 	}
@@ -118,18 +136,19 @@ func addHost(t *testing.T, name string, addr netip.Addr) *host {
 // attach adds a client beside the first one, linked to the first middlebox.
 func (r *rig) attach(t *testing.T) *host {
 	t.Helper()
-	c, mb := addHosts(t, 100, "rig-client2")[0], r.hosts[1]
+	const side = 100 // number of the link
+	c, mb := addHosts(t, r.family, 100, "rig-client2")[0], r.hosts[1]
 	c.ip(t, "link add right type veth peer name side netns "+mb.name,
-		"addr add 10.8.100.1/30 dev right", "link set right up")
-	mb.ip(t, "addr add 10.8.100.2/30 dev side", "link set side up",
-		fmt.Sprintf("route add %s via 10.8.100.1 src %s", c.addr, mb.addr))
+		fmt.Sprintf("addr add %s dev right", r.link(side, 1)), "link set right up")
+	mb.ip(t, fmt.Sprintf("addr add %s dev side", r.link(side, 2)), "link set side up",
+		route(c, r.link(side, 1), mb))
 	for i, h := range r.hosts {
-		c.ip(t, fmt.Sprintf("route add %s via 10.8.100.2 src %s", h.addr, c.addr))
+		c.ip(t, route(h, r.link(side, 2), c))
 		switch {
 		case i == 0:
-			h.ip(t, fmt.Sprintf("route add %s via 10.8.1.2 src %s", c.addr, h.addr))
+			h.ip(t, route(c, r.link(1, 2), h))
 		case i > 1:
-			h.ip(t, fmt.Sprintf("route add %s via 10.8.%d.1 src %s", c.addr, i, h.addr))
+			h.ip(t, route(c, r.link(i, 1), h))
 		}
 	}
 	return c
@@ -177,7 +196,7 @@ func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	for _, nf := range sub.Types {
 		converted := genl.Type{Name: nf.Name}
 		for _, in := range nf.Instances {
-			converted.Instances = append(converted.Instances, genl.Instance{Addr: in.Address, Weight: in.Weight})
+			converted.Instances = append(converted.Instances, genl.Instance{Addr: in.Address, Addr6: in.Address6, Weight: in.Weight})
 		}
 		out.Types = append(out.Types, converted)
 	}
@@ -191,8 +210,12 @@ func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	for _, h := range r.agents {
 		out.Hosts = append(out.Hosts, h.addr)
 	}
+	predicates := sub.Predicates()
 	var err error
-	out.Programs, err = policy.Compile(sub.Predicates())
+	if out.Programs, err = policy.Compile(predicates); err != nil {
+		return nil, err
+	}
+	out.Programs6, err = policy.Compile6(predicates)
 	return out, err
 }
 

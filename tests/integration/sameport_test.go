@@ -9,12 +9,14 @@ import (
 
 // Two clients that use the same port, through the same middlebox, to the same
 // server: each has a session of its own, and nobody reads the other's bytes.
-func TestClientsWithTheSamePort(t *testing.T) {
+func TestClientsWithTheSamePort(t *testing.T) { eachFamily(t, testClientsWithTheSamePort) }
+
+func testClientsWithTheSamePort(t *testing.T, f family) {
 	const (
 		port = 5001
 		from = 41000
 	)
-	r := newRig(t, 1)
+	r := newRigOf(t, f, 1)
 	second := r.attach(t)
 	server, mb := r.server(), r.middleboxes()[0]
 	r.load(t, "match(dstport=5001) >> {mb1}\n")

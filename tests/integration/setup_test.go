@@ -16,8 +16,10 @@ import (
 	"mbchain/genl"
 )
 
-func TestGoodHeaderSetsUpASession(t *testing.T) {
-	r := newRig(t, 1)
+func TestGoodHeaderSetsUpASession(t *testing.T) { eachFamily(t, testGoodHeaderSetsUpASession) }
+
+func testGoodHeaderSetsUpASession(t *testing.T, f family) {
+	r := newRigOf(t, f, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()
 	newKey := genl.Key{ID: 9, Secret: genl.Secret{0: 9}}
 	// During a rotation: signed with the new key, verified with both.
@@ -117,8 +119,10 @@ func TestGoodHeaderSetsUpASession(t *testing.T) {
 
 // A header that was on one link is of no use on another host, nor on its own
 // once it is old.
-func TestHeaderIsForItsReceiverAlone(t *testing.T) {
-	r := newRig(t, 1)
+func TestHeaderIsForItsReceiverAlone(t *testing.T) { eachFamily(t, testHeaderIsForItsReceiverAlone) }
+
+func testHeaderIsForItsReceiverAlone(t *testing.T, f family) {
+	r := newRigOf(t, f, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()
 	forServer := newHeader(1, chain.FiveTuple{Source: client.port(20000), Destination: server.port(80), Protocol: chain.ProtocolTCP}, hops(server))
 	s := segment{

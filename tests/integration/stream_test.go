@@ -37,7 +37,7 @@ func (h *host) listen(t *testing.T, port uint16) *net.TCPListener {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
 	l, err := within(h, func() (net.Listener, error) {
-		return config.Listen(t.Context(), "tcp4", h.port(port).String())
+		return config.Listen(t.Context(), "tcp", h.port(port).String())
 	})
 	if err != nil {
 		t.Fatalf("listen on %s: %v", h.name, err)
@@ -131,7 +131,7 @@ func dialHere(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error
 			return failed
 		},
 	}
-	c, err := d.DialContext(ctx, "tcp4", to.String())
+	c, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
 	}

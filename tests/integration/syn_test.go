@@ -17,12 +17,14 @@ import (
 
 // What the server's stack gets for a SYN is what the client's made: no header,
 // its own addresses, all options.
-func TestServerGetsTheClientsSYN(t *testing.T) {
+func TestServerGetsTheClientsSYN(t *testing.T) { eachFamily(t, testServerGetsTheClientsSYN) }
+
+func testServerGetsTheClientsSYN(t *testing.T, f family) {
 	const (
 		chainedPort = 5001
 		plain       = 5009
 	)
-	r := newRig(t, 2)
+	r := newRigOf(t, f, 2)
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 
@@ -123,7 +125,7 @@ func TestRepeatedSYN(t *testing.T) {
 			row.at.nft(t, "lose", row.nft)
 			a := client.attempt(t, e, port)
 			client.awaitCounter(t, before[0], genl.ReasonSetupRepeated, 1)
-			row.at.run(t, "nft", "flush", "table", "ip", "lose")
+			row.at.run(t, "nft", "flush", "table", "inet", "lose")
 			c := a.connection(t)
 			talk(t, c, 100_000)
 

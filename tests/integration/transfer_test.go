@@ -14,6 +14,7 @@ type conditions struct {
 	chain     int // middleboxes
 	size      int64
 	mtu       int // of every link; 0: 1500
+	ipv6      bool
 	offloads  bool
 	conntrack bool // on every middlebox
 	loss      bool // 1 % in each direction of the second link
@@ -24,7 +25,7 @@ func (c conditions) String() string {
 	for _, d := range []struct {
 		is   bool
 		what string
-	}{{c.mtu != 0, fmt.Sprintf("MTU %d", c.mtu)}, {c.conntrack, "conntrack"}, {c.loss, "loss 1 %"}} {
+	}{{c.ipv6, "IPv6"}, {c.mtu != 0, fmt.Sprintf("MTU %d", c.mtu)}, {c.conntrack, "conntrack"}, {c.loss, "loss 1 %"}} {
 		if d.is {
 			s += ", " + d.what
 		}
@@ -39,12 +40,15 @@ var sample = []conditions{
 	{chain: 5, size: 32 * mib, offloads: true, mtu: 9000},
 	{chain: 2, size: 8 * mib, conntrack: true},
 	{chain: 5, size: 8 * mib},
+	{chain: 2, size: 32 * mib, ipv6: true, offloads: true, conntrack: true},
+	{chain: 1, size: 32 * mib, ipv6: true, offloads: true, mtu: 9000},
+	{chain: 2, size: 8 * mib, ipv6: true},
 	{chain: 2, size: 8 * mib, offloads: true, loss: true},
 	{chain: 1, size: 2 * mib, conntrack: true, loss: true},
 }
 
-// matrix is every combination, but that of large frames with what else may be
-// wrong; it takes the better part of an hour.
+// matrix is every combination for IPv4, but that of large frames with what else
+// may be wrong, and the two ends of it for IPv6; it takes the better part of an hour.
 func matrix() (all []conditions) {
 	for _, chain := range []int{1, 2, 5} {
 		for flags := range 1 << 3 {
@@ -52,7 +56,9 @@ func matrix() (all []conditions) {
 				offloads: flags&1 == 0, conntrack: flags&2 != 0, loss: flags&4 != 0})
 		}
 		for _, offloads := range []bool{true, false} {
-			all = append(all, conditions{chain: chain, size: 256 * mib, mtu: 9000, offloads: offloads})
+			all = append(all, conditions{chain: chain, size: 256 * mib, mtu: 9000, offloads: offloads},
+				conditions{chain: chain, size: 256 * mib, ipv6: true, offloads: offloads},
+				conditions{chain: chain, size: 256 * mib, ipv6: true, offloads: offloads, conntrack: true, loss: true})
 		}
 	}
 	return all
@@ -61,7 +67,8 @@ func matrix() (all []conditions) {
 // What goes in at one end comes out at the other, in both directions.
 func TestTransfer(t *testing.T) {
 	l := useLab(t)
-	w := l.serve(t)
+	labs := map[bool]*lab{false: l, true: l.of(ipv6)}
+	webs := map[bool]*web{false: l.serve(t), true: labs[true].serve(t)}
 	rows := sample
 	if os.Getenv("MBCHAIN_SOAK") == "1" {
 		rows = matrix()
@@ -74,7 +81,7 @@ func TestTransfer(t *testing.T) {
 			}
 			for _, c := range rows {
 				if c.offloads == offloads {
-					t.Run(c.String(), func(t *testing.T) { l.transfer(t, w, c) })
+					t.Run(c.String(), func(t *testing.T) { labs[c.ipv6].transfer(t, webs[c.ipv6], c) })
 				}
 			}
 		})

@@ -47,7 +47,7 @@ func (l *lab) serve(t *testing.T) *web {
 	eventually(t, soon, func() error {
 		for _, port := range []uint16{webPort, plainPort} {
 			err := w.in(func() error {
-				c, err := net.Dial("tcp4", w.port(port).String())
+				c, err := net.Dial("tcp", w.port(port).String())
 				if err != nil {
 					return err
 				}
@@ -63,8 +63,8 @@ func (l *lab) serve(t *testing.T) *web {
 }
 
 func (w *web) config() string {
-	return strings.NewReplacer("DIR", w.dir, "ADDR", w.addr.String(),
-		"WEB", fmt.Sprint(webPort), "PLAIN", fmt.Sprint(plainPort)).Replace(`
+	return strings.NewReplacer("DIR", w.dir,
+		"WEB", w.port(webPort).String(), "PLAIN", w.port(plainPort).String()).Replace(`
 user root;
 worker_processes 2;
 pid DIR/pid;
@@ -81,8 +81,8 @@ http {
 	uwsgi_temp_path DIR/temp;
 	scgi_temp_path DIR/temp;
 	server {
-		listen ADDR:WEB;
-		listen ADDR:PLAIN;
+		listen WEB;
+		listen PLAIN;
 		root DIR/files;
 		location /up/ { dav_methods PUT; }
 	}

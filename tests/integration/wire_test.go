@@ -13,11 +13,15 @@ import (
 // Between hosts nobody sees the client's and the server's tuple; on every host
 // everybody does.
 func TestWireAndHostsSeeDifferentTuples(t *testing.T) {
+	l := useLab(t)
+	eachFamily(t, func(t *testing.T, f family) { l.of(f).wireAndHosts(t, f) })
+}
+
+func (l *lab) wireAndHosts(t *testing.T, f family) {
 	const (
 		port = 5001
 		from = 43000
 	)
-	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d) >> %s\n", port, l.chain(labMiddleboxes)))
 	client, server := l.client(), l.server()
 	e := server.echo(t, port)
@@ -28,10 +32,10 @@ func TestWireAndHostsSeeDifferentTuples(t *testing.T) {
 			counter other { }
 			chain c {
 				type filter hook forward priority 0
-				ip saddr %[1]s tcp sport %[2]d ip daddr %[3]s tcp dport %[4]d counter name right accept
-				ip saddr %[3]s tcp sport %[4]d ip daddr %[1]s tcp dport %[2]d counter name left accept
+				%[5]s saddr %[1]s tcp sport %[2]d %[5]s daddr %[3]s tcp dport %[4]d counter name right accept
+				%[5]s saddr %[3]s tcp sport %[4]d %[5]s daddr %[1]s tcp dport %[2]d counter name left accept
 				meta l4proto tcp counter name other
-			}`, client.addr, from, server.addr, port))
+			}`, client.addr, from, server.addr, port, f.nft))
 	}
 	var taps []*capture
 	for _, h := range l.all() {
@@ -79,7 +83,7 @@ func TestWireAndHostsSeeDifferentTuples(t *testing.T) {
 	})
 	t.Run("nftables on middleboxes sees the client", func(t *testing.T) {
 		for _, mb := range l.middleboxes() {
-			out := mb.run(t, "nft", "list", "counters", "table", "ip", "witness")
+			out := mb.run(t, "nft", "list", "counters", "table", "inet", "witness")
 			for _, name := range []string{"right", "left"} {
 				if strings.Contains(out, fmt.Sprintf("counter %s {\n\t\tpackets 0 ", name)) {
 					t.Errorf("%s: no packet with the session's tuple to the %s", mb.name, name)

@@ -8,7 +8,6 @@
 #include "packet.h"
 #include "path.h"
 #include "setup.h"
-#include "xlate.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -29,7 +28,8 @@ static struct mbc_nf_type type = { .n_instances = 16, .instances = instances };
 static const struct mbc_nf_type *chain[] = { &type };
 static u64 sink;	/* what keeps the compiler from dropping the work */
 
-static void prepare(void)
+/* What the benchmarks work on, of one family. */
+static void prepare(u8 family)
 {
 	static const u8 payload[1448];
 	u32 state = 5;
@@ -37,22 +37,25 @@ static void prepare(void)
 	unsigned int i;
 
 	setup = (struct mbc_setup){
-		.super = make_random_tuple(&state), .n_hops = 2,
+		.super = make_random_tuple(family, &state), .n_hops = 2,
 	};
 	for (i = 0; i < setup.n_hops; i++)
-		setup.hops[i] = make_random_tuple(&state).daddr;
+		setup.hops[i] = make_random_tuple(family, &state).daddr;
 	header_len = mbc_setup_encode(&setup, &key, header);
 
 	packet_make(&packet, &setup.super, 0, payload, sizeof(payload));
 	packet_seal(&packet);
-	to = make_random_tuple(&state);
+	to = make_random_tuple(family, &state);
 	mbc_xlate_init(&xlate, &setup.super, &to);
 
 	for (i = 0; i < ARRAY_SIZE(instances); i++) {
-		instances[i].addr = make_addr(10, 0, 0, i + 1);
+		const enum mbc_addr_slot slot = mbc_addr_slot(family);
+
+		instances[i].addr[slot] = make_host(family, i + 1);
+		instances[i].has = BIT(slot);
 		instances[i].weight = i + 1;
-		type.total_weight += i + 1;
 	}
+	make_total(&type);
 }
 
 static void bench_encode(u32 i)
@@ -65,8 +68,8 @@ static void bench_decode(u32 i)
 {
 	struct mbc_setup s;
 
-	sink += mbc_setup_decode(&s, header, header_len, &key, 1,
-				 setup.time + (i & 1), 60);
+	sink += mbc_setup_decode(&s, setup.super.family, header, header_len,
+				 &key, 1, setup.time + (i & 1), 60);
 }
 
 static void bench_refuse(u32 i)
@@ -74,25 +77,26 @@ static void bench_refuse(u32 i)
 	struct mbc_setup s;
 
 	header[header_len - 1] ^= 1;
-	sink += mbc_setup_decode(&s, header, header_len, &key, 1, i, 60);
+	sink += mbc_setup_decode(&s, setup.super.family, header, header_len,
+				 &key, 1, i, 60);
 	header[header_len - 1] ^= 1;
 }
 
 static void bench_xlate(u32 i)
 {
-	mbc_xlate_apply(&xlate, packet_ip(&packet), packet_tcp(&packet), false);
+	packet_xlate(&packet, &xlate);
 	sink += packet_tcp(&packet)->check + i;
 }
 
 static void bench_choose(u32 i)
 {
 	setup.super.sport = i;
-	sink += mbc_path_choose(&type, 0, &setup.super, &key.secret)->weight;
+	sink += mbc_path_choose(&type, 0, &setup.super, &key.secret)->ip6[0];
 }
 
 static void bench_build(u32 i)
 {
-	__be32 hops[MBC_MAX_HOPS];
+	union mbc_addr hops[MBC_MAX_HOPS];
 	unsigned int n;
 
 	setup.super.sport = i;
@@ -126,26 +130,34 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int main(void)
+static void measure(u8 family, unsigned int i)
 {
 	static double ns[N_BATCHES];
-	unsigned int i, batch, op;
+	unsigned int batch, op;
 	u64 start;
 
-	prepare();
-	printf("%-32s %8s %8s\n", "ns per operation", "median", "p99");
-	for (i = 0; i < ARRAY_SIZE(benches); i++) {
-		for (batch = 0; batch < N_WARM_UP + N_BATCHES; batch++) {
-			start = now_ns();
-			for (op = 0; op < BATCH; op++)
-				benches[i].run(op);
-			if (batch >= N_WARM_UP)
-				ns[batch - N_WARM_UP] =
-					(double)(now_ns() - start) / BATCH;
-		}
-		qsort(ns, N_BATCHES, sizeof(*ns), compare);
-		printf("%-32s %8.1f %8.1f\n", benches[i].name,
-		       ns[N_BATCHES / 2], ns[N_BATCHES * 99 / 100]);
+	for (batch = 0; batch < N_WARM_UP + N_BATCHES; batch++) {
+		start = now_ns();
+		for (op = 0; op < BATCH; op++)
+			benches[i].run(op);
+		if (batch >= N_WARM_UP)
+			ns[batch - N_WARM_UP] =
+				(double)(now_ns() - start) / BATCH;
+	}
+	qsort(ns, N_BATCHES, sizeof(*ns), compare);
+	printf("%s %-32s %8.1f %8.1f\n", family_name(family), benches[i].name,
+	       ns[N_BATCHES / 2], ns[N_BATCHES * 99 / 100]);
+}
+
+int main(void)
+{
+	unsigned int i, j;
+
+	printf("%-37s %8s %8s\n", "ns per operation", "median", "p99");
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		prepare(families[i]);
+		for (j = 0; j < ARRAY_SIZE(benches); j++)
+			measure(families[i], j);
 	}
 	return sink == 0;
 }

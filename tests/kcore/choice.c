@@ -36,14 +36,48 @@ static u32 weight(unsigned int vector, u32 *state)
 
 static void print_tuple(FILE *out, const struct mbc_tuple *t)
 {
-	print_addr(out, t->saddr);
+	print_addr(out, &t->saddr, t->family);
 	fputc(' ', out);
-	print_addr(out, t->daddr);
+	print_addr(out, &t->daddr, t->family);
 	fprintf(out, " %u %u %u", be16_to_cpu(t->sport), be16_to_cpu(t->dport),
 		t->proto);
 }
 
-static void print_vector(FILE *out, unsigned int vector, u32 *state)
+/* @mixed: every third has both addresses, every fifth that of the other family
+ * only.
+ */
+static struct mbc_instance instance(u8 family, bool mixed, unsigned int i)
+{
+	const u32 both = BIT(MBC_ADDR4) | BIT(MBC_ADDR6);
+	const u32 own = BIT(mbc_addr_slot(family));
+	struct mbc_instance in = { .has = own };
+
+	if (mixed && i % 5 == 4)
+		in.has = both & ~own;
+	else if (mixed && i % 3 == 2)
+		in.has = both;
+	in.addr[MBC_ADDR4] = make_host(AF_INET, i);
+	in.addr[MBC_ADDR6] = make_host(AF_INET6, i);
+	in.addr[MBC_ADDR6].ip6[1] = cpu_to_be32(0x01010101 * i);
+	return in;
+}
+
+static void print_instance(FILE *out, const struct mbc_instance *in)
+{
+	if (in->has & BIT(MBC_ADDR4))
+		print_addr(out, &in->addr[MBC_ADDR4], AF_INET);
+	if (in->has == (BIT(MBC_ADDR4) | BIT(MBC_ADDR6)))
+		fputc('+', out);
+	if (in->has & BIT(MBC_ADDR6)) {
+		fputc('[', out);
+		print_addr(out, &in->addr[MBC_ADDR6], AF_INET6);
+		fputc(']', out);
+	}
+	fprintf(out, ":%u", in->weight);
+}
+
+static void print_vector(FILE *out, u8 family, bool mixed, unsigned int vector,
+			 u32 *state)
 {
 	struct mbc_instance instances[MBC_MAX_INSTANCES];
 	struct mbc_nf_type type = {
@@ -54,7 +88,7 @@ static void print_vector(FILE *out, unsigned int vector, u32 *state)
 	const u8 *seed_bytes = seeds[vector / 2 % ARRAY_SIZE(seeds)];
 	const siphash_key_t seed = make_key(seed_bytes);
 	const unsigned int index = vector % (MBC_MAX_HOPS - 1);
-	struct mbc_tuple t = make_random_tuple(state);
+	struct mbc_tuple t = make_random_tuple(family, state);
 	unsigned int i;
 
 	if (vector % 7 == 6)
@@ -63,15 +97,14 @@ static void print_vector(FILE *out, unsigned int vector, u32 *state)
 	fprintf(out, " %u ", index);
 	print_tuple(out, &t);
 	for (i = 0; i < type.n_instances; i++) {
-		instances[i].addr = make_addr(10, 0, i >> 8, i & 0xff);
+		instances[i] = instance(family, mixed, i);
 		instances[i].weight = weight(vector, state);
-		type.total_weight += instances[i].weight;
 		fputc(i ? ',' : ' ', out);
-		print_addr(out, instances[i].addr);
-		fprintf(out, ":%u", instances[i].weight);
+		print_instance(out, &instances[i]);
 	}
+	make_total(&type);
 	fputs(" -> ", out);
-	print_addr(out, mbc_path_choose(&type, index, &t, &seed)->addr);
+	print_addr(out, mbc_path_choose(&type, index, &t, &seed), family);
 	fputc('\n', out);
 }
 
@@ -82,10 +115,15 @@ void choice_print(FILE *out)
 
 	fputs("# SPDX-License-Identifier: GPL-2.0-only\n"
 	      "# Which instance a session gets. Made by `kcore --print choice`.\n"
-	      "# seed index saddr daddr sport dport proto addr:weight,... -> addr\n",
+	      "# seed index saddr daddr sport dport proto addr:weight,... -> addr\n"
+	      "# An instance's IPv6 address is in brackets, behind + if it has both.\n",
 	      out);
 	for (i = 0; i < N_VECTORS; i++)
-		print_vector(out, i, &state);
+		print_vector(out, AF_INET, false, i, &state);
+	for (i = 0; i < N_VECTORS; i++)
+		print_vector(out, AF_INET6, true, i, &state);
+	for (i = 0; i < N_VECTORS; i++)
+		print_vector(out, AF_INET, true, i, &state);
 }
 
 void choice_test(void)

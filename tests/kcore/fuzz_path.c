@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Paths. The input: seed, tuple, then types, each with its number of instances
- * and those with their weight and the last number of their address.
+ * Paths. The input: seed, client, server (top bit: IPv6), ports, then types,
+ * each with its number of instances and those with the last number of their
+ * address, what they lack (two bits above it) and their weight.
  */
 #include "fuzz.h"
 #include "make.h"
@@ -20,10 +21,21 @@ struct chain {
 	unsigned int n;
 };
 
-/* Few addresses, so that hosts meet again. */
-static __be32 take_host(struct fuzz_input *in)
+/* Few hosts, so that they meet again. */
+static u8 host(u8 byte)
 {
-	return make_addr(10, 0, 0, fuzz_take(in, 1) & 31);
+	return byte & 31;
+}
+
+static void take_instance(struct fuzz_input *in, struct mbc_instance *instance)
+{
+	const u8 byte = fuzz_take(in, 1);
+	const u32 lacks = byte >> 5 & 3;
+
+	instance->has = lacks == 3 ? 3 : 3 & ~lacks;
+	instance->addr[MBC_ADDR4] = make_host(AF_INET, host(byte));
+	instance->addr[MBC_ADDR6] = make_host(AF_INET6, host(byte));
+	instance->weight = 1 + fuzz_take(in, 2) % 65535;
 }
 
 static void take_chain(struct fuzz_input *in, struct chain *chain)
@@ -34,62 +46,81 @@ static void take_chain(struct fuzz_input *in, struct chain *chain)
 	for (i = 0; i < chain->n; i++) {
 		struct mbc_nf_type *type = &chain->types[i];
 
-		type->total_weight = 0;
 		type->n_instances = 1 + fuzz_take(in, 1) % MAX_INSTANCES;
 		type->instances = chain->instances[i];
-		for (j = 0; j < type->n_instances; j++) {
-			struct mbc_instance *instance = &type->instances[j];
-
-			instance->addr = take_host(in);
-			instance->weight = 1 + fuzz_take(in, 2) % 65535;
-			type->total_weight += instance->weight;
-		}
+		for (j = 0; j < type->n_instances; j++)
+			take_instance(in, &type->instances[j]);
+		make_total(type);
 		chain->list[i] = type;
 	}
+}
+
+/* What is hashed, as the text of path.h has it. */
+static unsigned int hashed(const struct mbc_tuple *t, unsigned int index,
+			   u8 *data)
+{
+	const u8 last[] = { t->proto, index };
+
+	if (t->family == AF_INET) {
+		memcpy(data, &t->saddr, 4);
+		memcpy(data + 4, &t->daddr, 4);
+		memcpy(data + 8, &t->sport, 4);
+		memcpy(data + 12, last, 2);
+		return 14;
+	}
+	memcpy(data, &t->saddr, 16);
+	memcpy(data + 16, &t->daddr, 16);
+	memcpy(data + 32, &t->sport, 4);
+	memcpy(data + 36, last, 2);
+	return 38;
 }
 
 /* The choice by division: point / 2^32 of the weights lie before it. */
 static void check_choice(const struct mbc_nf_type *type, unsigned int index,
 			 const struct mbc_tuple *t, const siphash_key_t *seed)
 {
-	const struct mbc_instance *got = mbc_path_choose(type, index, t, seed);
-	u8 data[14];
+	const enum mbc_addr_slot slot = mbc_addr_slot(t->family);
+	const union mbc_addr *got = mbc_path_choose(type, index, t, seed);
+	const struct mbc_instance *in;
 	u64 point, before = 0;
-	unsigned int i;
+	u8 data[38];
 
-	memcpy(data, t, 12);
-	data[12] = t->proto;
-	data[13] = index;
-	point = (siphash(data, 14, seed) >> 32) * type->total_weight;
-	MUST(got >= type->instances &&
-	     got < type->instances + type->n_instances);
-	for (i = 0; &type->instances[i] != got; i++)
-		before += type->instances[i].weight;
-	MUST(before << 32 <= point && point < (before + got->weight) << 32);
+	MUST(!got == !type->total_weight[slot]);
+	if (!got)
+		return;
+	point = (siphash(data, hashed(t, index, data), seed) >> 32) *
+		type->total_weight[slot];
+	for (in = type->instances; &in->addr[slot] != got; in++) {
+		MUST(in < type->instances + type->n_instances);
+		before += in->has & BIT(slot) ? in->weight : 0;
+	}
+	MUST(in->has & BIT(slot));
+	MUST(before << 32 <= point && point < (before + in->weight) << 32);
 }
 
 /* The path as the text of path.h has it: choose, merge neighbours, refuse. */
-static enum mbc_reason model(const struct chain *chain, __be32 *hops,
+static enum mbc_reason model(const struct chain *chain, union mbc_addr *hops,
 			     unsigned int *n, const struct mbc_tuple *t,
 			     const siphash_key_t *seed)
 {
-	__be32 all[MBC_MAX_HOPS + 1];
+	union mbc_addr all[MBC_MAX_HOPS + 1];
+	const union mbc_addr *addr;
 	unsigned int i, j, k = 0;
 
-	all[k++] = t->saddr;
-	for (i = 0; i < chain->n; i++)
-		all[k++] = mbc_path_choose(chain->list[i], i, t, seed)->addr;
-	all[k++] = t->daddr;
-
 	*n = 0;
-	for (i = 1; i < k; i++) {
-		if (all[i] == all[i - 1] && i > 1)
+	all[k++] = t->saddr;
+	for (i = 0; i <= chain->n; i++) {
+		addr = i == chain->n ? &t->daddr :
+		       mbc_path_choose(chain->list[i], i, t, seed);
+		if (!addr)
+			return MBC_REASON_NO_INSTANCE;
+		if (k > 1 && mbc_addr_equal(addr, &all[k - 1]))
 			continue;
-		for (j = 0; j < i; j++) {
-			if (all[i] == all[j])
+		for (j = 0; j < k; j++) {
+			if (mbc_addr_equal(addr, &all[j]))
 				return MBC_REASON_CHAIN_LOOP;
 		}
-		hops[(*n)++] = all[i];
+		all[k++] = hops[(*n)++] = *addr;
 	}
 	return MBC_REASON_NONE;
 }
@@ -100,11 +131,14 @@ void fuzz_path(const u8 *data, size_t len)
 	struct chain *chain = calloc(1, sizeof(*chain));
 	const u32 k0 = fuzz_take(&in, 4), k1 = fuzz_take(&in, 4);
 	const siphash_key_t seed = { { k0, k1 } };
-	const __be32 saddr = take_host(&in), daddr = take_host(&in);
+	const u8 client = fuzz_take(&in, 1), server = fuzz_take(&in, 1);
+	const u8 family = server & 0x80 ? AF_INET6 : AF_INET;
 	const u16 sport = fuzz_take(&in, 2), dport = fuzz_take(&in, 2);
-	const struct mbc_tuple t = make_tuple(saddr, sport, daddr, dport);
-	__be32 *hops = calloc(MBC_MAX_HOPS, sizeof(*hops));
-	__be32 want[MBC_MAX_HOPS];
+	const struct mbc_tuple t =
+		make_tuple(family, make_host(family, host(client)), sport,
+			   make_host(family, host(server)), dport);
+	union mbc_addr *hops = calloc(MBC_MAX_HOPS, sizeof(*hops));
+	union mbc_addr want[MBC_MAX_HOPS];
 	unsigned int n = 0, want_n, i;
 	enum mbc_reason reason;
 
@@ -117,7 +151,7 @@ void fuzz_path(const u8 *data, size_t len)
 	if (!reason) {
 		MUST(n == want_n && n >= 1 && n <= chain->n + 1);
 		MUST(!memcmp(hops, want, n * sizeof(*hops)));
-		MUST(hops[n - 1] == t.daddr);
+		MUST(mbc_addr_equal(&hops[n - 1], &t.daddr));
 	}
 	free(hops);
 	free(chain);

@@ -1,22 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tuples, keys and numbers for the tests; see make.h. */
+/* Addresses, tuples, keys and numbers for the tests; see make.h. */
 #include "make.h"
 
+#include <arpa/inet.h>		/* before <linux/in.h>, which makes way */
+#include <stdlib.h>
 #include <linux/in.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
-__be32 make_addr(u8 a, u8 b, u8 c, u8 d)
+const char *family_name(u8 family)
 {
-	return cpu_to_be32((u32)a << 24 | b << 16 | c << 8 | d);
+	return family == AF_INET6 ? "IPv6" : "IPv4";
 }
 
-struct mbc_tuple make_tuple(__be32 saddr, u16 sport, __be32 daddr, u16 dport)
+u8 family_of(const char *text)
+{
+	return strchr(text, ':') ? AF_INET6 : AF_INET;
+}
+
+union mbc_addr make_addr(const char *text)
+{
+	union mbc_addr addr = { .ip6 = { 0 } };
+
+	if (inet_pton(family_of(text), text, &addr) != 1) {
+		fprintf(stderr, "parse address %s: invalid\n", text);
+		abort();
+	}
+	return addr;
+}
+
+union mbc_addr make_host(u8 family, u16 n)
+{
+	union mbc_addr addr = { .ip6 = { 0 } };
+
+	if (family == AF_INET) {
+		addr.ip = cpu_to_be32(10u << 24 | n);
+	} else {
+		addr.ip6[0] = cpu_to_be32(0xfd000000);
+		addr.ip6[3] = cpu_to_be32(n);
+	}
+	return addr;
+}
+
+struct mbc_tuple make_tuple(u8 family, union mbc_addr saddr, u16 sport,
+			    union mbc_addr daddr, u16 dport)
 {
 	return (struct mbc_tuple){
 		.saddr = saddr, .daddr = daddr,
 		.sport = cpu_to_be16(sport), .dport = cpu_to_be16(dport),
-		.proto = IPPROTO_TCP,
+		.proto = IPPROTO_TCP, .family = family,
 	};
 }
 
@@ -39,19 +71,42 @@ u32 make_random(u32 *state)
 	return *state;
 }
 
-struct mbc_tuple make_random_tuple(u32 *state)
+static union mbc_addr random_addr(u8 family, u32 *state)
+{
+	union mbc_addr addr = { .ip6 = { 0 } };
+	unsigned int i;
+
+	for (i = 0; i < mbc_addr_len(family) / 4; i++)
+		addr.ip6[i] = cpu_to_be32(make_random(state));
+	return addr;
+}
+
+struct mbc_tuple make_random_tuple(u8 family, u32 *state)
 {
 	struct mbc_tuple t;
 
 	do {
 		/* One at a time: arguments have no order. */
 		const u32 ports = make_random(state);
-		const __be32 saddr = cpu_to_be32(make_random(state));
-		const __be32 daddr = cpu_to_be32(make_random(state));
+		const union mbc_addr saddr = random_addr(family, state);
+		const union mbc_addr daddr = random_addr(family, state);
 
-		t = make_tuple(saddr, ports, daddr, ports >> 16);
+		t = make_tuple(family, saddr, ports, daddr, ports >> 16);
 	} while (!mbc_tuple_valid(&t));
 	return t;
+}
+
+void make_total(struct mbc_nf_type *type)
+{
+	unsigned int i, slot;
+
+	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
+		type->total_weight[slot] = 0;
+		for (i = 0; i < type->n_instances; i++)
+			if (type->instances[i].has & BIT(slot))
+				type->total_weight[slot] +=
+					type->instances[i].weight;
+	}
 }
 
 void print_hex(FILE *out, const u8 *bytes, size_t n)
@@ -60,10 +115,9 @@ void print_hex(FILE *out, const u8 *bytes, size_t n)
 		fprintf(out, "%02x", *bytes++);
 }
 
-void print_addr(FILE *out, __be32 addr)
+void print_addr(FILE *out, const union mbc_addr *addr, u8 family)
 {
-	const u32 a = be32_to_cpu(addr);
+	char text[INET6_ADDRSTRLEN];
 
-	fprintf(out, "%u.%u.%u.%u", a >> 24, a >> 16 & 0xff, a >> 8 & 0xff,
-		a & 0xff);
+	fputs(inet_ntop(family, addr, text, sizeof(text)), out);
 }

@@ -6,7 +6,7 @@
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
-#define IP_NOP 1
+#define IP_NOP 1	/* of IPv4 options; IPv6 options have zeros for it */
 
 /* RFC 1071, in network byte order, one byte after the other. */
 static u32 sum(u32 acc, const u8 *data, unsigned int len)
@@ -20,30 +20,66 @@ static u32 sum(u32 acc, const u8 *data, unsigned int len)
 	return acc;
 }
 
-struct iphdr *packet_ip(struct packet *p)
+static struct iphdr *ip4(struct packet *p)
 {
 	return (struct iphdr *)p->bytes;
 }
 
+static struct ipv6hdr *ip6(struct packet *p)
+{
+	return (struct ipv6hdr *)p->bytes;
+}
+
 struct tcphdr *packet_tcp(struct packet *p)
 {
-	return (struct tcphdr *)(p->bytes + packet_ip(p)->ihl * 4);
+	return (struct tcphdr *)(p->bytes + p->tcp_at);
+}
+
+static void make_ip4(struct packet *p, const struct mbc_tuple *t,
+		     unsigned int options)
+{
+	struct iphdr *iph = ip4(p);
+
+	p->tcp_at = sizeof(*iph) + options * 4;
+	iph->version = 4;
+	iph->ihl = p->tcp_at / 4;
+	iph->ttl = 64;
+	iph->protocol = t->proto;
+	iph->saddr = t->saddr.ip;
+	iph->daddr = t->daddr.ip;
+	memset(iph + 1, IP_NOP, options * 4);
+}
+
+static void make_ip6(struct packet *p, const struct mbc_tuple *t,
+		     unsigned int options)
+{
+	struct ipv6hdr *ip6h = ip6(p);
+	u8 *extension = (u8 *)(ip6h + 1);
+
+	p->tcp_at = sizeof(*ip6h) + options * 8;
+	ip6h->version = 6;
+	ip6h->hop_limit = 64;
+	ip6h->nexthdr = t->proto;
+	memcpy(&ip6h->saddr, &t->saddr, 16);
+	memcpy(&ip6h->daddr, &t->daddr, 16);
+	if (options) {
+		ip6h->nexthdr = IPPROTO_HOPOPTS;
+		extension[0] = t->proto;
+		extension[1] = options - 1;
+	}
 }
 
 void packet_make(struct packet *p, const struct mbc_tuple *t,
-		 unsigned int ip_options, const u8 *payload, unsigned int len)
+		 unsigned int options, const u8 *payload, unsigned int len)
 {
-	struct iphdr *iph = packet_ip(p);
 	struct tcphdr *th;
 
 	memset(p, 0, sizeof(*p));
-	iph->version = 4;
-	iph->ihl = 5 + ip_options;
-	iph->ttl = 64;
-	iph->protocol = t->proto;
-	iph->saddr = t->saddr;
-	iph->daddr = t->daddr;
-	memset(iph + 1, IP_NOP, ip_options * 4);
+	p->family = t->family;
+	if (p->family == AF_INET)
+		make_ip4(p, t, options);
+	else
+		make_ip6(p, t, options);
 
 	th = packet_tcp(p);
 	th->source = t->sport;
@@ -54,41 +90,65 @@ void packet_make(struct packet *p, const struct mbc_tuple *t,
 	memcpy(th + 1, payload, len);
 
 	p->len = (u8 *)(th + 1) + len - p->bytes;
-	iph->tot_len = cpu_to_be16(p->len);
+	if (p->family == AF_INET)
+		ip4(p)->tot_len = cpu_to_be16(p->len);
+	else
+		ip6(p)->payload_len = cpu_to_be16(p->len - 40);
 }
 
+/* Addresses, length and protocol; zeros between them add nothing. */
 static u32 pseudo_sum(struct packet *p, unsigned int tcp_len)
 {
-	const struct iphdr *iph = packet_ip(p);
-	u8 pseudo[12] = { 0 };
+	const unsigned int n = mbc_addr_len(p->family);
+	const struct mbc_tuple t = packet_tuple(p);
+	u32 acc = tcp_len + t.proto;
 
-	memcpy(pseudo, &iph->saddr, 4);
-	memcpy(pseudo + 4, &iph->daddr, 4);
-	pseudo[9] = iph->protocol;
-	pseudo[10] = tcp_len >> 8;
-	pseudo[11] = tcp_len;
-	return sum(0, pseudo, sizeof(pseudo));
+	acc = sum(acc, (const u8 *)&t.saddr, n);
+	return sum(acc, (const u8 *)&t.daddr, n);
 }
 
 void packet_seal(struct packet *p)
 {
-	struct iphdr *iph = packet_ip(p);
 	struct tcphdr *th = packet_tcp(p);
-	const unsigned int tcp_len = p->len - iph->ihl * 4;
-	u32 pseudo = pseudo_sum(p, tcp_len);
+	const unsigned int tcp_len = p->len - p->tcp_at;
+	const u32 pseudo = pseudo_sum(p, tcp_len);
 
-	iph->check = 0;
-	iph->check = cpu_to_be16(~sum(0, p->bytes, iph->ihl * 4));
+	if (p->family == AF_INET) {
+		ip4(p)->check = 0;
+		ip4(p)->check = cpu_to_be16(~sum(0, p->bytes, p->tcp_at));
+	}
 	th->check = 0;
 	th->check = p->partial ? cpu_to_be16(pseudo) :
 		    cpu_to_be16(~sum(pseudo, (u8 *)th, tcp_len));
 }
 
+u16 packet_sum(const struct packet *p)
+{
+	return sum(0, p->bytes, p->len);
+}
+
 struct mbc_tuple packet_tuple(struct packet *p)
 {
-	return (struct mbc_tuple){
-		.saddr = packet_ip(p)->saddr, .daddr = packet_ip(p)->daddr,
-		.sport = packet_tcp(p)->source, .dport = packet_tcp(p)->dest,
-		.proto = packet_ip(p)->protocol,
+	const struct tcphdr *th = packet_tcp(p);
+	struct mbc_tuple t = {
+		.sport = th->source, .dport = th->dest,
+		.proto = IPPROTO_TCP, .family = p->family,
 	};
+
+	if (p->family == AF_INET) {
+		t.saddr.ip = ip4(p)->saddr;
+		t.daddr.ip = ip4(p)->daddr;
+	} else {
+		memcpy(&t.saddr, &ip6(p)->saddr, sizeof(t.saddr));
+		memcpy(&t.daddr, &ip6(p)->daddr, sizeof(t.daddr));
+	}
+	return t;
+}
+
+void packet_xlate(struct packet *p, const struct mbc_xlate *x)
+{
+	if (p->family == AF_INET)
+		mbc_xlate_apply4(x, ip4(p), packet_tcp(p), p->partial);
+	else
+		mbc_xlate_apply6(x, ip6(p), packet_tcp(p), p->partial);
 }

@@ -7,8 +7,10 @@
 #define KCORE_PACKET_H
 
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include "tuple.h"
+#include "xlate.h"
 
 #define PACKET_MAX 2048
 
@@ -16,19 +18,21 @@
 struct packet {
 	_Alignas(8) u8 bytes[PACKET_MAX];
 	unsigned int len;
+	unsigned int tcp_at;	/* offset of the TCP header */
+	u8 family;
 	bool partial;	/* CHECKSUM_PARTIAL: see packet_seal() */
 };
 
 /**
  * packet_make() - a packet without valid checksums
- * @ip_options: words of IP options, filled with NOP
- * @payload: copied, @len bytes of it, at most PACKET_MAX - 100
+ * @options: between the headers, at most 10: words of IPv4 options, units of
+ *	eight bytes of an IPv6 extension header; filled with no operation
+ * @payload: copied, @len bytes of it, at most PACKET_MAX - 200
  */
 void packet_make(struct packet *p, const struct mbc_tuple *t,
-		 unsigned int ip_options, const u8 *payload, unsigned int len);
+		 unsigned int options, const u8 *payload, unsigned int len);
 
-/** packet_ip(), packet_tcp() - its headers */
-struct iphdr *packet_ip(struct packet *p);
+/** packet_tcp() - its TCP header */
 struct tcphdr *packet_tcp(struct packet *p);
 
 /**
@@ -39,7 +43,13 @@ struct tcphdr *packet_tcp(struct packet *p);
  */
 void packet_seal(struct packet *p);
 
+/** packet_sum() - sum of all its bytes, as CHECKSUM_COMPLETE has it */
+u16 packet_sum(const struct packet *p);
+
 /** packet_tuple() - the tuple it has now */
 struct mbc_tuple packet_tuple(struct packet *p);
+
+/** packet_xlate() - mbc_xlate_apply4() or mbc_xlate_apply6() */
+void packet_xlate(struct packet *p, const struct mbc_xlate *x);
 
 #endif /* KCORE_PACKET_H */

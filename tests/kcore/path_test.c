@@ -11,6 +11,9 @@
 
 #define CLIENT 1
 #define SERVER 9
+#define BIT4 BIT(MBC_ADDR4)
+#define BIT6 BIT(MBC_ADDR6)
+#define FLIP 0x55	/* no byte changed so hashes to the same of 256 */
 
 /* Hosts by the last number of their address; chains of one-instance types. */
 static const struct {
@@ -50,65 +53,83 @@ static const struct {
 
 static const siphash_key_t seed = { { 1, 2 } };
 
-static __be32 host(u8 n)
+/* Instances by the last number of their addresses; of both families. */
+static struct mbc_instance instance(u16 n, u32 weight)
 {
-	return make_addr(10, 0, 0, n);
+	return (struct mbc_instance){
+		.addr = {
+			[MBC_ADDR4] = make_host(AF_INET, n),
+			[MBC_ADDR6] = make_host(AF_INET6, n),
+		},
+		.has = BIT4 | BIT6,
+		.weight = weight,
+	};
 }
 
-static void test_build(void)
+static struct mbc_nf_type type_of(struct mbc_instance *instances,
+				  unsigned int n)
+{
+	struct mbc_nf_type type = { .n_instances = n, .instances = instances };
+
+	make_total(&type);
+	return type;
+}
+
+static void test_build(u8 family)
 {
 	struct mbc_instance instances[15];
 	struct mbc_nf_type types[15];
 	const struct mbc_nf_type *chain[15];
-	__be32 hops[MBC_MAX_HOPS];
+	union mbc_addr hops[MBC_MAX_HOPS], want;
 	enum mbc_reason got;
 	struct mbc_tuple t;
 	unsigned int i, j, n;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		test_begin("%s", rows[i].name);
+		test_begin("%s: %s", family_name(family), rows[i].name);
 		for (j = 0; j < rows[i].n; j++) {
-			instances[j] = (struct mbc_instance){
-				host(rows[i].chain[j]), 1
-			};
-			types[j] = (struct mbc_nf_type){
-				.total_weight = 1, .n_instances = 1,
-				.instances = &instances[j],
-			};
+			instances[j] = instance(rows[i].chain[j], 1);
+			types[j] = type_of(&instances[j], 1);
 			chain[j] = &types[j];
 		}
-		t = make_tuple(host(CLIENT), 40000, host(rows[i].server), 80);
+		t = make_tuple(family, make_host(family, CLIENT), 40000,
+			       make_host(family, rows[i].server), 80);
 		n = 0;
 		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, &seed);
 		EXPECT_EQ(got, rows[i].want_n ? MBC_REASON_NONE :
 			  MBC_REASON_CHAIN_LOOP);
 		EXPECT_EQ(n, rows[i].want_n);
-		for (j = 0; j < n && j < rows[i].want_n; j++)
-			EXPECT(hops[j] == host(rows[i].want[j]), "hop %u", j);
+		for (j = 0; j < n && j < rows[i].want_n; j++) {
+			want = make_host(family, rows[i].want[j]);
+			EXPECT(mbc_addr_equal(&hops[j], &want), "hop %u", j);
+		}
 	}
 }
 
 /* Sessions that each of four instances gets, out of 100,000. */
-static void count(const struct mbc_nf_type *type, unsigned int index,
+static void count(const struct mbc_nf_type *type, u8 family,
 		  unsigned int *counts)
 {
+	const enum mbc_addr_slot slot = mbc_addr_slot(family);
+	const union mbc_addr *got;
 	struct mbc_tuple t;
-	unsigned int i;
+	unsigned int i, j;
 	u32 state = 77;
 
 	memset(counts, 0, 4 * sizeof(*counts));
 	for (i = 0; i < 100000; i++) {
-		t = make_random_tuple(&state);
-		counts[mbc_path_choose(type, index, &t, &seed) -
-		       type->instances]++;
+		t = make_random_tuple(family, &state);
+		got = mbc_path_choose(type, 0, &t, &seed);
+		for (j = 0; j < 4; j++)
+			counts[j] += got == &type->instances[j].addr[slot];
 	}
 }
 
-static void test_weights(void)
+static void test_weights(u8 family)
 {
 	static const struct {
 		const char *name;
-		u32 weights[4];
+		u32 weights[4];	/* 0: has no address of the family */
 	} cases[] = {
 		{ "equal weights share alike", { 1, 1, 1, 1 } },
 		{ "weights of 1, 2, 3, 4 share so", { 1, 2, 3, 4 } },
@@ -116,81 +137,132 @@ static void test_weights(void)
 		  { 65535, 65535, 65535, 65535 } },
 		{ "a weight of 1 beside large ones gets next to nothing",
 		  { 65535, 1, 65535, 65535 } },
+		{ "who has no such address gets none, the others share",
+		  { 0, 3, 0, 1 } },
+		{ "the last may have none", { 2, 1, 1, 0 } },
+		{ "one alone gets all", { 0, 0, 5, 0 } },
 	};
-	struct mbc_instance instances[4] = { 0 };
-	struct mbc_nf_type type = { .n_instances = 4, .instances = instances };
+	const u32 other = family == AF_INET ? BIT6 : BIT4;
+	struct mbc_instance instances[4];
+	struct mbc_nf_type type;
 	unsigned int counts[4], i, j;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		test_begin("%s", cases[i].name);
-		type.total_weight = 0;
+		test_begin("%s: %s", family_name(family), cases[i].name);
 		for (j = 0; j < 4; j++) {
-			instances[j].weight = cases[i].weights[j];
-			type.total_weight += cases[i].weights[j];
+			const u32 weight = cases[i].weights[j];
+
+			instances[j] = instance(j, weight ? weight : 7);
+			if (!weight)
+				instances[j].has = other;
 		}
-		count(&type, 0, counts);
+		type = type_of(instances, 4);
+		count(&type, family, counts);
 		for (j = 0; j < 4; j++) {
 			const unsigned int want = 100000ull *
-				instances[j].weight / type.total_weight;
+				cases[i].weights[j] /
+				type.total_weight[mbc_addr_slot(family)];
 
 			/* Five standard deviations are less than 800. */
 			EXPECT(counts[j] < want + 800 &&
 			       counts[j] + 800 > want,
 			       "instance %u: want about %u, got %u", j, want,
 			       counts[j]);
+			EXPECT(cases[i].weights[j] || !counts[j],
+			       "instance %u is chosen", j);
 		}
 	}
 }
 
-static void test_inputs(void)
+/* Every instance has an address of the other family alone. */
+static void test_none(u8 family)
+{
+	struct mbc_instance of_both[1] = { instance(2, 1) };
+	struct mbc_instance of_other[2] = { instance(3, 1), instance(4, 9) };
+	const struct mbc_nf_type both = type_of(of_both, 1);
+	const struct mbc_tuple t = make_tuple(family, make_host(family, CLIENT),
+					      1, make_host(family, SERVER), 2);
+	const struct mbc_nf_type *chain[2];
+	union mbc_addr hops[MBC_MAX_HOPS];
+	struct mbc_nf_type other;
+	unsigned int n = 0;
+
+	of_other[0].has = of_other[1].has = family == AF_INET ? BIT6 : BIT4;
+	other = type_of(of_other, 2);
+
+	test_begin("%s: a type of the other family has no instance",
+		   family_name(family));
+	EXPECT(!mbc_path_choose(&other, 0, &t, &seed), "but one is chosen");
+	chain[0] = &other;
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 1, &t, &seed),
+		  MBC_REASON_NO_INSTANCE);
+	chain[0] = &both;
+	chain[1] = &other;
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, &seed),
+		  MBC_REASON_NO_INSTANCE);
+	chain[0] = &other;
+	chain[1] = &both;
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, &seed),
+		  MBC_REASON_NO_INSTANCE);
+	EXPECT_EQ(mbc_path_build(hops, &n, &chain[1], 1, &t, &seed),
+		  MBC_REASON_NONE);
+}
+
+static void test_inputs(u8 family)
 {
 	struct mbc_instance instances[256];
-	struct mbc_nf_type type = {
-		.n_instances = 256, .total_weight = 256,
-		.instances = instances,
-	};
+	struct mbc_nf_type type;
 	static const siphash_key_t other = { { 1, 3 } };
-	const struct mbc_tuple t = make_tuple(host(1), 40000, host(9), 80);
-	struct mbc_tuple u;
+	const struct mbc_tuple t = make_tuple(family, make_host(family, 1),
+					      40000, make_host(family, 9), 80);
+	const char *name = family_name(family);
 	const struct mbc_nf_type *chain[] = { &type, &type, &type };
-	const struct mbc_instance *want;
-	__be32 hops[MBC_MAX_HOPS];
+	const union mbc_addr *want;
+	union mbc_addr hops[MBC_MAX_HOPS];
+	struct mbc_tuple u;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < 256; i++)
-		instances[i] = (struct mbc_instance){ host(i), 1 };
+		instances[i] = instance(i, 1);
+	type = type_of(instances, 256);
 	want = mbc_path_choose(&type, 0, &t, &seed);
 
-	test_begin("the same session gets the same instance");
+	test_begin("%s: the same session gets the same instance", name);
 	EXPECT(mbc_path_choose(&type, 0, &t, &seed) == want, "another one");
 
-	test_begin("a type that stands twice in a chain chooses twice");
+	test_begin("%s: a type that stands twice in a chain chooses twice",
+		   name);
 	EXPECT_EQ(mbc_path_build(hops, &n, chain, 3, &t, &seed),
 		  MBC_REASON_NONE);
 	EXPECT_EQ(n, 4);
 	for (i = 0; i < 3; i++)
-		EXPECT(hops[i] == mbc_path_choose(&type, i, &t, &seed)->addr,
+		EXPECT(mbc_addr_equal(&hops[i], mbc_path_choose(&type, i, &t,
+								&seed)),
 		       "hop %u", i);
 
-	test_begin("position, seed and every field of the tuple matter");
+	test_begin("%s: position and seed matter", name);
 	EXPECT(mbc_path_choose(&type, 1, &t, &seed) != want, "position");
 	EXPECT(mbc_path_choose(&type, 0, &t, &other) != want, "seed");
-	u = make_tuple(host(2), 40000, host(9), 80);
-	EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want, "client");
-	u = make_tuple(host(1), 40000, host(8), 80);
-	EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want, "server");
-	u = make_tuple(host(1), 40001, host(9), 80);
-	EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want, "source port");
-	u = make_tuple(host(1), 40000, host(9), 81);
-	EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want, "server port");
-	u = t;
-	u.proto = 17;
-	EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want, "protocol");
+
+	test_begin("%s: every byte of a session's name matters", name);
+	for (i = 0; i < offsetof(struct mbc_tuple, family); i++) {
+		if (i % 16 >= mbc_addr_len(family) && i < 32)
+			continue;	/* 0 in all of IPv4 */
+		u = t;
+		((u8 *)&u)[i] ^= FLIP;
+		EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want,
+		       "byte %u", i);
+	}
 }
 
 void path_test(void)
 {
-	test_build();
-	test_weights();
-	test_inputs();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		test_build(families[i]);
+		test_weights(families[i]);
+		test_none(families[i]);
+		test_inputs(families[i]);
+	}
 }

@@ -19,15 +19,15 @@ static struct mbc_key golden_key(void)
 	return (struct mbc_key){ .id = 7, .secret = make_key(secret) };
 }
 
-static struct mbc_setup golden_setup(void)
+static struct mbc_setup golden_setup(u8 family)
 {
 	struct mbc_setup s = {
 		.key_id = 7,
 		.time = 1700000000,
-		.super = make_tuple(make_addr(10, 0, 0, 1), 40000,
-				    make_addr(10, 0, 0, 4), 80),
+		.super = make_tuple(family, make_host(family, 1), 40000,
+				    make_host(family, 4), 80),
 		.n_hops = 2,
-		.hops = { make_addr(10, 0, 0, 2), make_addr(10, 0, 0, 4) },
+		.hops = { make_host(family, 2), make_host(family, 4) },
 	};
 	unsigned int i;
 
@@ -36,52 +36,65 @@ static struct mbc_setup golden_setup(void)
 	return s;
 }
 
-/* The fields of the golden header, in the order of its bytes. */
+/* The fields of a golden header, in the order of its bytes. */
 static const struct {
-	u8 len;
+	u8 len;			/* 0: that of an address */
 	const char *name;
+	const char *name6;	/* NULL: the same for IPv6 */
 } fields[] = {
-	{ 4, "magic, \"mbch\"" },
-	{ 1, "version, 1" },
-	{ 1, "flags, 0" },
-	{ 2, "length, 64: all of the header" },
-	{ 4, "key id, 7" },
-	{ 4, "time, 1700000000" },
-	{ 16, "session id" },
-	{ 1, "protocol, 6: TCP" },
-	{ 1, "family, 4: IPv4" },
-	{ 1, "number of hops, 2" },
-	{ 1, "reserved, 0" },
-	{ 4, "client's address, 10.0.0.1" },
-	{ 4, "server's address, 10.0.0.4" },
-	{ 2, "client's port, 40000" },
-	{ 2, "server's port, 80" },
-	{ 4, "hop, 10.0.0.2: the receiver" },
-	{ 4, "hop, 10.0.0.4: the server" },
-	{ 8, "MAC, SipHash-2-4 of the 56 bytes before it, little-endian" },
+	{ 4, "magic, \"mbch\"", NULL },
+	{ 1, "version, 1", NULL },
+	{ 1, "flags, 0", NULL },
+	{ 2, "length, 64: all of the header",
+	  "length, 112: all of the header" },
+	{ 4, "key id, 7", NULL },
+	{ 4, "time, 1700000000", NULL },
+	{ 16, "session id", NULL },
+	{ 1, "protocol, 6: TCP", NULL },
+	{ 1, "family, 4: IPv4", "family, 6: IPv6" },
+	{ 1, "number of hops, 2", NULL },
+	{ 1, "reserved, 0", NULL },
+	{ 0, "client's address, 10.0.0.1", "client's address, fd00::1" },
+	{ 0, "server's address, 10.0.0.4", "server's address, fd00::4" },
+	{ 2, "client's port, 40000", NULL },
+	{ 2, "server's port, 80", NULL },
+	{ 0, "hop, 10.0.0.2: the receiver", "hop, fd00::2: the receiver" },
+	{ 0, "hop, 10.0.0.4: the server", "hop, fd00::4: the server" },
+	{ 8, "MAC, SipHash-2-4 of the 56 bytes before it, little-endian",
+	  "MAC, SipHash-2-4 of the 104 bytes before it, little-endian" },
 };
+
+static void print_fields(FILE *out, u8 family)
+{
+	const struct mbc_setup s = golden_setup(family);
+	const struct mbc_key key = golden_key();
+	const bool six = family == AF_INET6;
+	u8 buf[MBC_SETUP_MAX];
+	unsigned int i, n, at = 0;
+
+	mbc_setup_encode(&s, &key, buf);
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		n = fields[i].len ? fields[i].len : mbc_addr_len(family);
+		fprintf(out, "%*u ", six ? 3 : 2, at);
+		print_hex(out, buf + at, n);
+		fprintf(out, "%*s %s\n", 32 - 2 * n, "",
+			six && fields[i].name6 ? fields[i].name6 :
+						 fields[i].name);
+		at += n;
+	}
+}
 
 void golden_print(FILE *out)
 {
-	const struct mbc_setup s = golden_setup();
-	const struct mbc_key key = golden_key();
-	u8 buf[MBC_SETUP_MAX];
-	unsigned int i, at = 0;
-
 	fprintf(out, "# SPDX-License-Identifier: GPL-2.0-only\n"
 		"# Golden bytes of a set-up header, as 10.0.0.1 sends it to 10.0.0.2:\n"
 		"# offset, bytes, field. Made by `kcore --print setup`.\n"
 		"# key 7 is ");
 	print_hex(out, secret, sizeof(secret));
 	fputc('\n', out);
-	mbc_setup_encode(&s, &key, buf);
-	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		fprintf(out, "%2u ", at);
-		print_hex(out, buf + at, fields[i].len);
-		fprintf(out, "%*s %s\n", 32 - 2 * fields[i].len, "",
-			fields[i].name);
-		at += fields[i].len;
-	}
+	print_fields(out, AF_INET);
+	fputs("#\n# And as fd00::1 sends it to fd00::2:\n", out);
+	print_fields(out, AF_INET6);
 }
 
 /* Not memcmp: there is padding behind n_hops. */
@@ -89,30 +102,47 @@ static bool same(const struct mbc_setup *a, const struct mbc_setup *b)
 {
 	return !memcmp(a->id, b->id, sizeof(a->id)) &&
 	       a->key_id == b->key_id && a->time == b->time &&
-	       mbc_tuple_equal(&a->super, &b->super) &&
+	       !memcmp(&a->super, &b->super, sizeof(a->super)) &&
 	       a->n_hops == b->n_hops &&
 	       !memcmp(a->hops, b->hops, sizeof(a->hops));
 }
 
-static void test_golden(void)
+static void test_golden(u8 family)
 {
-	const struct mbc_setup want = golden_setup();
+	const struct mbc_setup want = golden_setup(family);
+	const unsigned int len = mbc_setup_len(family, 2);
 	const struct mbc_key key = golden_key();
 	struct mbc_setup got;
 	u8 buf[MBC_SETUP_MAX];
 
-	test_begin("the bytes are those of testdata/setup.golden");
-	test_file("testdata/setup.golden", golden_print);
-
-	test_begin("the golden header decodes to its fields");
-	EXPECT_EQ(mbc_setup_encode(&want, &key, buf), mbc_setup_len(2));
+	test_begin("%s: the golden header decodes to its fields",
+		   family_name(family));
+	EXPECT_EQ(mbc_setup_encode(&want, &key, buf), len);
 	EXPECT(mbc_setup_probe(buf, 4), "probe says no");
-	EXPECT_EQ(mbc_setup_decode(&got, buf, mbc_setup_len(2), &key, 1,
-				   want.time, 0), MBC_REASON_NONE);
+	EXPECT_EQ(mbc_setup_decode(&got, family, buf, len, &key, 1, want.time,
+				   0), MBC_REASON_NONE);
 	EXPECT(same(&got, &want), "fields differ");
 }
 
-static void test_round_trip(void)
+static void test_lengths(void)
+{
+	static const struct {
+		u8 family;
+		unsigned int n_hops, want;
+	} rows[] = {
+		{ AF_INET, 0, 56 }, { AF_INET, 1, 60 }, { AF_INET, 16, 120 },
+		{ AF_INET6, 0, 80 }, { AF_INET6, 1, 96 }, { AF_INET6, 16, 336 },
+	};
+	unsigned int i;
+
+	test_begin("a header's length goes by family and number of hops");
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		EXPECT_EQ(mbc_setup_len(rows[i].family, rows[i].n_hops),
+			  rows[i].want);
+	EXPECT_EQ(MBC_SETUP_MAX, 336);
+}
+
+static void test_round_trip(u8 family)
 {
 	const struct mbc_key key = golden_key();
 	struct mbc_setup s, got;
@@ -120,29 +150,32 @@ static void test_round_trip(void)
 	u32 state = 3;
 
 	for (n = 1; n <= MBC_MAX_HOPS; n++) {
-		test_begin("a header with %u hops comes back as it went", n);
-		s = golden_setup();
+		test_begin("%s: a header with %u hops comes back as it went",
+			   family_name(family), n);
+		s = golden_setup(family);
 		s.n_hops = n;
-		for (i = 0; i < MBC_MAX_HOPS; i++)
-			s.hops[i] = i < n ? make_random_tuple(&state).saddr : 0;
-		s.super = make_random_tuple(&state);
+		memset(s.hops, 0, sizeof(s.hops));
+		for (i = 0; i < n; i++)
+			s.hops[i] = make_random_tuple(family, &state).saddr;
+		s.super = make_random_tuple(family, &state);
 		s.time = make_random(&state);
 
-		len = mbc_setup_len(n);
+		len = mbc_setup_len(family, n);
 		u8 *buf = malloc(len);	/* ASan guards its end */
 
 		EXPECT_EQ(mbc_setup_encode(&s, &key, buf), len);
-		EXPECT_EQ(mbc_setup_decode(&got, buf, len, &key, 1, s.time, 0),
-			  MBC_REASON_NONE);
+		memset(&got, 0xff, sizeof(got));
+		EXPECT_EQ(mbc_setup_decode(&got, family, buf, len, &key, 1,
+					   s.time, 0), MBC_REASON_NONE);
 		EXPECT(same(&got, &s), "fields differ");
 		free(buf);
 	}
 }
 
 /* Whatever single bit changes on the way, the header is refused. */
-static void test_every_bit(void)
+static void test_every_bit(u8 family)
 {
-	const struct mbc_setup s = golden_setup();
+	const struct mbc_setup s = golden_setup(family);
 	const struct mbc_key key = golden_key();
 	struct mbc_setup got;
 	u8 buf[MBC_SETUP_MAX];
@@ -150,10 +183,11 @@ static void test_every_bit(void)
 	unsigned int bit;
 	enum mbc_reason reason;
 
-	test_begin("no bit can change unnoticed");
+	test_begin("%s: no bit can change unnoticed", family_name(family));
 	for (bit = 32; bit < 8 * len; bit++) {
 		buf[bit / 8] ^= 1 << bit % 8;
-		reason = mbc_setup_decode(&got, buf, len, &key, 1, s.time, 60);
+		reason = mbc_setup_decode(&got, family, buf, len, &key, 1,
+					  s.time, 60);
 		EXPECT(reason >= MBC_REASON_HDR_TRUNCATED &&
 		       reason <= MBC_REASON_HDR_MAC,
 		       "bit %u: reason %u", bit, reason);
@@ -163,7 +197,7 @@ static void test_every_bit(void)
 
 static void test_keys(void)
 {
-	struct mbc_setup s = golden_setup(), got;
+	struct mbc_setup s = golden_setup(AF_INET), got;
 	struct mbc_key keys[MBC_MAX_KEYS];
 	u8 buf[MBC_SETUP_MAX];
 	unsigned int i, len;
@@ -177,18 +211,20 @@ static void test_keys(void)
 	test_begin("every key of a rotation verifies what it signed");
 	for (i = 0; i < MBC_MAX_KEYS; i++) {
 		len = mbc_setup_encode(&s, &keys[i], buf);
-		EXPECT_EQ(mbc_setup_decode(&got, buf, len, keys, MBC_MAX_KEYS,
-					   s.time, 0), MBC_REASON_NONE);
+		EXPECT_EQ(mbc_setup_decode(&got, AF_INET, buf, len, keys,
+					   MBC_MAX_KEYS, s.time, 0),
+			  MBC_REASON_NONE);
 		EXPECT_EQ(got.key_id, 100 + i);
 	}
 
 	test_begin("a key that is gone verifies nothing");
-	EXPECT_EQ(mbc_setup_decode(&got, buf, len, keys, MBC_MAX_KEYS - 1,
-				   s.time, 0), MBC_REASON_HDR_KEY);
+	EXPECT_EQ(mbc_setup_decode(&got, AF_INET, buf, len, keys,
+				   MBC_MAX_KEYS - 1, s.time, 0),
+		  MBC_REASON_HDR_KEY);
 
 	test_begin("without keys nothing verifies");
-	EXPECT_EQ(mbc_setup_decode(&got, buf, len, NULL, 0, s.time, 0),
-		  MBC_REASON_HDR_KEY);
+	EXPECT_EQ(mbc_setup_decode(&got, AF_INET, buf, len, NULL, 0, s.time,
+				   0), MBC_REASON_HDR_KEY);
 }
 
 static void test_freshness(void)
@@ -212,7 +248,7 @@ static void test_freshness(void)
 		{ "half of time away", 0x80000000, 0, 3600, false },
 	};
 	const struct mbc_key key = golden_key();
-	struct mbc_setup s = golden_setup(), got;
+	struct mbc_setup s = golden_setup(AF_INET), got;
 	u8 buf[MBC_SETUP_MAX];
 	unsigned int i, len;
 
@@ -221,8 +257,8 @@ static void test_freshness(void)
 			   rows[i].want ? "fresh" : "stale");
 		s.time = rows[i].time;
 		len = mbc_setup_encode(&s, &key, buf);
-		EXPECT_EQ(mbc_setup_decode(&got, buf, len, &key, 1, rows[i].now,
-					   rows[i].freshness),
+		EXPECT_EQ(mbc_setup_decode(&got, AF_INET, buf, len, &key, 1,
+					   rows[i].now, rows[i].freshness),
 			  rows[i].want ? MBC_REASON_NONE :
 			  MBC_REASON_HDR_STALE);
 	}
@@ -230,9 +266,17 @@ static void test_freshness(void)
 
 void setup_test(void)
 {
-	test_golden();
-	test_round_trip();
-	test_every_bit();
+	unsigned int i;
+
+	test_begin("the bytes are those of testdata/setup.golden");
+	test_file("testdata/setup.golden", golden_print);
+
+	test_lengths();
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		test_golden(families[i]);
+		test_round_trip(families[i]);
+		test_every_bit(families[i]);
+	}
 	test_keys();
 	test_freshness();
 }

@@ -40,6 +40,7 @@ static const struct {
 	{ "setup", golden_print },
 	{ "choice", choice_print },
 	{ "crafted", crafted_print },
+	{ "crafted6", crafted6_print },
 };
 #define N_PRINTERS (sizeof(printers) / sizeof(printers[0]))
 

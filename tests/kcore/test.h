@@ -55,5 +55,6 @@ void corpus_test(void);
 void golden_print(FILE *out);
 void choice_print(FILE *out);
 void crafted_print(FILE *out);
+void crafted6_print(FILE *out);
 
 #endif /* KCORE_TEST_H */

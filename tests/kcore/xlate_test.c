@@ -46,12 +46,20 @@ static const struct pair pairs[] = {
 	    0x80, 0, 0x7f, 0xff } },
 };
 
-static struct mbc_tuple tuple_of(const u8 *b)
+/* @words: which of the four words of an IPv6 address are those of the pair; a
+ * bit each, the others 0.
+ */
+static struct mbc_tuple tuple_of(u8 family, const u8 *b, unsigned int words)
 {
-	struct mbc_tuple t = { .proto = 6 };
+	struct mbc_tuple t = { .proto = 6, .family = family };
+	unsigned int i;
 
-	memcpy(&t.saddr, b, 4);
-	memcpy(&t.daddr, b + 4, 4);
+	for (i = 0; i < 4; i++) {
+		if (!(words & 1 << i))
+			continue;
+		memcpy(&t.saddr.ip6[i], b, 4);
+		memcpy(&t.daddr.ip6[i], b + 4, 4);
+	}
 	memcpy(&t.sport, b + 8, 2);
 	memcpy(&t.dport, b + 10, 2);
 	return t;
@@ -63,11 +71,11 @@ static void apply(struct packet *p, const struct mbc_tuple *from,
 	struct mbc_xlate x;
 
 	mbc_xlate_init(&x, from, to);
-	mbc_xlate_apply(&x, packet_ip(p), packet_tcp(p), p->partial);
+	packet_xlate(p, &x);
 }
 
 static void check(const struct mbc_tuple *from, const struct mbc_tuple *to,
-		  unsigned int ip_options, unsigned int len, bool partial,
+		  unsigned int options, unsigned int len, bool partial,
 		  u32 *state)
 {
 	u8 payload[64];
@@ -76,8 +84,8 @@ static void check(const struct mbc_tuple *from, const struct mbc_tuple *to,
 
 	for (i = 0; i < len; i++)
 		payload[i] = make_random(state);
-	packet_make(&orig, from, ip_options, payload, len);
-	packet_make(&want, to, ip_options, payload, len);
+	packet_make(&orig, from, options, payload, len);
+	packet_make(&want, to, options, payload, len);
 	orig.partial = want.partial = partial;
 	packet_seal(&orig);
 	packet_seal(&want);
@@ -99,32 +107,66 @@ static void check(const struct mbc_tuple *from, const struct mbc_tuple *to,
 	       "%u bytes: bad checksum made good", len);
 }
 
-static void test_pairs(u32 *state)
+static void test_pairs(u8 family, u32 *state)
 {
-	unsigned int i, len;
+	static const u8 masks[] = { 1, 2, 4, 8, 5, 15 };
+	const unsigned int n_masks = family == AF_INET ? 1 : ARRAY_SIZE(masks);
+	unsigned int i, m, len;
 
 	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
-		struct mbc_tuple from = tuple_of(pairs[i].from);
-		struct mbc_tuple to = tuple_of(pairs[i].to);
+		test_begin("%s: checksums hold when %s", family_name(family),
+			   pairs[i].name);
+		for (m = 0; m < n_masks; m++) {
+			const struct mbc_tuple
+				from = tuple_of(family, pairs[i].from, masks[m]),
+				to = tuple_of(family, pairs[i].to, masks[m]);
 
-		test_begin("checksums hold when %s", pairs[i].name);
-		for (len = 0; len < 64; len++) {
-			check(&from, &to, len % 11, len, false, state);
-			check(&from, &to, len % 11, len, true, state);
+			for (len = 0; len < 64; len++) {
+				check(&from, &to, len % 11, len, false, state);
+				check(&from, &to, len % 11, len, true, state);
+			}
 		}
 	}
 }
 
-static void test_random(u32 *state)
+static void test_random(u8 family, u32 *state)
 {
 	struct mbc_tuple from, to;
 	unsigned int i;
 
-	test_begin("checksums hold for 20,000 translations at random");
+	test_begin("%s: checksums hold for 20,000 translations at random",
+		   family_name(family));
 	for (i = 0; i < 20000; i++) {
-		from = make_random_tuple(state);
-		to = make_random_tuple(state);
+		from = make_random_tuple(family, state);
+		to = make_random_tuple(family, state);
 		check(&from, &to, i % 11, i % 64, i & 1, state);
+	}
+}
+
+/* CHECKSUM_COMPLETE: the IPv4 header sums to nothing, so what the pseudo header
+ * gains the rest of the packet loses; IPv6 addresses are in the packet's sum,
+ * which stays.
+ */
+static void test_complete(u8 family, u32 *state)
+{
+	struct mbc_tuple from, to;
+	struct mbc_xlate x;
+	struct packet p;
+	unsigned int i, want;
+
+	test_begin("%s: the sum over a whole packet %s", family_name(family),
+		   family == AF_INET ? "goes down by addr_diff" : "stays");
+	for (i = 0; i < 1000; i++) {
+		from = make_random_tuple(family, state);
+		to = make_random_tuple(family, state);
+		packet_make(&p, &from, i % 11, (u8 *)state, sizeof(*state));
+		packet_seal(&p);
+		mbc_xlate_init(&x, &from, &to);
+		want = packet_sum(&p);
+		if (family == AF_INET)
+			want += 0xffff - be16_to_cpu((u16)x.addr_diff);
+		packet_xlate(&p, &x);
+		EXPECT_EQ(packet_sum(&p) % 0xffff, want % 0xffff);
 	}
 }
 
@@ -158,13 +200,14 @@ static void test_update(u32 *state)
 	}
 }
 
-static void test_no_difference(void)
+static void test_no_difference(u8 family)
 {
-	struct mbc_tuple t = tuple_of(pairs[0].from);
+	struct mbc_tuple t = tuple_of(family, pairs[0].from, 1);
 	struct mbc_xlate x;
 	u32 check;
 
-	test_begin("no difference leaves any field as it is, minus zero too");
+	test_begin("%s: no difference leaves any field as it is, minus zero too",
+		   family_name(family));
 	mbc_xlate_init(&x, &t, &t);
 	EXPECT_EQ(x.addr_diff, 0);
 	EXPECT_EQ(x.port_diff, 0);
@@ -176,14 +219,17 @@ static void test_no_difference(void)
 
 void xlate_test(void)
 {
+	unsigned int i;
 	u32 state = 1;
 
-	test_begin("a translation takes 16 bytes");
-	EXPECT_EQ(sizeof(struct mbc_xlate), 16);
-	EXPECT_EQ(sizeof(struct mbc_tuple), 16);
+	test_begin("a translation takes 40 bytes");
+	EXPECT_EQ(sizeof(struct mbc_xlate), 40);
 
-	test_pairs(&state);
-	test_random(&state);
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		test_pairs(families[i], &state);
+		test_random(families[i], &state);
+		test_complete(families[i], &state);
+		test_no_difference(families[i]);
+	}
 	test_update(&state);
-	test_no_difference();
 }

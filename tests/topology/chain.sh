@@ -3,13 +3,13 @@
 # The topology "chain": hosts in a row, each a network namespace. Sourced by
 # tests/lab.
 #
-#   client --- mb1 --- ... --- mbN --- server       links 10.1.I.0/30
+#   client --- mb1 --- ... --- mbN --- server       links 10.1.I.0/30, fd00:0:0:I::/64
 #      \________|______ ... ____|_________/         mgmt  10.255.0.0/24
 #                     policyd1
 #
-# Host K from the left, from 1, is 10.0.0.K/32 on lo and 10.255.0.K on mgmt. Its
-# interfaces are called left and right, after where they lead. The management
-# bridge is in policyd1, 10.255.0.100.
+# Host K from the left, from 1, is 10.0.0.K and fd00::K on lo, and 10.255.0.K on
+# mgmt. Its interfaces are called left and right, after where they lead. The
+# management bridge is in policyd1, 10.255.0.100.
 # shellcheck shell=bash
 
 # Prints the names of the hosts in a row, for N middleboxes.
@@ -55,9 +55,9 @@ chain_describe() {
 		client | server) role=${!i} ;;
 		*) role=middlebox ;;
 		esac
-		echo "${!i} $role 10.0.0.$i 10.255.0.$i"
+		echo "${!i} $role 10.0.0.$i 10.255.0.$i fd00::$(hexadecimal "$i")"
 	done >"$LAB/hosts"
-	echo "policyd1 policyd 10.255.0.100 10.255.0.100" >>"$LAB/hosts"
+	echo "policyd1 policyd 10.255.0.100 10.255.0.100 -" >>"$LAB/hosts"
 	for ((i = 1; i < $#; i++)); do
 		echo "${!i} right 10.1.$i.1 ${*:i+1:1}"
 		echo "${*:i+1:1} left 10.1.$i.2 ${!i}"
@@ -75,28 +75,46 @@ chain_management() {
 	echo "link set mgmt up"
 }
 
+hexadecimal() {
+	printf '%x' "$1"
+}
+
 # Prints what ip is to do in host $1, from 0, of a row of $2: its addresses, and
 # the way to the other hosts, spoken to from its host address.
 chain_host() {
 	local i count=$2 self=$(($1 + 1))
 	echo "link set lo up"
 	echo "addr add 10.0.0.$self/32 dev lo"
+	echo "addr add fd00::$(hexadecimal "$self")/128 dev lo"
 	echo "addr add 10.255.0.$self/24 dev mgmt"
 	echo "link set mgmt up"
 	if ((self > 1)); then
 		echo "addr add 10.1.$((self - 1)).2/30 dev left"
+		echo "addr add $(chain_link $((self - 1)))2/64 dev left"
 		echo "link set left up"
 	fi
 	if ((self < count)); then
 		echo "addr add 10.1.$self.1/30 dev right"
+		echo "addr add $(chain_link "$self")1/64 dev right"
 		echo "link set right up"
 	fi
 	for ((i = 1; i < self; i++)); do
-		echo "route add 10.0.0.$i via 10.1.$((self - 1)).1 src 10.0.0.$self"
+		chain_route "$i" "$self" "10.1.$((self - 1)).1" "$(chain_link $((self - 1)))1"
 	done
 	for ((i = self + 1; i <= count; i++)); do
-		echo "route add 10.0.0.$i via 10.1.$self.2 src 10.0.0.$self"
+		chain_route "$i" "$self" "10.1.$self.2" "$(chain_link "$self")2"
 	done
+}
+
+# Prints how the addresses of link $1, from 1, begin.
+chain_link() {
+	echo "fd00:0:0:$(hexadecimal "$1")::"
+}
+
+# Prints what ip is to do to reach host $1 from host $2, by gateways $3 and $4.
+chain_route() {
+	echo "route add 10.0.0.$1 via $3 src 10.0.0.$2"
+	echo "route add fd00::$(hexadecimal "$1") via $4 src fd00::$(hexadecimal "$2")"
 }
 
 # Runs in each host, with what ip is to do as its input. Delay and loss are those
@@ -107,8 +125,13 @@ CHAIN_SETTINGS='
 offloads=$1 delay=$2 loss=$3
 if [[ -e /sys/class/net/left && -e /sys/class/net/right ]]; then
 	echo 1 >/proc/sys/net/ipv4/ip_forward
+	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 fi
-echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+# Addresses are good at once, and nobody looks for routers.
+for which in /proc/sys/net/ipv6/conf/*; do
+	echo 0 >"$which/accept_dad"
+	echo 0 >"$which/accept_ra"
+done
 ip -batch -
 for device in left right; do
 	[[ -e /sys/class/net/$device ]] || continue

@@ -19,7 +19,7 @@ daemon_arguments() {
 		return
 	fi
 	printf '%s\n' "$TOP/bin/agentd" --name "$host" --policyd "$POLICYD" \
-		--address "$(host_field "$host" 3)" --socket "$(socket_of "$host")" \
+		--address "$(host_field "$host" 3)" --address "$(host_field "$host" 5)" --socket "$(socket_of "$host")" \
 		--state "$LAB/$host/state" --log-level "$level"
 	for type in "$@"; do
 		printf '%s\n' --nf-type "$type"

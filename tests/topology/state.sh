@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What is known of the lab that is up. Sourced by tests/lab.
-#   $LAB/hosts   one line a host: name role address management-address
+#   $LAB/hosts   one line a host: name role address management-address address6
 #   $LAB/links   one line an end of a link: host interface address neighbour
 #   $LAB/HOST/   the daemon of a host: pid, log, arguments, socket, state
 # shellcheck shell=bash
@@ -60,16 +60,17 @@ in_host() {
 }
 
 show_hosts() {
-	echo "HOST ROLE ADDRESS MANAGEMENT"
+	echo "HOST ROLE ADDRESS MANAGEMENT ADDRESS6"
 	cat "$LAB/hosts"
 }
 
 show_hosts_json() {
-	local name role address management between=''
+	local name role address management address6 between=''
 	printf '{"policyd":"%s","hosts":[' "$POLICYD"
-	while read -r name role address management; do
+	while read -r name role address management address6; do
 		printf '%s\n  {"name":"%s","role":"%s","address":"%s","management":"%s",' \
 			"$between" "$name" "$role" "$address" "$management"
+		[[ $address6 == - ]] || printf '"address6":"%s",' "$address6"
 		printf '"socket":"%s","log":"%s","links":[' \
 			"$(socket_of "$name")" "$LAB/$name/log"
 		awk -v name="$name" '$1 == name {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"mbchain/agentd/internal/kernel"
@@ -135,6 +137,11 @@ func (a *Agent) logBegin(s *proto.Session) {
 type tuple struct{ *proto.Tuple }
 
 func (t tuple) String() string {
-	return fmt.Sprintf("%s:%d > %s:%d %s", t.GetSource(), t.GetSourcePort(),
-		t.GetDestination(), t.GetDestinationPort(), chain.ProtocolName(uint8(t.GetProtocol())))
+	return fmt.Sprintf("%s > %s %s", end(t.GetSource(), t.GetSourcePort()),
+		end(t.GetDestination(), t.GetDestinationPort()), chain.ProtocolName(uint8(t.GetProtocol())))
+}
+
+// end is one end of a session: "10.0.0.1:80", "[fd00::1]:80".
+func end(address string, port uint32) string {
+	return net.JoinHostPort(address, strconv.FormatUint(uint64(port), 10))
 }

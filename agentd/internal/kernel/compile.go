@@ -40,26 +40,40 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 		if err != nil {
 			return nil, inPart(err, "host %q", h)
 		}
-		// The module's table of hosts is IPv4, and so is every session.
-		if addr.Is4() {
-			p.Hosts = append(p.Hosts, addr)
-		}
+		p.Hosts = append(p.Hosts, addr)
 	}
 	var err error
-	p.Programs, err = policy.Compile(predicates)
-	return p, err
+	if p.Programs, err = policy.Compile(predicates); err != nil {
+		return nil, err
+	}
+	if p.Programs6, err = policy.Compile6(predicates); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func nfType(t *proto.NFType) (genl.Type, error) {
 	out := genl.Type{Name: t.GetName()}
 	for _, in := range t.GetInstances() {
-		addr, err := netip.ParseAddr(in.GetAddress())
+		addr, err := address(in.GetAddress())
 		if err != nil {
 			return genl.Type{}, inPart(err, "instance %q", in.GetAddress())
 		}
-		out.Instances = append(out.Instances, genl.Instance{Addr: addr, Weight: in.GetWeight()})
+		addr6, err := address(in.GetAddress6())
+		if err != nil {
+			return genl.Type{}, inPart(err, "instance %q", in.GetAddress6())
+		}
+		out.Instances = append(out.Instances, genl.Instance{Addr: addr, Addr6: addr6, Weight: in.GetWeight()})
 	}
 	return out, nil
+}
+
+// address reads one of an instance's addresses, which may be empty.
+func address(text string) (netip.Addr, error) {
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	return netip.ParseAddr(text)
 }
 
 func rule(r *proto.Rule) (genl.Rule, policy.Predicate, error) {

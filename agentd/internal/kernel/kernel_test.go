@@ -47,7 +47,7 @@ func sub() *proto.Subpolicy {
 		Seed:    seed,
 		Types: []*proto.NFType{
 			{Name: "firewall", Instances: []*proto.Instance{
-				{Address: "10.0.0.2", Weight: 2, Name: "mb1"}, {Address: "10.0.0.4", Weight: 1},
+				{Address: "10.0.0.2", Address6: "fd00::2", Weight: 2, Name: "mb1"}, {Address: "10.0.0.4", Weight: 1}, {Address6: "fd00::5", Weight: 7},
 			}},
 			{Name: "ids", Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
 		},
@@ -69,7 +69,9 @@ func TestLoadPolicyLoadsWhatPolicydMeans(t *testing.T) {
 		Seed:    [16]byte(seed),
 		Types: []genl.Type{
 			{Name: "firewall", Instances: []genl.Instance{
-				{Addr: netip.MustParseAddr("10.0.0.2"), Weight: 2}, {Addr: netip.MustParseAddr("10.0.0.4"), Weight: 1},
+				{Addr: netip.MustParseAddr("10.0.0.2"), Addr6: netip.MustParseAddr("fd00::2"), Weight: 2},
+				{Addr: netip.MustParseAddr("10.0.0.4"), Weight: 1},
+				{Addr6: netip.MustParseAddr("fd00::5"), Weight: 7},
 			}},
 			{Name: "ids", Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
 		},
@@ -77,15 +79,39 @@ func TestLoadPolicyLoadsWhatPolicydMeans(t *testing.T) {
 			{ID: 1, OnFailure: genl.Block, Types: []uint16{0, 1}},
 			{ID: 4, OnFailure: genl.Bypass},
 		},
-		Hosts: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.5")},
+		Hosts: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.5")},
 	}
 	got := module.Policy()
-	diff := cmp.Diff(want, got, compareNet, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(genl.Policy{}, "Programs"))
+	diff := cmp.Diff(want, got, compareNet, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(genl.Policy{}, "Programs", "Programs6"))
 	if diff != "" {
 		t.Errorf("policy in the module (-want +got):\n%s", diff)
 	}
-	if len(got.Programs) != 1 {
-		t.Errorf("%d programs, want 1", len(got.Programs))
+	if len(got.Programs) != 1 || len(got.Programs6) != 1 {
+		t.Errorf("%d programs of IPv4 and %d of IPv6, want 1 of each", len(got.Programs), len(got.Programs6))
+	}
+}
+
+// A policy for one family leaves the other without a program.
+func TestLoadPolicyOfOneFamily(t *testing.T) {
+	for _, test := range []struct {
+		predicate string
+		four, six int
+	}{
+		{"srcip=10.0.0.0/24", 1, 0},
+		{"srcip=fd00::/64", 0, 1},
+	} {
+		t.Run(test.predicate, func(t *testing.T) {
+			k, module := start(t)
+			s := sub()
+			s.Rules = []*proto.Rule{{Number: 1, Predicate: test.predicate, Types: []uint32{0}}}
+			if err := k.LoadPolicy(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			got := module.Policy()
+			if len(got.Programs) != test.four || len(got.Programs6) != test.six {
+				t.Errorf("%d programs of IPv4 and %d of IPv6, want %d and %d", len(got.Programs), len(got.Programs6), test.four, test.six)
+			}
+		})
 	}
 }
 
@@ -98,6 +124,10 @@ func TestLoadPolicySaysWhatItCannotRead(t *testing.T) {
 		{"seed", func(s *proto.Subpolicy) { s.Seed = s.Seed[:3] }, "compile subpolicy: seed has 3 bytes instead of 16"},
 		{"instance", func(s *proto.Subpolicy) { s.Types[1].Instances[0].Address = "mb2" },
 			`compile subpolicy: type 1 ("ids"): instance "mb2": `},
+		{"instance's IPv6 address", func(s *proto.Subpolicy) { s.Types[0].Instances[2].Address6 = "fd00:::5" },
+			`compile subpolicy: type 0 ("firewall"): instance "fd00:::5": `},
+		{"instance without address", func(s *proto.Subpolicy) { s.Types[1].Instances[0].Address = "" },
+			`load policy: type 1 "ids": invalid IP is not an IPv4 address: `},
 		{"predicate", func(s *proto.Subpolicy) { s.Rules[1].Predicate = "colour=red" }, "compile subpolicy: rule 4: "},
 		{"type number", func(s *proto.Subpolicy) { s.Rules[0].Types[1] = 65536 },
 			"compile subpolicy: rule 1: type number 65536, there are at most 256"},

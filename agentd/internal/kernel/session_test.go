@@ -99,3 +99,26 @@ func TestSessionsAreFoundByPrefixInOrder(t *testing.T) {
 		})
 	}
 }
+
+func TestSessionsOfIPv6(t *testing.T) {
+	k, module := start(t)
+	s := middle(1)
+	end := func(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
+	s.Super.Source, s.Super.Destination = end("[fd00::1]:40000"), end("[fd00::4]:80")
+	s.Left.Tuple.Source, s.Left.Tuple.Destination = end("[fd00::1]:61001"), end("[fd00::2]:61002")
+	s.Right.Tuple.Source, s.Right.Tuple.Destination = end("[fd00::2]:61003"), end("[fd00::4]:61004")
+	s.Hops = []netip.Addr{netip.MustParseAddr("fd00::4")}
+	module.AddSession(s)
+	want := wantMiddle(1)
+	want.Super.Source, want.Super.Destination = "fd00::1", "fd00::4"
+	want.Left.Tuple.Source, want.Left.Tuple.Destination = "fd00::1", "fd00::2"
+	want.Right.Tuple.Source, want.Right.Tuple.Destination = "fd00::2", "fd00::4"
+	want.Hops = []string{"fd00::4"}
+	got, _, err := k.Sessions(t.Context(), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]*proto.Session{want}, got, protocmp.Transform()); diff != "" {
+		t.Errorf("sessions (-want +got):\n%s", diff)
+	}
+}

@@ -94,6 +94,8 @@ const (
 	PolicyAttrNRules
 	PolicyAttrNProgs
 	PolicyAttrNHosts
+	PolicyAttrProg6
+	PolicyAttrHost6
 )
 
 // enum mbc_type_attr
@@ -108,6 +110,7 @@ const (
 	InstanceAttrUnspec = iota
 	InstanceAttrAddr4
 	InstanceAttrWeight
+	InstanceAttrAddr6
 )
 
 // enum mbc_rule_attr
@@ -142,6 +145,7 @@ const (
 	SessionAttrAge
 	SessionAttrIdle
 	SessionAttrEnd
+	SessionAttrHops6
 )
 
 // enum mbc_role
@@ -170,6 +174,8 @@ const (
 	TupleAttrSport
 	TupleAttrDport
 	TupleAttrProto
+	TupleAttrSaddr6
+	TupleAttrDaddr6
 )
 
 // enum mbc_side_attr

@@ -3,7 +3,8 @@
 package chainview
 
 import (
-	"fmt"
+	"net"
+	"strconv"
 
 	"mbchain/chain"
 	"mbchain/proto"
@@ -57,7 +58,11 @@ func (j *joiner) checkSuper(h Host) {
 }
 
 func tupleText(t *proto.Tuple) string {
-	return fmt.Sprintf("%s:%d -> %s:%d", t.GetSource(), t.GetSourcePort(), t.GetDestination(), t.GetDestinationPort())
+	return endText(t.GetSource(), t.GetSourcePort()) + " -> " + endText(t.GetDestination(), t.GetDestinationPort())
+}
+
+func endText(address string, port uint32) string {
+	return net.JoinHostPort(address, strconv.FormatUint(uint64(port), 10))
 }
 
 func roleName(r proto.Role) string { return chain.Role(r).String() }

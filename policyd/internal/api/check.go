@@ -67,13 +67,12 @@ func hostAddresses(texts []string) ([]netip.Addr, error) {
 	var list []netip.Addr
 	for _, text := range texts {
 		a, err := netip.ParseAddr(text)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, invalid("addresses: %q is not an address", text)
-		case !a.Is4():
-			return nil, invalid("addresses: %s is not an IPv4 address", a)
-		case !chain.IsUnicast(a) || a.IsLoopback():
-			return nil, invalid("addresses: %s does not reach this host from another one", a)
+		}
+		switch err := chain.CheckHost(a); {
+		case err != nil:
+			return nil, invalid("addresses: %s is %w", a, err)
 		case slices.Contains(list, a):
 			return nil, invalid("addresses: %s is given twice", a)
 		}

@@ -142,7 +142,7 @@ func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*pro
 		answer.Hops = append(answer.Hops, &proto.ExplainHop{
 			Type:        c.Type,
 			Host:        c.Host,
-			Address:     c.Instance.Address.String(),
+			Address:     c.Address.String(),
 			Weight:      c.Instance.Weight,
 			TotalWeight: c.Total,
 			Point:       uint64(c.Point),

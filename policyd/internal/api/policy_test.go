@@ -162,31 +162,59 @@ func newest(a *agent, version uint64) *proto.Push {
 }
 
 func TestExplain(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		b.apply("type firewall { fw 10.0.0.2 weight 3 }\nmatch(dstport=80) >> {firewall} on-failure bypass")
-		b.subscribe("client", "10.0.0.1").subpolicy(1)
-		b.subscribe("mb1", "10.0.0.2").subpolicy(1)
-		b.subscribe("server", "10.0.0.9").subpolicy(1)
-		got, err := b.policy.Explain(t.Context(), &proto.ExplainRequest{Tuple: &proto.Tuple{
-			Source: "10.0.0.1", SourcePort: 1024, Destination: "10.0.0.9", DestinationPort: 80, Protocol: 6,
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got.Why) == 0 {
-			t.Error("no reason given")
-		}
-		got.Hops[0].Point, got.Why = 0, nil
-		want := &proto.ExplainResponse{
-			Version: 1, Matched: true, Rule: 1, Line: 2, OnFailure: "bypass",
-			RuleText: "match(dstport=80) >> {firewall} on-failure bypass",
-			Hops: []*proto.ExplainHop{
+	tests := []struct {
+		name  string
+		tuple *proto.Tuple
+		hops  []*proto.ExplainHop
+	}{
+		{
+			name:  "IPv4",
+			tuple: &proto.Tuple{Source: "10.0.0.1", SourcePort: 1024, Destination: "10.0.0.9", DestinationPort: 80, Protocol: 6},
+			hops: []*proto.ExplainHop{
 				{Type: "firewall", Host: "mb1", Address: "10.0.0.2", Weight: 3, TotalWeight: 3},
 				{Host: "server", Address: "10.0.0.9"},
 			},
+		},
+		{
+			name:  "IPv6",
+			tuple: &proto.Tuple{Source: "fd00::1", SourcePort: 1024, Destination: "fd00::9", DestinationPort: 80, Protocol: 6},
+			hops: []*proto.ExplainHop{
+				{Type: "firewall", Host: "mb1", Address: "fd00::2", Weight: 3, TotalWeight: 3},
+				{Host: "server", Address: "fd00::9"},
+			},
+		},
+	}
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.apply("type firewall { fw 10.0.0.2 fd00::2 weight 3 }\ntype old { 10.0.0.2 }\n" +
+			"match(dstport=80) >> {firewall} on-failure bypass\nmatch(dstport=81) >> {old}")
+		b.subscribe("client", "10.0.0.1", "fd00::1").subpolicy(1)
+		b.subscribe("mb1", "10.0.0.2", "fd00::2").subpolicy(1)
+		b.subscribe("server", "10.0.0.9", "fd00::9").subpolicy(1)
+		for _, tt := range tests {
+			got, err := b.policy.Explain(t.Context(), &proto.ExplainRequest{Tuple: tt.tuple})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Why) == 0 {
+				t.Errorf("%s: no reason given", tt.name)
+			}
+			got.Hops[0].Point, got.Why = 0, nil
+			want := &proto.ExplainResponse{
+				Version: 1, Matched: true, Rule: 1, Line: 3, OnFailure: "bypass",
+				RuleText: "match(dstport=80) >> {firewall} on-failure bypass",
+				Hops:     tt.hops,
+			}
+			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("%s: explanation (-want +got):\n%s", tt.name, diff)
+			}
 		}
-		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
-			t.Errorf("explanation (-want +got):\n%s", diff)
+		tests[1].tuple.DestinationPort = 81
+		got, err := b.policy.Explain(t.Context(), &proto.ExplainRequest{Tuple: tests[1].tuple})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Problem != `NF type "old" has no instance with an IPv6 address` || len(got.Hops) != 0 {
+			t.Errorf("problem %q, hops %v", got.Problem, got.Hops)
 		}
 	})
 }
@@ -205,6 +233,9 @@ func TestExplainRefusesWhatIsNoTuple(t *testing.T) {
 		{"port", func(t *proto.Tuple) { t.DestinationPort = 65536 }, "destination port 65536"},
 		{"no port", func(t *proto.Tuple) { t.SourcePort = 0 }, "port 0"},
 		{"protocol", func(t *proto.Tuple) { t.Protocol = 256 }, "protocol 256"},
+		{"two families", func(t *proto.Tuple) { t.Destination = "fd00::2" }, "different families"},
+		{"zone", func(t *proto.Tuple) { t.Source = "fe80::1%eth0" }, `source "fe80::1%eth0" is not an address`},
+		{"mapped", func(t *proto.Tuple) { t.Source = "::ffff:10.0.0.1" }, "not a unicast address"},
 		{"multicast", func(t *proto.Tuple) { t.Destination = "224.0.0.1" }, "not a unicast address"},
 	}
 	for _, tt := range tests {

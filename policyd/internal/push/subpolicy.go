@@ -43,7 +43,7 @@ func (s *subpolicies) split(p *policy.Policy) {
 		to := &proto.NFType{Name: t.Name}
 		for _, in := range t.Instances {
 			to.Instances = append(to.Instances, &proto.Instance{
-				Address: in.Address.String(), Weight: in.Weight, Name: in.Name,
+				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
 			})
 		}
 		s.types = append(s.types, to)
@@ -59,4 +59,12 @@ func (s *subpolicies) split(p *policy.Policy) {
 		}
 		s.rules = append(s.rules, to)
 	}
+}
+
+// addressText writes an address, and none as the empty text.
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }

@@ -107,6 +107,15 @@ func TestApplyCommandsInOrder(t *testing.T) {
 			want: State{Index: 1, Hosts: []Host{host("mb1", "10.0.0.2", "10.0.0.3")}},
 		},
 		{
+			name: "an IPv6 address is owned as an IPv4 address is",
+			steps: []step{
+				ok(setHost(host("mb1", "10.0.0.2", "fd00::2"))),
+				refused(setHost(host("mb2", "10.0.0.3", "fd00::2")), ErrAddressTaken),
+				ok(setHost(host("mb2", "10.0.0.3", "fd00::2"), "mb1")),
+			},
+			want: State{Index: 3, Hosts: []Host{host("mb1", "10.0.0.2"), host("mb2", "10.0.0.3", "fd00::2")}},
+		},
+		{
 			name: "an address is taken from a host that is named, the last one with the host",
 			steps: []step{
 				ok(setHost(host("mb1", "10.0.0.2", "10.0.0.3"))),

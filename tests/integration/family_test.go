@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+)
+
+// family is one of IP, and how a rig numbers its hosts with it.
+type family struct {
+	name     string
+	nft      string // what nftables calls it
+	number   byte   // in set-up headers
+	hostBits int
+	host     func(k int) netip.Addr        // host K from the left, from 1
+	link     func(i, end int) netip.Prefix // link I from the left, from 1, end 1 or 2
+	header   int                           // bytes of an IP header
+}
+
+var (
+	ipv4 = family{
+		name: "IPv4", nft: "ip", number: 4, hostBits: 32, header: ipv4HeaderLen,
+		host: func(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 8, 0, byte(k)}) },
+		link: func(i, end int) netip.Prefix {
+			return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 8, byte(i), byte(end)}), 30)
+		},
+	}
+	ipv6 = family{
+		name: "IPv6", nft: "ip6", number: 6, hostBits: 128, header: ipv6HeaderLen,
+		host: func(k int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("fd08::%x", k)) },
+		link: func(i, end int) netip.Prefix {
+			return netip.MustParsePrefix(fmt.Sprintf("fd08:0:0:%x::%x/64", i, end))
+		},
+	}
+)
+
+// eachFamily runs a test for both.
+func eachFamily(t *testing.T, test func(t *testing.T, f family)) {
+	for _, f := range []family{ipv4, ipv6} {
+		t.Run(f.name, func(t *testing.T) { test(t, f) })
+	}
+}
