@@ -4,7 +4,6 @@ package genl_test
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -53,27 +52,6 @@ func clientHost6(t *testing.T, client *genl.Client) *genl.Policy {
 	return p
 }
 
-// open6 sends the first SYN of n sessions to fd00::4, from port first on.
-func open6(t *testing.T, first, n int) {
-	t.Helper()
-	for i := range n {
-		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Bind(fd, &unix.SockaddrInet6{Addr: addr6(1).As16(), Port: first + i}); err != nil {
-			t.Fatal(err)
-		}
-		err = unix.Connect(fd, &unix.SockaddrInet6{Addr: addr6(4).As16(), Port: 80})
-		if !errors.Is(err, unix.EINPROGRESS) {
-			t.Fatalf("connect: %v, want %v", err, unix.EINPROGRESS)
-		}
-		if err := unix.Close(fd); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // The module tells of sessions over IPv6 what it tells of those over IPv4, in
 // its dump and in its events.
 func TestModuleSessionsIPv6(t *testing.T) {
@@ -89,21 +67,8 @@ func TestModuleSessionsIPv6(t *testing.T) {
 	defer cancel()
 
 	const n = 100
-	open6(t, 20000, n)
-	told := make(map[chain.SessionID]genl.Session)
-	for len(told) < n {
-		some, err := events.Receive(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range some {
-			s, ok := e.(genl.SessionNew)
-			if !ok {
-				t.Fatalf("event %#v, want a new session", e)
-			}
-			told[s.Session.ID] = s.Session
-		}
-	}
+	open(t, addr6(1), addr6(4), 20000, n)
+	told := receiveNew(ctx, t, events, n)
 	sessions, err := client.Sessions(ctx)
 	if err != nil {
 		t.Fatal(err)

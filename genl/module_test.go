@@ -72,6 +72,8 @@ func TestModulePermission(t *testing.T) {
 	}
 }
 
+func addr4(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, last}) }
+
 // clientHost makes the namespace a host whose TCP sessions all go through
 // 10.0.0.2 to 10.0.0.4. Nobody answers them.
 func clientHost(t *testing.T, client *genl.Client) *genl.Policy {
@@ -105,18 +107,22 @@ func clientHost(t *testing.T, client *genl.Client) *genl.Policy {
 	return p
 }
 
-// open sends the first SYN of n sessions to 10.0.0.4, from port first on.
-func open(t *testing.T, first, n int) {
+// open sends the first SYN of n sessions between two hosts, from port first on.
+func open(t *testing.T, from, to netip.Addr, first, n int) {
 	t.Helper()
+	domain := unix.AF_INET
+	if from.Is6() {
+		domain = unix.AF_INET6
+	}
 	for i := range n {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{10, 0, 0, 1}, Port: first + i}); err != nil {
+		if err := unix.Bind(fd, sockaddr(from, first+i)); err != nil {
 			t.Fatal(err)
 		}
-		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{10, 0, 0, 4}, Port: 80})
+		err = unix.Connect(fd, sockaddr(to, 80))
 		if !errors.Is(err, unix.EINPROGRESS) {
 			t.Fatalf("connect: %v, want %v", err, unix.EINPROGRESS)
 		}
@@ -124,6 +130,34 @@ func open(t *testing.T, first, n int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func sockaddr(a netip.Addr, port int) unix.Sockaddr {
+	if a.Is6() {
+		return &unix.SockaddrInet6{Addr: a.As16(), Port: port}
+	}
+	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
+}
+
+// receiveNew returns the sessions of the next n events, all of which must tell
+// of a new one.
+func receiveNew(ctx context.Context, t *testing.T, events *genl.Events, n int) map[chain.SessionID]genl.Session {
+	t.Helper()
+	told := make(map[chain.SessionID]genl.Session)
+	for len(told) < n {
+		some, err := events.Receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range some {
+			s, ok := e.(genl.SessionNew)
+			if !ok {
+				t.Fatalf("event %#v, want a new session", e)
+			}
+			told[s.Session.ID] = s.Session
+		}
+	}
+	return told
 }
 
 func TestModuleSessions(t *testing.T) {
@@ -139,25 +173,12 @@ func TestModuleSessions(t *testing.T) {
 	defer cancel()
 
 	const n = 500
-	open(t, 20000, n)
+	open(t, addr4(1), addr4(4), 20000, n)
 	sessions, err := client.Sessions(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(map[chain.SessionID]genl.Session)
-	for len(told) < n {
-		some, err := events.Receive(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range some {
-			s, ok := e.(genl.SessionNew)
-			if !ok {
-				t.Fatalf("event %#v, want a new session", e)
-			}
-			told[s.Session.ID] = s.Session
-		}
-	}
+	told := receiveNew(ctx, t, events, n)
 	ports := make(map[uint16]bool)
 	for _, s := range sessions {
 		port := s.Super.Source.Port()
@@ -242,7 +263,7 @@ func TestModuleDumpSaysThatItWasInterrupted(t *testing.T) {
 	newNamespace(t)
 	client := newClient(t, genl.Dial)
 	clientHost(t, client)
-	open(t, 20000, 300)
+	open(t, addr4(1), addr4(4), 20000, 300)
 	before, err := client.Sessions(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +277,7 @@ func TestModuleDumpSaysThatItWasInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open(t, 30000, 5000)
+	open(t, addr4(1), addr4(4), 30000, 5000)
 	answers, headers, err := conn.Receive()
 	if err != nil {
 		t.Fatal(err)
