@@ -55,8 +55,20 @@ const (
 	ReasonRouteGone
 	ReasonFragment
 	ReasonNoInstance
+	ReasonSetupWaited
+	ReasonSetupDone
+	ReasonHeld
+	ReasonHoldFull
+	ReasonNoListener
+	ReasonPeerRefused
+	ReasonPeerNoted
+	ReasonICMPIn
+	ReasonICMPOut
+	ReasonICMPBad
+	ReasonTooBig
+	ReasonFragmentHeld
 
-	ReasonMax = ReasonNoInstance // the highest that this package knows
+	ReasonMax = ReasonFragmentHeld // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -105,6 +117,18 @@ var reasonNames = [...]string{
 	ReasonRouteGone:     "route_gone",
 	ReasonFragment:      "fragment",
 	ReasonNoInstance:    "no_instance",
+	ReasonSetupWaited:   "setup_waited",
+	ReasonSetupDone:     "setup_done",
+	ReasonHeld:          "held",
+	ReasonHoldFull:      "hold_full",
+	ReasonNoListener:    "no_listener",
+	ReasonPeerRefused:   "peer_refused",
+	ReasonPeerNoted:     "peer_noted",
+	ReasonICMPIn:        "icmp_in",
+	ReasonICMPOut:       "icmp_out",
+	ReasonICMPBad:       "icmp_bad",
+	ReasonTooBig:        "too_big",
+	ReasonFragmentHeld:  "fragment_held",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

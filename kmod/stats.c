@@ -59,6 +59,18 @@ static const char *const names[] = {
 	[MBC_REASON_ROUTE_GONE] = "route_gone",
 	[MBC_REASON_FRAGMENT] = "fragment",
 	[MBC_REASON_NO_INSTANCE] = "no_instance",
+	[MBC_REASON_SETUP_WAITED] = "setup_waited",
+	[MBC_REASON_SETUP_DONE] = "setup_done",
+	[MBC_REASON_HELD] = "held",
+	[MBC_REASON_HOLD_FULL] = "hold_full",
+	[MBC_REASON_NO_LISTENER] = "no_listener",
+	[MBC_REASON_PEER_REFUSED] = "peer_refused",
+	[MBC_REASON_PEER_NOTED] = "peer_noted",
+	[MBC_REASON_ICMP_IN] = "icmp_in",
+	[MBC_REASON_ICMP_OUT] = "icmp_out",
+	[MBC_REASON_ICMP_BAD] = "icmp_bad",
+	[MBC_REASON_TOO_BIG] = "too_big",
+	[MBC_REASON_FRAGMENT_HELD] = "fragment_held",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

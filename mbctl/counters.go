@@ -57,6 +57,20 @@ var counters = []struct{ name, meaning string }{
 	{"fragment", "TCP fragments passed on: nobody reassembled them before us"},
 
 	{"no_instance", "set-up failed: an NF type has no instance of the session's family"},
+
+	{"setup_waited", "sessions whose first packets waited for the agents to set them up"},
+	{"setup_done", "sessions that the agents set up out-of-band"},
+	{"held", "packets that waited for the agents; counted again for what became of them"},
+	{"hold_full", "packets dropped: too many wait for the agents"},
+	{"no_listener", "set-up failed: no agentd runs on this host"},
+	{"peer_refused", "set-up failed: a host on the path refused; its counters say why"},
+	{"peer_noted", "neighbours that answer no SYN with payload: out-of-band from then on"},
+
+	{"icmp_in", "ICMP errors about a subsession, turned into ones about its supersession"},
+	{"icmp_out", "ICMP errors about a supersession, sent to the neighbour concerned"},
+	{"icmp_bad", "ICMP errors with a wrong checksum; passed on"},
+	{"too_big", "packets dropped, answered by an ICMP error: longer than the next hop's MTU"},
+	{"fragment_held", "fragments that waited for the rest of their packet"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -78,6 +78,33 @@
  * MBC_CMD_DEL_SESSION: do, with MBC_SESSION_A_ID. The session is forgotten at
  *   once on this host; its packets are from then on those of a stranger.
  *
+ * MBC_CMD_NEW_SESSION: do. Installs a session that the left neighbour's agent
+ *   asked for (set-up out-of-band). ENOSPC at MBC_CONFIG_A_MAX_SESSIONS, EEXIST
+ *   when the id or the left tuple is another session's, ELOOP when the next hop
+ *   is this host, EHOSTUNREACH without a route to it, EADDRNOTAVAIL without a
+ *   free pair of ports; the extack message is the counter's name. The same
+ *   request again answers the same session.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_SUPER
+ *       MBC_SESSION_A_LEFT: with MBC_SIDE_A_TUPLE alone, as the left neighbour
+ *           sends it; its destination is an address of this host
+ *       MBC_SESSION_A_HOPS or _HOPS6: hosts right of this one, the server last;
+ *           neither: this host is the server
+ *   Answers MBC_SESSION_A_*; with hops, MBC_SESSION_A_RIGHT is the subsession to
+ *   ask the right neighbour for.
+ *
+ * MBC_CMD_SET_SESSION: do. Ends the wait of a session whose MBC_SESSION_A_SETUP
+ *   is MBC_SETUP_WAITING: its packets go on, or become what its rule says.
+ *   ENOENT without such a session, EALREADY when it does not wait.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_SETUP: MBC_SETUP_DONE, or MBC_SETUP_FAILED
+ *       MBC_SESSION_A_END: with MBC_SETUP_FAILED, the enum mbc_reason to count:
+ *           MBC_REASON_NO_ANSWER or MBC_REASON_PEER_REFUSED
+ *
+ * MBC_CMD_GET_PEER: dump. Neighbours to which SYNs with payload do not pass, so
+ *   that sessions to them are set up out-of-band. One message for each:
+ *   MBC_PEER_A_*
+ *
  * MBC_CMD_GET_STATS: do. Answers MBC_STATS_A_COUNTER, nested, once for each
  *   enum mbc_reason from 1 on:
  *       MBC_COUNTER_A_REASON: u32
@@ -90,6 +117,8 @@
  *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
  *       MBC_SESSION_A_END
  *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
+ *   MBC_CMD_EVENT_SETUP: MBC_SESSION_A_*, once a session waits for its agent
+ *       to set up what is right of this host (MBC_SETUP_WAITING)
  */
 #ifndef _UAPI_MBCHAIN_H
 #define _UAPI_MBCHAIN_H
@@ -125,6 +154,10 @@ enum mbc_cmd {
 	MBC_CMD_EVENT_SESSION_NEW,
 	MBC_CMD_EVENT_SESSION_END,
 	MBC_CMD_EVENT_POLICY,
+	MBC_CMD_NEW_SESSION,
+	MBC_CMD_SET_SESSION,
+	MBC_CMD_GET_PEER,
+	MBC_CMD_EVENT_SETUP,
 	__MBC_CMD_MAX
 };
 #define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
@@ -152,6 +185,11 @@ enum mbc_config_attr {
 	MBC_CONFIG_A_FRESHNESS,		/* u32 s, 1 to 3600: age of a set-up header */
 	MBC_CONFIG_A_PORT_MIN,		/* u16, 1024 to 65535 */
 	MBC_CONFIG_A_PORT_MAX,		/* u16, PORT_MIN + 63 to 65535 */
+	MBC_CONFIG_A_UDP_TIMEOUT,	/* u32 ms, 1000 to 864000000: UDP, a question and
+					 * its answer */
+	MBC_CONFIG_A_UDP_STREAM_TIMEOUT, /* u32 ms, 1000 to 864000000: UDP that went
+					 * both ways for more than 2 s */
+	MBC_CONFIG_A_SETUP_TIMEOUT,	/* u32 ms, 100 to 60000: set-up out-of-band */
 	__MBC_CONFIG_A_MAX
 };
 #define MBC_CONFIG_A_MAX (__MBC_CONFIG_A_MAX - 1)
@@ -241,6 +279,7 @@ enum mbc_session_attr {
 	MBC_SESSION_A_IDLE,		/* u64 ms since its last packet */
 	MBC_SESSION_A_END,		/* u32, enum mbc_reason; event only */
 	MBC_SESSION_A_HOPS6,		/* struct in6_addr[], the same; IPv6 */
+	MBC_SESSION_A_SETUP,		/* u8, enum mbc_setup_state */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
@@ -254,6 +293,7 @@ enum mbc_role {
 	__MBC_ROLE_MAX
 };
 
+/* A UDP session is in SYN until an answer passes, and ESTABLISHED from then on. */
 enum mbc_tcp_state {
 	MBC_TCP_NONE,
 	MBC_TCP_SYN,			/* SYN seen, no answer yet */
@@ -263,6 +303,30 @@ enum mbc_tcp_state {
 	MBC_TCP_RESET,			/* RST seen and nothing but RST since */
 	__MBC_TCP_MAX
 };
+
+/* How what is right of this host came to be. */
+enum mbc_setup_state {
+	MBC_SETUP_UNSPEC,
+	MBC_SETUP_IN_BAND,		/* by the header in the SYN; at the server: no matter */
+	MBC_SETUP_WAITING,		/* out-of-band: packets wait for the agent's word */
+	MBC_SETUP_DONE,			/* out-of-band: the agents did it */
+	MBC_SETUP_FAILED,		/* they could not; for MBC_CMD_SET_SESSION alone */
+	MBC_SETUP_BLOCKED,		/* failed: packets are dropped until it is tried anew */
+	MBC_SETUP_BYPASSED,		/* failed: packets go straight to the server till then */
+	__MBC_SETUP_MAX
+};
+
+/* A neighbour that answers no SYN with payload. */
+enum mbc_peer_attr {
+	MBC_PEER_A_UNSPEC,
+	MBC_PEER_A_PAD,
+	MBC_PEER_A_ADDR4,		/* __be32 */
+	MBC_PEER_A_ADDR6,		/* struct in6_addr, instead of ADDR4 */
+	MBC_PEER_A_EXPIRES,		/* u64 ms until in-band set-up is tried again */
+	MBC_PEER_A_SESSIONS,		/* u64, set up out-of-band since it was noticed */
+	__MBC_PEER_A_MAX
+};
+#define MBC_PEER_A_MAX (__MBC_PEER_A_MAX - 1)
 
 enum mbc_tuple_attr {
 	MBC_TUPLE_A_UNSPEC,
@@ -366,6 +430,23 @@ enum mbc_reason {
 	MBC_REASON_FRAGMENT,		/* TCP fragment, not reassembled before us */
 	/* set-up not possible: on-failure */
 	MBC_REASON_NO_INSTANCE,		/* a type has none of the session's family */
+	/* set-up out-of-band */
+	MBC_REASON_SETUP_WAITED,	/* session: its packets wait for the agents */
+	MBC_REASON_SETUP_DONE,		/* session: the agents set it up */
+	MBC_REASON_HELD,		/* packet: waits; counted again for what became of it */
+	MBC_REASON_HOLD_FULL,		/* packet: too many wait: drop */
+	MBC_REASON_NO_LISTENER,		/* no agent runs on this host: on-failure */
+	MBC_REASON_PEER_REFUSED,	/* a host on the path refused: on-failure */
+	MBC_REASON_PEER_NOTED,		/* neighbour: answers no SYN with payload */
+	/* ICMP errors, and packets too long for the next hop */
+	MBC_REASON_ICMP_IN,		/* error: about a subsession, made one about its
+					 * supersession */
+	MBC_REASON_ICMP_OUT,		/* error: about a supersession, sent to the
+					 * neighbour whose packet it is about */
+	MBC_REASON_ICMP_BAD,		/* error: checksum wrong: ordinary */
+	MBC_REASON_TOO_BIG,		/* longer than the next hop's MTU and not to be
+					 * fragmented: answered by an ICMP error: drop */
+	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

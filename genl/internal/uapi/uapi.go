@@ -40,6 +40,10 @@ const (
 	CmdEventSessionNew
 	CmdEventSessionEnd
 	CmdEventPolicy
+	CmdNewSession
+	CmdSetSession
+	CmdGetPeer
+	CmdEventSetup
 )
 
 // enum mbc_info_attr
@@ -65,6 +69,9 @@ const (
 	ConfigAttrFreshness
 	ConfigAttrPortMin
 	ConfigAttrPortMax
+	ConfigAttrUDPTimeout
+	ConfigAttrUDPStreamTimeout
+	ConfigAttrSetupTimeout
 )
 
 // enum mbc_keys_attr
@@ -146,6 +153,7 @@ const (
 	SessionAttrIdle
 	SessionAttrEnd
 	SessionAttrHops6
+	SessionAttrSetup
 )
 
 // enum mbc_role
@@ -164,6 +172,27 @@ const (
 	TCPClosing
 	TCPClosed
 	TCPReset
+)
+
+// enum mbc_setup_state
+const (
+	SetupUnspec = iota
+	SetupInBand
+	SetupWaiting
+	SetupDone
+	SetupFailed
+	SetupBlocked
+	SetupBypassed
+)
+
+// enum mbc_peer_attr
+const (
+	PeerAttrUnspec = iota
+	PeerAttrPad
+	PeerAttrAddr4
+	PeerAttrAddr6
+	PeerAttrExpires
+	PeerAttrSessions
 )
 
 // enum mbc_tuple_attr
