@@ -32,6 +32,9 @@ struct mbc_config {
 	u32 syn_timeout;
 	u32 idle_timeout;
 	u32 close_timeout;
+	u32 udp_timeout;
+	u32 udp_stream_timeout;
+	u32 setup_timeout;
 	u32 freshness;
 	u16 port_min;
 	u16 port_max;
@@ -66,6 +69,10 @@ enum mbc_hook {
  * @seen: session ids accepted lately, by id; @lock to read and change
  * @seen_age: the same in the order they expire
  * @n_seen: how many
+ * @peers: neighbours that answer no SYN with payload; likewise
+ * @peers_age: the same in the order they expire
+ * @n_peers: how many
+ * @n_held: packets that wait for a set-up out-of-band, MBC_MAX_HELD at most
  * @lock: installing and removing sessions; taken with BH off; never on the
  *	path of a packet whose session stands
  * @n_sessions: sessions that exist, those awaiting a grace period included
@@ -83,6 +90,10 @@ struct mbc_net {
 	struct rhashtable seen;
 	struct list_head seen_age;
 	unsigned int n_seen;
+	struct rhashtable peers;
+	struct list_head peers_age;
+	unsigned int n_peers;
+	atomic_t n_held;
 	spinlock_t lock;
 	atomic_t n_sessions;
 	struct mbc_keys __rcu *keys;

@@ -9,6 +9,8 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/ip.h>
+#include "hold.h"
+#include "netlink.h"
 #include "originate.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -120,30 +122,66 @@ err_dst:
 	return fail(s, reason);
 }
 
+/* A SYN that stays unanswered although it is repeated may have met somebody who
+ * swallows SYNs with payload. What is farther right looks sooner, so that it is
+ * the host before the gap that finds out.
+ */
+static bool unheard(const struct mbc_session *s)
+{
+	u8 patience = s->role == MBC_ROLE_CLIENT ? 2 : 1;
+
+	return s->syns >= patience && s->tcp.state == MBC_TCP_SYN &&
+	       mbc_netlink_listened(s->mn->net, MBC_SETUPS);
+}
+
+static enum mbc_verdict open_right(struct mbc_net *mn, struct mbc_packet *p,
+				   struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+
+	if (s->setup == MBC_SETUP_DONE)
+		return send(mn, p, e);
+	if (s->syns < U8_MAX)
+		s->syns++;
+	return send_syn(mn, p, e);
+}
+
+static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
+				 struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+	bool opens = mbc_packet_opens(p);
+	enum mbc_verdict verdict;
+
+	if (unlikely(opens) && unheard(s))
+		mbc_hold_begin(s);
+	if (unlikely(!mbc_hold_ready(s)) &&
+	    mbc_hold_packet(s, p->skb, &verdict))
+		return verdict;
+	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
+}
+
 enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 			      u8 family, bool forwarded,
 			      const struct net_device *out)
 {
-	enum mbc_verdict verdict;
+	enum mbc_verdict verdict = MBC_ACCEPT;
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return MBC_ACCEPT;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
-	if (likely(!mbc_packet_opens(&p)))
-		return e ? send(mn, &p, e) : MBC_ACCEPT;
-
-	verdict = MBC_ACCEPT;
-	if (!e) {
-		/* Only this host's own connections to others are matched. */
+	if (e && e->slot != MBC_OUT_RIGHT)
+		return send(mn, &p, e);
+	if (likely(e) && unlikely(mbc_packet_opens(&p)) &&
+	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
+		verdict = mbc_originate_again(mn, &p, &e);
+	} else if (!e && mbc_packet_may_open(&p)) {
+		/* Only this host's own sessions with others are matched. */
 		if (forwarded || out->flags & IFF_LOOPBACK)
 			return MBC_ACCEPT;
 		verdict = mbc_originate(mn, &p, &e);
-	} else if (e->slot != MBC_OUT_RIGHT) {
-		return send(mn, &p, e);
-	} else if (mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
-		verdict = mbc_originate_again(mn, &p, &e);
 	}
-	return e ? send_syn(mn, &p, e) : verdict;
+	return e ? to_right(mn, &p, e) : verdict;
 }

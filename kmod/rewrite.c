@@ -3,18 +3,25 @@
 #include "rewrite.h"
 
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <net/ip.h>
 #include "stats.h"
 
 static void rewrite4(struct sk_buff *skb, struct mbc_packet *p,
 		     const struct mbc_xlate *x)
 {
-	mbc_xlate_apply4(x, ip_hdr(skb), mbc_packet_tcp(p),
-			 skb->ip_summed == CHECKSUM_PARTIAL);
+	mbc_xlate_apply4(x, ip_hdr(skb), skb->data + p->l4_off,
+			 p->tuple.proto, skb->ip_summed == CHECKSUM_PARTIAL);
+	if (skb->ip_summed != CHECKSUM_COMPLETE)
+		return;
 	/* The sum over all bytes: ports and addresses changed, and both header
-	 * fields made up for it, the TCP one for the addresses as well.
+	 * fields made up for it, the TCP or UDP one for the addresses as well.
+	 * Over IPv4 UDP need not have one, and then nobody wants the sum.
 	 */
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
+	if (p->tuple.proto == IPPROTO_UDP &&
+	    !((struct udphdr *)(skb->data + p->l4_off))->check)
+		skb->ip_summed = CHECKSUM_NONE;
+	else
 		skb->csum = ~csum_sub((__force __wsum)x->addr_diff, skb->csum);
 }
 
@@ -30,7 +37,8 @@ bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 	if (p->tuple.family == AF_INET)
 		rewrite4(skb, p, &e->xlate);
 	else
-		mbc_xlate_apply6(&e->xlate, ipv6_hdr(skb), mbc_packet_tcp(p),
+		mbc_xlate_apply6(&e->xlate, ipv6_hdr(skb),
+				 skb->data + p->l4_off, p->tuple.proto,
 				 skb->ip_summed == CHECKSUM_PARTIAL);
 	atomic64_inc(&e->packets);
 	atomic64_add(p->wire_len, &e->bytes);
@@ -42,7 +50,7 @@ struct dst_entry *mbc_rewrite_route(struct mbc_net *mn, struct mbc_entry *e)
 	struct mbc_session *s = mbc_entry_session(e);
 
 	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
-			     &e->xlate, s->super.family);
+			     &e->xlate, s->super.family, s->super.proto);
 }
 
 void mbc_rewrite_send_by(struct mbc_packet *p, struct dst_entry *dst)

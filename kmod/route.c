@@ -12,18 +12,20 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
-static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x)
+static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x,
+				 u8 proto)
 {
 	struct flowi4 fl4 = { .saddr = x->saddr.ip, .daddr = x->daddr.ip,
-			      .flowi4_proto = IPPROTO_TCP };
+			      .flowi4_proto = proto };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x)
+static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x,
+				 u8 proto)
 {
-	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct flowi6 fl6 = { .flowi6_proto = proto };
 	struct dst_entry *dst;
 
 	memcpy(&fl6.saddr, &x->saddr, sizeof(fl6.saddr));
@@ -46,7 +48,8 @@ static u32 cookie(const struct dst_entry *dst, u8 family)
  * the dst, which then counts as stale, but never newer.
  */
 struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family)
+				const struct mbc_xlate *x, u8 family,
+				u8 proto)
 {
 	u32 known = smp_load_acquire(&route->cookie);
 	struct dst_entry *dst = rcu_dereference(route->dst);
@@ -55,7 +58,8 @@ struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
 	if (likely(dst && dst_check(dst, known) && dst_hold_safe(dst)))
 		return dst;
 
-	dst = family == AF_INET ? lookup4(net, x) : lookup6(net, x);
+	dst = family == AF_INET ? lookup4(net, x, proto) :
+				  lookup6(net, x, proto);
 	if (!dst)
 		return NULL;
 	dst_hold(dst);
@@ -68,7 +72,7 @@ struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
 static bool source4(struct net *net, struct mbc_tuple *wire)
 {
 	struct flowi4 fl4 = { .daddr = wire->daddr.ip,
-			      .flowi4_proto = IPPROTO_TCP };
+			      .flowi4_proto = wire->proto };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	if (IS_ERR(rt))
@@ -80,7 +84,7 @@ static bool source4(struct net *net, struct mbc_tuple *wire)
 
 static bool source6(struct net *net, struct mbc_tuple *wire)
 {
-	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct flowi6 fl6 = { .flowi6_proto = wire->proto };
 	struct dst_entry *dst;
 
 	memcpy(&fl6.daddr, &wire->daddr, sizeof(fl6.daddr));

@@ -25,17 +25,19 @@ struct mbc_route {
  * @route: where it is kept
  * @x: their translation
  * @family: AF_INET or AF_INET6
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
  *
  * RCU read side. The caller owns the reference that it gets.
  *
  * Return: NULL if there is none.
  */
 struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family);
+				const struct mbc_xlate *x, u8 family,
+				u8 proto);
 
 /**
  * mbc_route_source() - the address to speak to a host from
- * @wire: has daddr and family; saddr is set
+ * @wire: has daddr, proto and family; saddr is set
  *
  * Return: false if there is no route.
  */

@@ -11,6 +11,7 @@
 #ifndef MBC_SESSION_H
 #define MBC_SESSION_H
 
+#include <linux/skbuff.h>
 #include <linux/timer.h>
 #include "route.h"
 #include "table.h"
@@ -24,12 +25,16 @@
  * @id_node: in mbc_net.ids
  * @id: random, given by the client's host
  * @super: the tuple that the applications and NFs see, client to server
- * @lock: protects @tcp, @dead and arming @timer; nests inside mbc_net.lock
- * @tcp: progress
+ * @lock: protects @tcp, @setup, @held, @dead and arming @timer; nests inside
+ *	mbc_net.lock
+ * @tcp: progress; of UDP only @tcp.state
  * @role: enum mbc_role
  * @on_failure: enum mbc_on_failure of the rule; client only
  * @dead: no longer in the tables
- * @syns: SYNs sent so far; client only
+ * @syns: SYNs sent to the right so far
+ * @setup: enum mbc_setup_state; see hold.h
+ * @asked: an agent knows that @setup is WAITING
+ * @held: owned packets that wait, or NULL
  * @isn: sequence number of the SYN, host byte order
  * @rule: MBC_RULE_A_ID; client only
  * @policy_version: of the policy it was set up by; client only
@@ -53,6 +58,9 @@ struct mbc_session {
 	u8 on_failure;
 	bool dead;
 	u8 syns;
+	u8 setup;
+	bool asked;
+	struct sk_buff_head *held;
 	u32 isn;
 	u32 rule;
 	u64 policy_version;
@@ -128,7 +136,10 @@ int mbc_session_install(struct mbc_session *s);
 bool mbc_session_end(struct mbc_session *s, enum mbc_reason why);
 bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
 
-/** mbc_session_advance() - one of its segments passes; packet path */
+/** mbc_session_rearm() - set the timer for its present state; @s->lock held */
+void mbc_session_rearm(struct mbc_session *s);
+
+/** mbc_session_advance() - one of its packets passes; packet path */
 void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
 			 const struct mbc_segment *seg);
 

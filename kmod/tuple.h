@@ -36,12 +36,12 @@ static inline unsigned int mbc_addr_len(u8 family)
 }
 
 /**
- * struct mbc_tuple - five-tuple of one direction of a TCP session
+ * struct mbc_tuple - five-tuple of one direction of a session
  * @saddr: source address
  * @daddr: destination address
  * @sport: source port
  * @dport: destination port
- * @proto: IPPROTO_TCP
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
  * @family: AF_INET or AF_INET6, of both addresses
  * @pad: always 0, so that tuples can be compared and hashed as bytes
  *
@@ -96,7 +96,7 @@ bool mbc_addr_valid(const union mbc_addr *addr, u8 family);
  * @t: the tuple
  *
  * Return: true if the family is known, both addresses pass mbc_addr_valid(), no
- * port is 0 and the protocol is TCP.
+ * port is 0 and the protocol is TCP or UDP.
  */
 bool mbc_tuple_valid(const struct mbc_tuple *t);
 

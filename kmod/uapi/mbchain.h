@@ -3,8 +3,8 @@
  * Generic netlink interface of mbchain: dynamic service chaining.
  *
  * Family "mbchain", version 1, one instance per network namespace: a command
- * acts on the namespace of the socket it is sent on. Every command and the
- * multicast group need CAP_NET_ADMIN in the user namespace that owns the
+ * acts on the namespace of the socket it is sent on. Every command and both
+ * multicast groups need CAP_NET_ADMIN in the user namespace that owns the
  * network namespace; without it the answer is EPERM.
  *
  * Rules that hold for every command:
@@ -91,13 +91,16 @@
  *       MBC_SESSION_A_HOPS or _HOPS6: hosts right of this one, the server last;
  *           neither: this host is the server
  *   Answers MBC_SESSION_A_*; with hops, MBC_SESSION_A_RIGHT is the subsession to
- *   ask the right neighbour for.
+ *   ask the right neighbour for, and the session waits (MBC_SETUP_WAITING) for
+ *   SET_SESSION. MBC_SESSION_A_KNOWN: the session stood already, set up in-band.
  *
  * MBC_CMD_SET_SESSION: do. Ends the wait of a session whose MBC_SESSION_A_SETUP
  *   is MBC_SETUP_WAITING: its packets go on, or become what its rule says.
  *   ENOENT without such a session, EALREADY when it does not wait.
  *       MBC_SESSION_A_ID
- *       MBC_SESSION_A_SETUP: MBC_SETUP_DONE, or MBC_SETUP_FAILED
+ *       MBC_SESSION_A_SETUP: MBC_SETUP_DONE; MBC_SETUP_IN_BAND: the same, and the
+ *           right neighbour knew the session already, so that it cannot be it
+ *           that swallows SYN payload; or MBC_SETUP_FAILED
  *       MBC_SESSION_A_END: with MBC_SETUP_FAILED, the enum mbc_reason to count:
  *           MBC_REASON_NO_ANSWER or MBC_REASON_PEER_REFUSED
  *
@@ -117,6 +120,10 @@
  *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
  *       MBC_SESSION_A_END
  *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
+ *
+ * Requests, multicast group MBC_GROUP_SETUP: whoever joins it undertakes to set
+ * sessions up out-of-band, as agentd does. While nobody has, such sessions fail
+ * at once (MBC_REASON_NO_LISTENER).
  *   MBC_CMD_EVENT_SETUP: MBC_SESSION_A_*, once a session waits for its agent
  *       to set up what is right of this host (MBC_SETUP_WAITING)
  */
@@ -126,6 +133,7 @@
 #define MBC_GENL_NAME "mbchain"
 #define MBC_GENL_VERSION 1
 #define MBC_GROUP_EVENTS "events"
+#define MBC_GROUP_SETUP "setup"
 
 #define MBC_ID_LEN 16		/* session id, random bytes */
 #define MBC_KEY_LEN 16		/* SipHash-2-4 key */
@@ -137,6 +145,11 @@
 #define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
+
+/* SO_PRIORITY of sockets that are never chained: those of the agents and of
+ * policyd. Needs CAP_NET_ADMIN, as every priority above 6.
+ */
+#define MBC_CONTROL_PRIORITY 0x6d626368
 
 enum mbc_cmd {
 	MBC_CMD_UNSPEC,
@@ -280,6 +293,7 @@ enum mbc_session_attr {
 	MBC_SESSION_A_END,		/* u32, enum mbc_reason; event only */
 	MBC_SESSION_A_HOPS6,		/* struct in6_addr[], the same; IPv6 */
 	MBC_SESSION_A_SETUP,		/* u8, enum mbc_setup_state */
+	MBC_SESSION_A_KNOWN,		/* flag; answer of MBC_CMD_NEW_SESSION only */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)

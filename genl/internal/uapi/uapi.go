@@ -154,6 +154,7 @@ const (
 	SessionAttrEnd
 	SessionAttrHops6
 	SessionAttrSetup
+	SessionAttrKnown
 )
 
 // enum mbc_role
