@@ -9,6 +9,8 @@
 #include <net/ip.h>
 #include <net/route.h>
 #include "admit.h"
+#include "express.h"
+#include "nf.h"
 #include "rewrite.h"
 #include "stats.h"
 
@@ -45,12 +47,43 @@ static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
 	return MBC_ACCEPT;
 }
 
+/* A middlebox whose NF does not stand in the host's own stack. */
+static enum mbc_verdict to_nf(struct mbc_net *mn, const struct mbc_nf *nf,
+			      struct mbc_packet *p, struct mbc_entry *e)
+{
+	enum mbc_verdict verdict;
+
+	if (nf->mode == MBC_NF_REDIRECT) {
+		verdict = restore(mn, p, e);
+		return verdict == MBC_ACCEPT ?
+			mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot)) :
+			verdict;
+	}
+	if (nf->mode == MBC_NF_TAP)
+		mbc_nf_tap(nf, p, e);
+	return mbc_express(mn, p, e, &verdict) ? verdict : restore(mn, p, e);
+}
+
+/* A packet that the NF gives back comes from its device, which is no more the
+ * way to the client than a neighbour is.
+ */
+static void from_nf(struct sk_buff *skb, u8 family)
+{
+	if (family == AF_INET)
+		IPCB(skb)->flags |= IPSKB_RESTORED;
+}
+
 enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 			     u8 family)
 {
+	const struct mbc_nf *nf = rcu_dereference(mn->nf);
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
+	if (unlikely(mbc_nf_returns(nf, skb->dev))) {
+		from_nf(skb, family);
+		return MBC_ACCEPT;
+	}
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return MBC_ACCEPT;
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
@@ -60,7 +93,11 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 		if (verdict != MBC_ACCEPT)
 			return verdict;
 	}
-	return e ? restore(mn, &p, e) : MBC_ACCEPT;
+	if (!e)
+		return MBC_ACCEPT;
+	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
+		return to_nf(mn, nf, &p, e);
+	return restore(mn, &p, e);
 }
 
 /* The interface behind which the kernel would look for @addr. */

@@ -5,6 +5,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include "hooks.h"
+#include "nf.h"
 #include "peer.h"
 #include "ruleset.h"
 #include "seen.h"
@@ -116,6 +117,7 @@ static void __net_exit net_exit_batch(struct list_head *list)
 		/* Neither a packet nor a command is left to read them. */
 		mbc_ruleset_free(mn->load.ruleset);
 		mbc_ruleset_free(rcu_dereference_protected(mn->ruleset, true));
+		mbc_nf_net_exit(mn);
 		mbc_peer_net_exit(mn);
 		mbc_seen_net_exit(mn);
 		mbc_session_net_exit(mn);

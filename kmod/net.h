@@ -16,6 +16,7 @@
 #include "setup.h"
 #include "uapi/mbchain.h"
 
+struct mbc_nf;
 struct mbc_ruleset;
 struct mbc_stats;
 
@@ -78,6 +79,7 @@ enum mbc_hook {
  * @n_sessions: sessions that exist, those awaiting a grace period included
  * @keys: set-up keys, never NULL; RCU, changed under @control
  * @ruleset: policy in force, NULL: none; RCU, changed under @control
+ * @nf: how its NF gets packets, NULL: inline; RCU, changed under @control
  * @config: limits and times
  * @stats: counters
  * @control: serialises netlink commands that change something
@@ -98,6 +100,7 @@ struct mbc_net {
 	atomic_t n_sessions;
 	struct mbc_keys __rcu *keys;
 	struct mbc_ruleset __rcu *ruleset;
+	struct mbc_nf __rcu *nf;
 	struct mbc_config config;
 	struct mbc_stats __percpu *stats;
 	struct mutex control;

@@ -119,7 +119,7 @@ static int put_info(struct sk_buff *skb, struct mbc_net *mn)
 	for (i = 0; i < keys->n; i++)
 		if (nla_put_u32(skb, MBC_INFO_A_KEY_ID, keys->key[i].id))
 			return -EMSGSIZE;
-	return put_config(skb, &mn->config);
+	return put_config(skb, &mn->config) ?: mbc_netlink_put_nf(skb, mn);
 }
 
 static int get_info(struct sk_buff *skb, struct genl_info *info)
@@ -368,6 +368,12 @@ static const struct genl_ops ops[] = {
 		.cmd = MBC_CMD_GET_PEER,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.dumpit = mbc_netlink_dump_peers,
+	}, {
+		.cmd = MBC_CMD_SET_NF,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_nf_attrs,
+		.maxattr = MBC_NF_A_MAX,
+		.doit = mbc_netlink_set_nf,
 	}, {
 		.cmd = MBC_CMD_GET_STATS,
 		.flags = GENL_UNS_ADMIN_PERM,

@@ -3,7 +3,7 @@
  * The generic netlink family: uapi/mbchain.h says what each command does.
  * netlink.c holds the family and the commands about the namespace,
  * netlink_load.c those that load a policy, netlink_setup.c those by which
- * agents set up sessions, netlink_policy.c and netlink_session.c those about
+ * agents set up sessions, netlink_nf.c that about its NF, netlink_policy.c and netlink_session.c those about
  * what is there.
  */
 #ifndef MBC_NETLINK_H
@@ -75,6 +75,12 @@ extern const struct nla_policy mbc_setup_set_attrs[];
 int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_set_session(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_dump_peers(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* netlink_nf.c */
+extern const struct nla_policy mbc_nf_attrs[];
+int mbc_netlink_set_nf(struct sk_buff *skb, struct genl_info *info);
+/** mbc_netlink_put_nf() - MBC_INFO_A_NF; RCU read side; 0 or -EMSGSIZE */
+int mbc_netlink_put_nf(struct sk_buff *skb, const struct mbc_net *mn);
 
 /* netlink_policy.c */
 int mbc_netlink_get_policy(struct sk_buff *skb, struct genl_info *info);

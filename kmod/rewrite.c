@@ -7,7 +7,7 @@
 #include <net/ip.h>
 #include "stats.h"
 
-static void rewrite4(struct sk_buff *skb, struct mbc_packet *p,
+static void rewrite4(struct sk_buff *skb, const struct mbc_packet *p,
 		     const struct mbc_xlate *x)
 {
 	mbc_xlate_apply4(x, ip_hdr(skb), skb->data + p->l4_off,
@@ -25,6 +25,17 @@ static void rewrite4(struct sk_buff *skb, struct mbc_packet *p,
 		skb->csum = ~csum_sub((__force __wsum)x->addr_diff, skb->csum);
 }
 
+void mbc_rewrite_headers(struct sk_buff *skb, const struct mbc_packet *p,
+			 const struct mbc_xlate *x)
+{
+	if (p->tuple.family == AF_INET)
+		rewrite4(skb, p, x);
+	else
+		mbc_xlate_apply6(x, ipv6_hdr(skb), skb->data + p->l4_off,
+				 p->tuple.proto,
+				 skb->ip_summed == CHECKSUM_PARTIAL);
+}
+
 bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 {
 	struct sk_buff *skb = p->skb;
@@ -34,14 +45,8 @@ bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
 		return false;
 	}
-	if (p->tuple.family == AF_INET)
-		rewrite4(skb, p, &e->xlate);
-	else
-		mbc_xlate_apply6(&e->xlate, ipv6_hdr(skb),
-				 skb->data + p->l4_off, p->tuple.proto,
-				 skb->ip_summed == CHECKSUM_PARTIAL);
-	atomic64_inc(&e->packets);
-	atomic64_add(p->wire_len, &e->bytes);
+	mbc_rewrite_headers(skb, p, &e->xlate);
+	mbc_entry_count(e, p->wire_len);
 	return true;
 }
 
@@ -51,6 +56,15 @@ struct dst_entry *mbc_rewrite_route(struct mbc_net *mn, struct mbc_entry *e)
 
 	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
 			     &e->xlate, s->super.family, s->super.proto);
+}
+
+struct dst_entry *mbc_rewrite_route_noref(struct mbc_net *mn,
+					  struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+
+	return mbc_route_peek(&s->route[mbc_slot_dir(e->slot)], mn->net,
+			      &e->xlate, s->super.family, s->super.proto);
 }
 
 void mbc_rewrite_send_by(struct mbc_packet *p, struct dst_entry *dst)

@@ -44,29 +44,45 @@ static u32 cookie(const struct dst_entry *dst, u8 family)
 	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
 }
 
-/* The cookie is written behind its dst and read before: it may be older than
- * the dst, which then counts as stale, but never newer.
+/* A new route into the slot. The cookie is written behind its dst and read
+ * before: it may be older than the dst, which then counts as stale, but never
+ * newer. Return: not the caller's; it outlives this RCU read side.
  */
-struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family,
-				u8 proto)
+static struct dst_entry *refresh(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family, u8 proto)
 {
-	u32 known = smp_load_acquire(&route->cookie);
-	struct dst_entry *dst = rcu_dereference(route->dst);
-	struct dst_entry *old;
-
-	if (likely(dst && dst_check(dst, known) && dst_hold_safe(dst)))
-		return dst;
+	struct dst_entry *dst, *old;
 
 	dst = family == AF_INET ? lookup4(net, x, proto) :
 				  lookup6(net, x, proto);
 	if (!dst)
 		return NULL;
-	dst_hold(dst);
 	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
 	smp_store_release(&route->cookie, cookie(dst, family));
 	dst_release(old);
 	return dst;
+}
+
+struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family, u8 proto)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (likely(dst && dst_check(dst, known)))
+		return dst;
+	return refresh(route, net, x, family, proto);
+}
+
+struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
+				const struct mbc_xlate *x, u8 family, u8 proto)
+{
+	struct dst_entry *dst = mbc_route_peek(route, net, x, family, proto);
+
+	if (likely(dst && dst_hold_safe(dst)))
+		return dst;
+	dst = refresh(route, net, x, family, proto);
+	return dst && dst_hold_safe(dst) ? dst : NULL;
 }
 
 static bool source4(struct net *net, struct mbc_tuple *wire)

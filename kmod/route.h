@@ -35,6 +35,11 @@ struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
 				const struct mbc_xlate *x, u8 family,
 				u8 proto);
 
+/** mbc_route_peek() - the same without a reference: for this RCU read side */
+struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family,
+				 u8 proto);
+
 /**
  * mbc_route_source() - the address to speak to a host from
  * @wire: has daddr, proto and family; saddr is set

@@ -64,6 +64,18 @@ void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 				 (u16)~(__force u16)from->dport);
 }
 
+/* The sum of two folded differences, folded; 0 and never 0xffff for none. */
+static __sum16 add_diff(__sum16 a, __sum16 b)
+{
+	return fold_diff((__force u16)a + (__force u16)b);
+}
+
+void mbc_xlate_join(struct mbc_xlate *second, const struct mbc_xlate *first)
+{
+	second->addr_diff = add_diff(second->addr_diff, first->addr_diff);
+	second->port_diff = add_diff(second->port_diff, first->port_diff);
+}
+
 __sum16 mbc_csum_update(__sum16 check, __sum16 diff)
 {
 	u32 sum = add_fold((u16)~(__force u16)check, (__force u16)diff);

@@ -41,6 +41,13 @@ void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 		    const struct mbc_tuple *to);
 
 /**
+ * mbc_xlate_join() - two translations in one
+ * @second: becomes both
+ * @first: what is done before it
+ */
+void mbc_xlate_join(struct mbc_xlate *second, const struct mbc_xlate *first);
+
+/**
  * mbc_csum_update() - a checksum field after its data changed
  * @check: the field as it stands in the packet (complemented sum)
  * @diff: (new - old) of the data it covers, folded

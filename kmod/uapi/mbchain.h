@@ -108,6 +108,14 @@
  *   that sessions to them are set up out-of-band. One message for each:
  *   MBC_PEER_A_*
  *
+ * MBC_CMD_SET_NF: do. How this host's NF gets the packets of sessions that pass
+ *   it. ENODEV when there is no such device here; EINVAL when it is not Ethernet,
+ *   or a device is missing or too many.
+ *       MBC_NF_A_MODE: u8, enum mbc_nf_mode
+ *       MBC_NF_A_DEV: string, name of a device; TAP: one; REDIRECT: two, the one
+ *           that packets to the right enter the NF by, and the one they leave
+ *           it by
+ *
  * MBC_CMD_GET_STATS: do. Answers MBC_STATS_A_COUNTER, nested, once for each
  *   enum mbc_reason from 1 on:
  *       MBC_COUNTER_A_REASON: u32
@@ -171,6 +179,7 @@ enum mbc_cmd {
 	MBC_CMD_SET_SESSION,
 	MBC_CMD_GET_PEER,
 	MBC_CMD_EVENT_SETUP,
+	MBC_CMD_SET_NF,
 	__MBC_CMD_MAX
 };
 #define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
@@ -185,6 +194,7 @@ enum mbc_info_attr {
 	MBC_INFO_A_RULES,		/* u32 */
 	MBC_INFO_A_KEY_ID,		/* u32, once per key, signing key first */
 	MBC_INFO_A_CONFIG,		/* nested, MBC_CONFIG_A_* */
+	MBC_INFO_A_NF,			/* nested, MBC_NF_A_* */
 	__MBC_INFO_A_MAX
 };
 #define MBC_INFO_A_MAX (__MBC_INFO_A_MAX - 1)
@@ -330,6 +340,22 @@ enum mbc_setup_state {
 	__MBC_SETUP_MAX
 };
 
+enum mbc_nf_attr {
+	MBC_NF_A_UNSPEC,
+	MBC_NF_A_MODE,			/* u8, enum mbc_nf_mode */
+	MBC_NF_A_DEV,			/* string; twice with REDIRECT */
+	__MBC_NF_A_MAX
+};
+#define MBC_NF_A_MAX (__MBC_NF_A_MAX - 1)
+
+enum mbc_nf_mode {
+	MBC_NF_INLINE,			/* through the host's own stack */
+	MBC_NF_TAP,			/* copies go to a device; the packets do not wait */
+	MBC_NF_REDIRECT,		/* into one device, back by another */
+	MBC_NF_NONE,			/* there is none: straight on */
+	__MBC_NF_MAX
+};
+
 /* A neighbour that answers no SYN with payload. */
 enum mbc_peer_attr {
 	MBC_PEER_A_UNSPEC,
@@ -461,6 +487,12 @@ enum mbc_reason {
 	MBC_REASON_TOO_BIG,		/* longer than the next hop's MTU and not to be
 					 * fragmented: answered by an ICMP error: drop */
 	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet */
+	/* the NF */
+	MBC_REASON_EXPRESS,		/* packet: straight from subsession to subsession */
+	MBC_REASON_TAPPED,		/* packet: a copy went to the tap */
+	MBC_REASON_TAP_LOST,		/* packet: no memory or room for its copy */
+	MBC_REASON_REDIRECTED,		/* packet: sent into the NF's device */
+	MBC_REASON_REDIRECT_GONE,	/* packet: the NF's device is gone: drop */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

@@ -7,6 +7,7 @@ const (
 	GenlName    = "mbchain"
 	GenlVersion = 1
 	GroupEvents = "events"
+	GroupSetup  = "setup"
 )
 
 // Limits.
@@ -44,6 +45,7 @@ const (
 	CmdSetSession
 	CmdGetPeer
 	CmdEventSetup
+	CmdSetNF
 )
 
 // enum mbc_info_attr
@@ -57,6 +59,7 @@ const (
 	InfoAttrRules
 	InfoAttrKeyID
 	InfoAttrConfig
+	InfoAttrNF
 )
 
 // enum mbc_config_attr
@@ -184,6 +187,21 @@ const (
 	SetupFailed
 	SetupBlocked
 	SetupBypassed
+)
+
+// enum mbc_nf_attr
+const (
+	NFAttrUnspec = iota
+	NFAttrMode
+	NFAttrDev
+)
+
+// enum mbc_nf_mode
+const (
+	NFInline = iota
+	NFTap
+	NFRedirect
+	NFNone
 )
 
 // enum mbc_peer_attr
