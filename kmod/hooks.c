@@ -24,7 +24,14 @@ static bool idle(const struct mbc_net *mn)
 
 static unsigned int verdict(enum mbc_verdict v)
 {
-	return v == MBC_DROP ? NF_DROP : NF_ACCEPT;
+	switch (v) {
+	case MBC_DROP:
+		return NF_DROP;
+	case MBC_STOLEN:
+		return NF_STOLEN;
+	default:
+		return NF_ACCEPT;
+	}
 }
 
 static unsigned int hook_in(void *priv, struct sk_buff *skb,

@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/route.h>
 #include "admit.h"
+#include "icmp.h"
 #include "rewrite.h"
 #include "stats.h"
 
@@ -52,7 +53,7 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
-		return MBC_ACCEPT;
+		return mbc_icmp_inbound(mn, skb, family);
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
 	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {
 		enum mbc_verdict verdict = mbc_admit(mn, &p, &e);

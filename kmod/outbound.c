@@ -9,6 +9,8 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/ip.h>
+#include "icmp.h"
+#include "mtu.h"
 #include "originate.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -41,6 +43,16 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
 }
 
+/* Takes @dst over. */
+static enum mbc_verdict refuse(struct mbc_net *mn, struct mbc_packet *p,
+			       struct dst_entry *dst)
+{
+	u32 mtu = dst_mtu(dst);
+
+	dst_release(dst);
+	return mbc_mtu_refuse(mn, p->skb, p->tuple.family, mtu);
+}
+
 static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 			     struct mbc_entry *e)
 {
@@ -50,6 +62,8 @@ static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
 		return MBC_DROP;
 	}
+	if (mbc_mtu_exceeds(p->skb, p->tuple.family, dst))
+		return refuse(mn, p, dst);
 	if (!mbc_rewrite(mn, p, e)) {
 		dst_release(dst);
 		return MBC_DROP;
@@ -129,7 +143,7 @@ enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
-		return MBC_ACCEPT;
+		return mbc_icmp_outbound(mn, skb, family, out);
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
 	if (likely(!mbc_packet_opens(&p)))
 		return e ? send(mn, &p, e) : MBC_ACCEPT;

@@ -18,6 +18,7 @@
 enum mbc_verdict {
 	MBC_ACCEPT,	/* goes on, rewritten or as it was */
 	MBC_DROP,	/* a counter went up for it */
+	MBC_STOLEN,	/* it waits; we send it on later */
 };
 
 /**
