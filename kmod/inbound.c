@@ -9,6 +9,7 @@
 #include <net/ip.h>
 #include <net/route.h>
 #include "admit.h"
+#include "fragment.h"
 #include "icmp.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -52,6 +53,12 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
+	if (unlikely(mbc_fragment_is(skb, family))) {
+		enum mbc_verdict verdict = mbc_fragment_gather(mn, skb, family);
+
+		if (verdict != MBC_ACCEPT)
+			return verdict;
+	}
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return mbc_icmp_inbound(mn, skb, family);
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
