@@ -10,6 +10,8 @@
 #include <net/route.h>
 #include "admit.h"
 #include "express.h"
+#include "fragment.h"
+#include "icmp.h"
 #include "nf.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -84,8 +86,14 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 		from_nf(skb, family);
 		return MBC_ACCEPT;
 	}
+	if (unlikely(mbc_fragment_is(skb, family))) {
+		enum mbc_verdict verdict = mbc_fragment_gather(mn, skb, family);
+
+		if (verdict != MBC_ACCEPT)
+			return verdict;
+	}
 	if (!mbc_packet_parse(&p, mn, skb, family))
-		return MBC_ACCEPT;
+		return mbc_icmp_inbound(mn, skb, family);
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
 	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {
 		enum mbc_verdict verdict = mbc_admit(mn, &p, &e);

@@ -10,6 +10,8 @@
 #include <linux/netdevice.h>
 #include <net/ip.h>
 #include "hold.h"
+#include "icmp.h"
+#include "mtu.h"
 #include "netlink.h"
 #include "originate.h"
 #include "rewrite.h"
@@ -43,6 +45,16 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
 }
 
+/* Takes @dst over. */
+static enum mbc_verdict refuse(struct mbc_net *mn, struct mbc_packet *p,
+			       struct dst_entry *dst)
+{
+	u32 mtu = dst_mtu(dst);
+
+	dst_release(dst);
+	return mbc_mtu_refuse(mn, p->skb, p->tuple.family, mtu);
+}
+
 static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 			     struct mbc_entry *e)
 {
@@ -52,6 +64,8 @@ static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
 		return MBC_DROP;
 	}
+	if (mbc_mtu_exceeds(p->skb, p->tuple.family, dst))
+		return refuse(mn, p, dst);
 	if (!mbc_rewrite(mn, p, e)) {
 		dst_release(dst);
 		return MBC_DROP;
@@ -170,7 +184,7 @@ enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
-		return MBC_ACCEPT;
+		return mbc_icmp_outbound(mn, skb, family, out);
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return send(mn, &p, e);

@@ -157,7 +157,7 @@
 /* SO_PRIORITY of sockets that are never chained: those of the agents and of
  * policyd. Needs CAP_NET_ADMIN, as every priority above 6.
  */
-#define MBC_CONTROL_PRIORITY 0x6d626368
+#define MBC_CONTROL_PRIORITY 1835164520	/* "mbch" */
 
 enum mbc_cmd {
 	MBC_CMD_UNSPEC,

@@ -22,6 +22,8 @@ const (
 	MaxHosts     = 65536 // of one policy
 	MaxProgs     = 256   // of one policy
 	TypeNameLen  = 32    // with its final zero
+
+	ControlPriority = 1835164520 // SO_PRIORITY of sockets that are never chained
 )
 
 // enum mbc_cmd
