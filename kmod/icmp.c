@@ -227,7 +227,7 @@ static enum mbc_verdict send(struct mbc_net *mn, struct error *err,
 
 	if (reason)
 		return give_up(mn, reason);
-	dst = mbc_rewrite_route(mn, e);
+	dst = mbc_rewrite_route(mn, &p, e);
 	if (!dst)
 		return give_up(mn, MBC_REASON_ROUTE_GONE);
 	translate(err, e, &e->xlate.saddr);

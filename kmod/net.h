@@ -66,6 +66,9 @@ enum mbc_hook {
  * @net: the namespace
  * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
  *	@lock to change
+ * @inbound_addresses: mbc_addr_bit4() or _bit6() of each address that packets
+ *	of sessions come in for; bits stay until there is no session; @lock to
+ *	change
  * @ids: sessions by id; likewise
  * @seen: session ids accepted lately, by id; @lock to read and change
  * @seen_age: the same in the order they expire
@@ -88,6 +91,7 @@ enum mbc_hook {
 struct mbc_net {
 	struct net *net;
 	struct rhashtable table[MBC_N_HOOKS];
+	u64 inbound_addresses;
 	struct rhashtable ids;
 	struct rhashtable seen;
 	struct list_head seen_age;

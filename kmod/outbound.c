@@ -24,6 +24,17 @@ static u32 headers(u8 family)
 		sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
+/* How the stack has routed it from where it was restored: the next packet need
+ * not ask.
+ */
+static void keep_route(struct mbc_session *s, enum mbc_dir dir,
+		       const struct sk_buff *skb)
+{
+	if (unlikely(rcu_access_pointer(s->ahead[dir].dst) != skb_dst(skb)))
+		mbc_route_keep(&s->ahead[dir], skb, skb->skb_iif,
+			       s->super.family);
+}
+
 static void leave(struct mbc_net *mn, struct mbc_packet *p,
 		  struct mbc_entry *e, struct dst_entry *dst)
 {
@@ -37,6 +48,8 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 			mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out,
 						      U16_MAX));
 	}
+	if (mbc_packet_is_restored(p->skb, p->tuple.family))
+		keep_route(s, dir, p->skb);
 	mbc_rewrite_send_by(p, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
 	if (mbc_session_counts_outbound(s, dir) ||
@@ -51,14 +64,14 @@ static enum mbc_verdict refuse(struct mbc_net *mn, struct mbc_packet *p,
 {
 	u32 mtu = dst_mtu(dst);
 
-	dst_release(dst);
+	mbc_rewrite_put_route(p, dst);
 	return mbc_mtu_refuse(mn, p->skb, p->tuple.family, mtu);
 }
 
 static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 			     struct mbc_entry *e)
 {
-	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
 
 	if (unlikely(!dst)) {
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
@@ -67,7 +80,7 @@ static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 	if (mbc_mtu_exceeds(p->skb, p->tuple.family, dst))
 		return refuse(mn, p, dst);
 	if (!mbc_rewrite(mn, p, e)) {
-		dst_release(dst);
+		mbc_rewrite_put_route(p, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
@@ -107,7 +120,7 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 				 struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
-	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
 	enum mbc_reason reason;
 	u8 hdr[MBC_SETUP_MAX];
 	unsigned int len;
@@ -125,14 +138,14 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 	if (!mbc_packet_add_setup(p, hdr, len))
 		goto err_dst;
 	if (!mbc_rewrite(mn, p, e)) {
-		dst_release(dst);
+		mbc_rewrite_put_route(p, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
 	return MBC_ACCEPT;
 
 err_dst:
-	dst_release(dst);
+	mbc_rewrite_put_route(p, dst);
 	return fail(s, reason);
 }
 
@@ -185,6 +198,7 @@ enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return mbc_icmp_outbound(mn, skb, family, out);
+	p.forwarded = forwarded;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return send(mn, &p, e);

@@ -116,6 +116,7 @@ bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
 	 * others to it.
 	 */
 	p->wire_len = skb->len;
+	p->forwarded = false;
 	p->seg.len = skb->len - p->data_off;
 	return true;
 }

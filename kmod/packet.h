@@ -9,6 +9,8 @@
 #include <linux/ip.h>
 #include <linux/skbuff.h>
 #include <linux/tcp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
 #include "net.h"
 #include "setup.h"
 #include "tcp.h"
@@ -29,6 +31,7 @@ enum mbc_verdict {
  * @l4_off: offset of the TCP or UDP header from skb->data
  * @data_off: offset of its payload from skb->data
  * @wire_len: IP length on the wire, a set-up header of this hop included
+ * @forwarded: it came in by a device and goes out in the same RCU read side
  *
  * Header pointers are not kept: they move when the skb is made writable.
  */
@@ -39,6 +42,7 @@ struct mbc_packet {
 	unsigned int l4_off;
 	unsigned int data_off;
 	unsigned int wire_len;
+	bool forwarded;
 };
 
 static inline struct tcphdr *mbc_packet_tcp(const struct mbc_packet *p)
@@ -57,6 +61,30 @@ static inline bool mbc_packet_opens(const struct mbc_packet *p)
 static inline bool mbc_packet_may_open(const struct mbc_packet *p)
 {
 	return p->tuple.proto == IPPROTO_UDP || mbc_packet_opens(p);
+}
+
+/* A bit of the IP layers' own control blocks that no kernel we support uses. */
+#define MBC_RESTORED BIT(15)
+
+static inline u16 *mbc_packet_flags(struct sk_buff *skb, u8 family)
+{
+	return family == AF_INET ? &IPCB(skb)->flags : &IP6CB(skb)->flags;
+}
+
+/** mbc_packet_mark_restored() - what it is now it became in mbc_inbound() */
+static inline void mbc_packet_mark_restored(struct sk_buff *skb, u8 family)
+{
+	*mbc_packet_flags(skb, family) |= MBC_RESTORED;
+}
+
+static inline void mbc_packet_unmark_restored(struct sk_buff *skb, u8 family)
+{
+	*mbc_packet_flags(skb, family) &= ~MBC_RESTORED;
+}
+
+static inline bool mbc_packet_is_restored(struct sk_buff *skb, u8 family)
+{
+	return *mbc_packet_flags(skb, family) & MBC_RESTORED;
 }
 
 /**

@@ -50,14 +50,6 @@ bool mbc_rewrite(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 	return true;
 }
 
-struct dst_entry *mbc_rewrite_route(struct mbc_net *mn, struct mbc_entry *e)
-{
-	struct mbc_session *s = mbc_entry_session(e);
-
-	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
-			     &e->xlate, s->super.family, s->super.proto);
-}
-
 struct dst_entry *mbc_rewrite_route_noref(struct mbc_net *mn,
 					  struct mbc_entry *e)
 {
@@ -67,10 +59,31 @@ struct dst_entry *mbc_rewrite_route_noref(struct mbc_net *mn,
 			      &e->xlate, s->super.family, s->super.proto);
 }
 
+struct dst_entry *mbc_rewrite_route(struct mbc_net *mn,
+				    const struct mbc_packet *p,
+				    struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+
+	if (p->forwarded)
+		return mbc_rewrite_route_noref(mn, e);
+	return mbc_route_get(&s->route[mbc_slot_dir(e->slot)], mn->net,
+			     &e->xlate, s->super.family, s->super.proto);
+}
+
+void mbc_rewrite_put_route(const struct mbc_packet *p, struct dst_entry *dst)
+{
+	if (!p->forwarded)
+		dst_release(dst);
+}
+
 void mbc_rewrite_send_by(struct mbc_packet *p, struct dst_entry *dst)
 {
 	skb_dst_drop(p->skb);
-	skb_dst_set(p->skb, dst);
+	if (p->forwarded)
+		skb_dst_set_noref(p->skb, dst);
+	else
+		skb_dst_set(p->skb, dst);
 	/* POST_ROUTING comes after ip_output() has set it. */
 	p->skb->dev = dst->dev;
 }

@@ -85,6 +85,34 @@ struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
 	return dst && dst_hold_safe(dst) ? dst : NULL;
 }
 
+void mbc_route_keep(struct mbc_route *route, const struct sk_buff *skb,
+		    int iif, u8 family)
+{
+	struct dst_entry *dst = skb_dst(skb);
+	struct dst_entry *old;
+
+	if (!dst || !dst_hold_safe(dst))
+		return;
+	/* Another CPU may do the same for another device: who reads the old
+	 * index with the new route is on a route of this session all the same,
+	 * and the kernel does not look at where its packets came from again.
+	 */
+	WRITE_ONCE(route->iif, iif);
+	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
+	smp_store_release(&route->cookie, cookie(dst, family));
+	dst_release(old);
+}
+
+struct dst_entry *mbc_route_kept(const struct mbc_route *route, int iif)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (!dst || READ_ONCE(route->iif) != iif || !dst_check(dst, known))
+		return NULL;
+	return dst;
+}
+
 static bool source4(struct net *net, struct mbc_tuple *wire)
 {
 	struct flowi4 fl4 = { .daddr = wire->daddr.ip,

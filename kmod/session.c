@@ -166,6 +166,8 @@ static void free_rcu(struct rcu_head *rcu)
 	mbc_hold_free(s);
 	mbc_route_clear(&s->route[MBC_RIGHT]);
 	mbc_route_clear(&s->route[MBC_LEFT]);
+	mbc_route_clear(&s->ahead[MBC_RIGHT]);
+	mbc_route_clear(&s->ahead[MBC_LEFT]);
 	atomic_dec(&s->mn->n_sessions);
 	kmem_cache_free(cache, s);
 }
@@ -214,6 +216,18 @@ static void remove_entries(struct mbc_session *s, int n)
 			mbc_table_remove(s->mn, &s->entry[n]);
 }
 
+/* Packets to the addresses of its subsessions are looked up from now on. */
+static void expect(struct mbc_session *s, const struct mbc_entry *e)
+{
+	const union mbc_addr *addr = &e->tuple.daddr;
+	u64 bit = s->super.family == AF_INET ? mbc_addr_bit4(addr->ip) :
+					       mbc_addr_bit6(addr->ip6);
+
+	if (mbc_slot_hook(e->slot) == MBC_IN)
+		WRITE_ONCE(s->mn->inbound_addresses,
+			   s->mn->inbound_addresses | bit);
+}
+
 int mbc_session_install(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
@@ -228,6 +242,7 @@ int mbc_session_install(struct mbc_session *s)
 	for (i = 0; i < MBC_N_SLOTS; i++) {
 		if (!mbc_session_has(s, i))
 			continue;
+		expect(s, &s->entry[i]);
 		err = mbc_table_insert(mn, &s->entry[i]);
 		if (err)
 			goto err_entries;
@@ -261,6 +276,8 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
 
 	remove_entries(s, MBC_N_SLOTS);
 	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
+	if (!atomic_read(&mn->ids.nelems))
+		WRITE_ONCE(mn->inbound_addresses, 0);
 	mbc_count(mn, why);
 	mbc_event_session(s, MBC_CMD_EVENT_SESSION_END, why);
 	call_rcu(&s->rcu, free_rcu);

@@ -22,6 +22,7 @@
  * @entry: by enum mbc_slot; the first member, see mbc_entry_session()
  * @mn: its namespace
  * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
+ * @ahead: how the host's own stack routes what travels that way; middlebox only
  * @id_node: in mbc_net.ids
  * @id: random, given by the client's host
  * @super: the tuple that the applications and NFs see, client to server
@@ -49,6 +50,7 @@ struct mbc_session {
 	struct mbc_entry entry[MBC_N_SLOTS];
 	struct mbc_net *mn;
 	struct mbc_route route[2];
+	struct mbc_route ahead[2];
 	struct rhash_head id_node;
 	u8 id[MBC_ID_LEN];
 	struct mbc_tuple super;
