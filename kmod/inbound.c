@@ -36,7 +36,7 @@ static bool routes_plainly(const struct sk_buff *skb, u8 family)
 
 static bool filters_reverse_path(const struct sk_buff *skb)
 {
-	const struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
 
 	return in_dev && IN_DEV_RPFILTER(in_dev);
 }
