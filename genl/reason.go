@@ -67,8 +67,13 @@ const (
 	ReasonICMPBad
 	ReasonTooBig
 	ReasonFragmentHeld
+	ReasonExpress
+	ReasonTapped
+	ReasonTapLost
+	ReasonRedirected
+	ReasonRedirectGone
 
-	ReasonMax = ReasonFragmentHeld // the highest that this package knows
+	ReasonMax = ReasonRedirectGone // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -129,6 +134,11 @@ var reasonNames = [...]string{
 	ReasonICMPBad:       "icmp_bad",
 	ReasonTooBig:        "too_big",
 	ReasonFragmentHeld:  "fragment_held",
+	ReasonExpress:       "express",
+	ReasonTapped:        "tapped",
+	ReasonTapLost:       "tap_lost",
+	ReasonRedirected:    "redirected",
+	ReasonRedirectGone:  "redirect_gone",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

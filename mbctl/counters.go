@@ -71,6 +71,12 @@ var counters = []struct{ name, meaning string }{
 	{"icmp_bad", "ICMP errors with a wrong checksum; passed on"},
 	{"too_big", "packets dropped, answered by an ICMP error: longer than the next hop's MTU"},
 	{"fragment_held", "fragments that waited for the rest of their packet"},
+
+	{"express", "packets sent straight on, from subsession to subsession"},
+	{"tapped", "packets of which a copy went to the tap"},
+	{"tap_lost", "packets of which no copy went to the tap: no memory, or its queue is full"},
+	{"redirected", "packets sent into the NF's device"},
+	{"redirect_gone", "packets dropped: the NF's device is gone"},
 }
 
 // explainCounter is empty for a counter of a newer module.
