@@ -59,6 +59,8 @@ func decodeInfo(b []byte) (*Info, error) {
 			i.KeyIDs = append(i.KeyIDs, ad.Uint32())
 		case uapi.InfoAttrConfig:
 			ad.Nested(eachOf(i.Config.decode))
+		case uapi.InfoAttrNF:
+			ad.Nested(eachOf(i.NF.decode))
 		}
 	})
 	if err != nil {

@@ -33,6 +33,8 @@ var (
 	ErrNoPort = errors.New("no free pair of ports")
 	// ErrAlready: the session does not wait, or not any more.
 	ErrAlready = errors.New("does not wait")
+	// ErrNoDevice: no network device of this namespace has that name.
+	ErrNoDevice = errors.New("no such device")
 	// ErrInterrupted: the table kept changing under a dump.
 	ErrInterrupted = errors.New("dump interrupted")
 	// ErrEventsLost: events came faster than they were read. What is lost

@@ -52,6 +52,7 @@ var kinds = map[syscall.Errno]error{
 	syscall.EHOSTUNREACH:    ErrNoRoute,
 	syscall.EADDRNOTAVAIL:   ErrNoPort,
 	syscall.EALREADY:        ErrAlready,
+	syscall.ENODEV:          ErrNoDevice,
 	syscall.EOPNOTSUPP:      ErrNotSupported,
 	syscall.EPROTONOSUPPORT: ErrNotSupported,
 	syscall.EAFNOSUPPORT:    ErrNotSupported,

@@ -6,7 +6,6 @@
  */
 #include "fragment.h"
 
-#include <linux/netfilter_bridge.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include "route.h"
 #include "stats.h"
@@ -63,16 +62,12 @@ static bool is_local(struct net *net, const struct sk_buff *skb, u8 family)
 }
 
 /* Those of subsessions are for this host, and the host would gather them
- * anyway, a moment later. A policy may match what is only forwarded.
+ * anyway, a moment later.
  */
 static bool wanted(const struct mbc_net *mn, const struct sk_buff *skb,
 		   u8 family)
 {
-	if (!possible(skb, family))
-		return false;
-	return is_local(mn->net, skb, family) ||
-	       (rcu_access_pointer(mn->ruleset) &&
-		!nf_bridge_info_exists(skb));
+	return possible(skb, family) && is_local(mn->net, skb, family);
 }
 
 /* True: the packet is whole. The kernel owns the skb otherwise. */
