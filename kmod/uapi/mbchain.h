@@ -467,7 +467,8 @@ enum mbc_reason {
 	MBC_REASON_NOT_WRITABLE,	/* no memory to unshare it */
 	MBC_REASON_ROUTE_GONE,		/* no route to the next hop any more */
 	/* packets not looked at: ordinary */
-	MBC_REASON_FRAGMENT,		/* TCP fragment, not reassembled before us */
+	MBC_REASON_FRAGMENT,		/* fragment, neither for this host nor
+					 * gathered for the policy */
 	/* set-up not possible: on-failure */
 	MBC_REASON_NO_INSTANCE,		/* a type has none of the session's family */
 	/* set-up out-of-band */
@@ -486,7 +487,8 @@ enum mbc_reason {
 	MBC_REASON_ICMP_BAD,		/* error: checksum wrong: ordinary */
 	MBC_REASON_TOO_BIG,		/* longer than the next hop's MTU and not to be
 					 * fragmented: answered by an ICMP error: drop */
-	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet */
+	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet,
+					 * or is of no use for one: drop */
 	/* the NF */
 	MBC_REASON_EXPRESS,		/* packet: straight from subsession to subsession */
 	MBC_REASON_TAPPED,		/* packet: a copy went to the tap */
