@@ -72,8 +72,9 @@ const (
 	ReasonTapLost
 	ReasonRedirected
 	ReasonRedirectGone
+	ReasonNATAstray
 
-	ReasonMax = ReasonRedirectGone // the highest that this package knows
+	ReasonMax = ReasonNATAstray // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -139,6 +140,7 @@ var reasonNames = [...]string{
 	ReasonTapLost:       "tap_lost",
 	ReasonRedirected:    "redirected",
 	ReasonRedirectGone:  "redirect_gone",
+	ReasonNATAstray:     "nat_astray",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

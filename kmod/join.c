@@ -102,6 +102,7 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 	s->isn = j->isn;
 	s->setup = choose_setup(mn, h, j, role);
 	s->asked = j->by_agent;
+	s->by_agent = j->by_agent;
 	s->n_hops = h->n_hops - 1;
 	memcpy(s->hops, h->hops + 1, s->n_hops * sizeof(*s->hops));
 	mbc_session_set_left(s, j->wire);
@@ -122,7 +123,7 @@ static void join_again(struct mbc_session *s, struct mbc_join *j)
 	mbc_count(s->mn, MBC_REASON_SETUP_REPEATED);
 	if (!j->by_agent)
 		return;
-	j->known = READ_ONCE(s->setup) == MBC_SETUP_IN_BAND;
+	j->known = !s->by_agent;
 	WRITE_ONCE(s->asked, true);
 	if (s->role == MBC_ROLE_MIDDLE)
 		mbc_hold_begin(s);

@@ -12,6 +12,7 @@
 #include "hold.h"
 #include "icmp.h"
 #include "mtu.h"
+#include "nat.h"
 #include "netlink.h"
 #include "originate.h"
 #include "rewrite.h"
@@ -98,7 +99,8 @@ static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
 		return 0;
 	memcpy(h.id, s->id, sizeof(h.id));
 	h.time = (u32)ktime_get_real_seconds();
-	h.super = s->super;
+	/* An NF that is a NAT may have changed it here. */
+	h.super = s->entry[MBC_OUT_RIGHT].tuple;
 	h.n_hops = s->n_hops;
 	memcpy(h.hops, s->hops, sizeof(h.hops));
 	return mbc_setup_encode(&h, &keys->key[0], buf);
@@ -200,6 +202,8 @@ enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 		return mbc_icmp_outbound(mn, skb, family, out);
 	p.forwarded = forwarded;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
+	if (!e && forwarded && mbc_packet_may_open(&p))
+		e = mbc_nat_follow(mn, &p);
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return send(mn, &p, e);
 	if (likely(e) && unlikely(mbc_packet_opens(&p)) &&

@@ -209,6 +209,28 @@ void mbc_session_set_right(struct mbc_session *s, const struct mbc_tuple *wire)
 	fill(&s->entry[MBC_IN_RIGHT], &wire_back, &super_back);
 }
 
+bool mbc_session_rename_right(struct mbc_session *s,
+			      const struct mbc_tuple *super)
+{
+	struct mbc_entry *out = &s->entry[MBC_OUT_RIGHT];
+	struct mbc_entry *in = &s->entry[MBC_IN_RIGHT];
+	struct mbc_tuple wire = mbc_tuple_reverse(&in->tuple);
+	struct mbc_tuple super_back = mbc_tuple_reverse(super);
+	bool ok = false;
+
+	spin_lock_bh(&s->mn->lock);
+	if (!READ_ONCE(s->dead)) {
+		mbc_table_remove(s->mn, out);
+		fill(out, super, &wire);
+		mbc_xlate_init(&in->xlate, &in->tuple, &super_back);
+		ok = !mbc_table_insert(s->mn, out);
+		if (!ok)
+			mbc_session_end_locked(s, MBC_REASON_TUPLE_TAKEN);
+	}
+	spin_unlock_bh(&s->mn->lock);
+	return ok;
+}
+
 static void remove_entries(struct mbc_session *s, int n)
 {
 	while (n-- > 0)

@@ -35,6 +35,7 @@
  * @syns: SYNs sent to the right so far
  * @setup: enum mbc_setup_state; see hold.h
  * @asked: an agent knows that @setup is WAITING
+ * @by_agent: what is left of this host was set up out-of-band
  * @held: owned packets that wait, or NULL
  * @isn: sequence number of the SYN, host byte order
  * @rule: MBC_RULE_A_ID; client only
@@ -62,6 +63,7 @@ struct mbc_session {
 	u8 syns;
 	u8 setup;
 	bool asked;
+	bool by_agent;
 	struct sk_buff_head *held;
 	u32 isn;
 	u32 rule;
@@ -118,6 +120,16 @@ void mbc_session_set_left(struct mbc_session *s, const struct mbc_tuple *wire);
 /** mbc_session_set_right() - the subsession to the right, as sent from here */
 void mbc_session_set_right(struct mbc_session *s,
 			   const struct mbc_tuple *wire);
+
+/**
+ * mbc_session_rename_right() - its packets to the right have another tuple now
+ * @super: what they have; the subsession stays
+ *
+ * For the first packet of a session, before any has come from the right. Takes
+ * mbc_net.lock. Return: false, and the session has ended, if the tuple is taken.
+ */
+bool mbc_session_rename_right(struct mbc_session *s,
+			      const struct mbc_tuple *super);
 
 /**
  * mbc_session_install() - make it findable and start its timer

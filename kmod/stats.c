@@ -76,6 +76,7 @@ static const char *const names[] = {
 	[MBC_REASON_TAP_LOST] = "tap_lost",
 	[MBC_REASON_REDIRECTED] = "redirected",
 	[MBC_REASON_REDIRECT_GONE] = "redirect_gone",
+	[MBC_REASON_NAT_ASTRAY] = "nat_astray",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

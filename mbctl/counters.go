@@ -77,6 +77,7 @@ var counters = []struct{ name, meaning string }{
 	{"tap_lost", "packets of which no copy went to the tap: no memory, or its queue is full"},
 	{"redirected", "packets sent into the NF's device"},
 	{"redirect_gone", "packets dropped: the NF's device is gone"},
+	{"nat_astray", "sessions that left the chain: an NF here changed their destination"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -495,6 +495,8 @@ enum mbc_reason {
 	MBC_REASON_TAP_LOST,		/* packet: no memory or room for its copy */
 	MBC_REASON_REDIRECTED,		/* packet: sent into the NF's device */
 	MBC_REASON_REDIRECT_GONE,	/* packet: the NF's device is gone: drop */
+	MBC_REASON_NAT_ASTRAY,		/* first packet: an NF on this host changed its
+					 * destination, it leaves the chain: ordinary */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)
