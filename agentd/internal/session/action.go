@@ -48,7 +48,7 @@ type (
 		Host netip.Addr
 		Syn  Syn
 	}
-	// Confirm: send an ACK to the right, and end the stream that way.
+	// Confirm: send an ACK to the right.
 	Confirm struct{}
 	// DropRight: reset the stream to the right, if there is one.
 	DropRight struct{}
