@@ -157,7 +157,7 @@ func TestAgentdFromOfferToAnswer(t *testing.T) {
 
 func TestAgentdTellsPolicydWhatTheModuleRefuses(t *testing.T) {
 	pd, m := startPolicyd(t, subpolicy()), agenttest.NewModule()
-	m.Fail(errors.New("commit policy: invalid: rule 1 has no type 3"))
+	m.FailLoad(errors.New("commit policy: invalid: rule 1 has no type 3"))
 	startAgentd(t, t.TempDir(), pd.address, m)
 	want := &proto.AcknowledgeRequest{
 		Host: "mb1", Nonce: 1, Error: "commit policy: invalid: rule 1 has no type 3",

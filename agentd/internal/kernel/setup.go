@@ -90,23 +90,32 @@ func (k *Kernel) Waits(ctx context.Context, id chain.SessionID) (bool, error) {
 	return s.Setup == chain.SetupWaiting, nil
 }
 
-// RefusalReason returns the name of the counter with which the module refused a
-// session, empty if err is something else.
-func RefusalReason(err error) string {
+// A NotInstalledError is the module's refusal to take part in a session.
+type NotInstalledError struct {
+	Reason string // name of the counter that went up
+	Err    error
+}
+
+func (e *NotInstalledError) Error() string { return e.Err.Error() }
+
+func (e *NotInstalledError) Unwrap() error { return e.Err }
+
+// notInstalled makes err a *NotInstalledError if the module said why.
+func notInstalled(err error) error {
 	var refused *genl.RefusedError
 	if !errors.As(err, &refused) {
-		return ""
+		return classified(err)
 	}
 	for r := genl.ReasonNone + 1; r <= genl.ReasonMax; r++ {
 		if r.String() == refused.Message {
-			return refused.Message
+			return &NotInstalledError{Reason: refused.Message, Err: classified(err)}
 		}
 	}
-	return ""
+	return classified(err)
 }
 
-// Install makes the module take part in a session. [RefusalReason] reads the
-// error.
+// Install makes the module take part in a session. A *[NotInstalledError] says
+// why it does not.
 func (k *Kernel) Install(ctx context.Context, syn session.Syn) (session.Part, error) {
 	client, err := k.dialled()
 	if err != nil {
@@ -114,7 +123,7 @@ func (k *Kernel) Install(ctx context.Context, syn session.Syn) (session.Part, er
 	}
 	s, err := client.NewSession(ctx, genl.SessionRequest{ID: syn.ID, Super: syn.Super, Left: syn.Wire, Hops: syn.Hops})
 	if err != nil {
-		return session.Part{}, classified(err)
+		return session.Part{}, notInstalled(err)
 	}
 	if (s.Right == nil) != (len(s.Hops) == 0) {
 		return session.Part{}, fmt.Errorf("new session: %d hops, but right subsession: %t", len(s.Hops), s.Right != nil)

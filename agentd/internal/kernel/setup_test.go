@@ -100,11 +100,12 @@ func TestInstall(t *testing.T) {
 	}
 	taken := request(3)
 	_, err = k.Install(t.Context(), taken)
-	if reason := RefusalReason(err); reason != "tuple_taken" {
-		t.Errorf("taken tuple: %v, reason %q", err, reason)
+	var refused *NotInstalledError
+	if !errors.As(err, &refused) || refused.Reason != "tuple_taken" {
+		t.Errorf("taken tuple: %v", err)
 	}
 	module.Refuse(genlfake.NewSession, syscall.EINVAL, "Unknown attribute type")
-	if _, err = k.Install(t.Context(), taken); RefusalReason(err) != "" || err == nil {
+	if _, err = k.Install(t.Context(), taken); err == nil || errors.As(err, &refused) {
 		t.Errorf("refused for another reason: %v", err)
 	}
 }

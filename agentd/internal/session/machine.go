@@ -195,7 +195,7 @@ func (m *Machine) answered(event Event) []Action {
 	switch e := event.(type) {
 	case Accepted:
 		m.state = Releasing
-		return []Action{Release{e.Known}}
+		return []Action{Release(e)}
 	case Rejected:
 		if e.Reject.Reason == ReasonNoAnswer {
 			return m.fail(NoAnswer, e.Reject)

@@ -16,12 +16,12 @@ import (
 )
 
 var (
-	start = time.Unix(1700000000, 0)
-	mb2   = netip.MustParseAddr("10.0.0.3")
-	srv   = netip.MustParseAddr("10.0.0.4")
-	far   = Reject{Reason: "table_full", Host: "server", Address: srv}
-	none  = Reject{Reason: ReasonNoAnswer, Host: "mb1", Address: mb2}
-	lost  = errors.New("connection lost")
+	start   = time.Unix(1700000000, 0)
+	mb2     = netip.MustParseAddr("10.0.0.3")
+	srv     = netip.MustParseAddr("10.0.0.4")
+	far     = Reject{Reason: "table_full", Host: "server", Address: srv}
+	none    = Reject{Reason: ReasonNoAnswer, Host: "mb1", Address: mb2}
+	errLost = errors.New("connection lost")
 )
 
 func tuple(s string) chain.FiveTuple {
@@ -91,7 +91,7 @@ func TestMachine(t *testing.T) {
 	}{
 		{
 			"originator", originator,
-			[]any{Accepted{}, Released{}, RightEnded{}, RightLost{lost}, Tick{}},
+			[]any{Accepted{}, Released{}, RightEnded{}, RightLost{errLost}, Tick{}},
 			[]string{
 				"  ask 10.0.0.3 within=2.9s right=1",
 				"accepted known=false", "  release known=false", "released", "  confirm",
@@ -115,7 +115,7 @@ func TestMachine(t *testing.T) {
 			[]string{"  ask 10.0.0.3 within=2.9s right=1", "rejected: 10.0.0.3 does not answer mb1", "  fail: no answer", "over"},
 		},
 		{
-			"originator, nobody there", originator, []any{RightLost{lost}},
+			"originator, nobody there", originator, []any{RightLost{errLost}},
 			[]string{"  ask 10.0.0.3 within=2.9s right=1", "right lost: connection lost", "  fail: no answer", "over"},
 		},
 		{
@@ -123,21 +123,21 @@ func TestMachine(t *testing.T) {
 			[]string{"  ask 10.0.0.3 within=2.9s right=1", "tick", "tick", "  fail: no answer", "  drop right", "over"},
 		},
 		{
-			"originator, its module waits no longer", originator, []any{Accepted{}, NotReleased{lost}},
+			"originator, its module waits no longer", originator, []any{Accepted{}, NotReleased{errLost}},
 			[]string{
 				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
 				"not released: connection lost", "  drop right", "over",
 			},
 		},
 		{
-			"originator, neighbour gone while its module is busy", originator, []any{Accepted{}, RightLost{lost}, Released{}},
+			"originator, neighbour gone while its module is busy", originator, []any{Accepted{}, RightLost{errLost}, Released{}},
 			[]string{
 				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
 				"right lost: connection lost", "released", "  delete unless answered", "  drop right", "over",
 			},
 		},
 		{
-			"originator, its ACK is lost", originator, []any{Accepted{}, Released{}, RightLost{lost}},
+			"originator, its ACK is lost", originator, []any{Accepted{}, Released{}, RightLost{errLost}},
 			[]string{
 				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
 				"released", "  confirm", "right lost: connection lost", "  delete unless answered", "  drop right", "over",
@@ -179,7 +179,7 @@ func TestMachine(t *testing.T) {
 			},
 		},
 		{
-			"relay, what stood in-band may be alive", relay, []any{Installed{part(true)}, RightLost{lost}},
+			"relay, what stood in-band may be alive", relay, []any{Installed{part(true)}, RightLost{errLost}},
 			[]string{
 				"  install right=2", "installed known=true right=2", "  ask 10.0.0.3 within=1.9s right=1",
 				"right lost: connection lost",
@@ -194,25 +194,25 @@ func TestMachine(t *testing.T) {
 			},
 		},
 		{
-			"relay, left gives up while it asks", relay, []any{Installed{part(false)}, LeftLost{lost}, Accepted{}},
+			"relay, left gives up while it asks", relay, []any{Installed{part(false)}, LeftLost{errLost}, Accepted{}},
 			[]string{
 				"  install right=2", "installed known=false right=2", "  ask 10.0.0.3 within=1.9s right=1",
 				"left lost: connection lost", "  delete", "  drop right", "accepted known=false", "over",
 			},
 		},
 		{
-			"relay, left gives up while it installs", relay, []any{LeftLost{lost}, Installed{part(false)}},
+			"relay, left gives up while it installs", relay, []any{LeftLost{errLost}, Installed{part(false)}},
 			[]string{
 				"  install right=2", "left lost: connection lost",
 				"installed known=false right=2", "  delete", "  drop right", "over",
 			},
 		},
 		{
-			"relay, left gives up and the module refuses", relay, []any{LeftLost{lost}, NotInstalled{"table_full"}},
+			"relay, left gives up and the module refuses", relay, []any{LeftLost{errLost}, NotInstalled{"table_full"}},
 			[]string{"  install right=2", "left lost: connection lost", "not installed: table_full", "over"},
 		},
 		{
-			"relay, left gives up while it releases", relay, []any{Installed{part(false)}, Accepted{}, LeftLost{lost}, Released{}},
+			"relay, left gives up while it releases", relay, []any{Installed{part(false)}, Accepted{}, LeftLost{errLost}, Released{}},
 			[]string{
 				"  install right=2", "installed known=false right=2", "  ask 10.0.0.3 within=1.9s right=1",
 				"accepted known=false", "  release known=false", "left lost: connection lost",
@@ -220,7 +220,7 @@ func TestMachine(t *testing.T) {
 			},
 		},
 		{
-			"relay, both neighbours lost", relay, []any{Installed{part(false)}, Accepted{}, Released{}, RightLost{lost}, LeftLost{lost}},
+			"relay, both neighbours lost", relay, []any{Installed{part(false)}, Accepted{}, Released{}, RightLost{errLost}, LeftLost{errLost}},
 			[]string{
 				"  install right=2", "installed known=false right=2", "  ask 10.0.0.3 within=1.9s right=1",
 				"accepted known=false", "  release known=false", "released", "  answer known=false",
@@ -237,7 +237,7 @@ func TestMachine(t *testing.T) {
 		},
 		{
 			"relay, left takes its ACK back", relay,
-			[]any{Installed{part(false)}, Accepted{}, Released{}, Acked{}, LeftLost{lost}},
+			[]any{Installed{part(false)}, Accepted{}, Released{}, Acked{}, LeftLost{errLost}},
 			[]string{
 				"  install right=2", "installed known=false right=2", "  ask 10.0.0.3 within=1.9s right=1",
 				"accepted known=false", "  release known=false", "released", "  answer known=false",
@@ -245,14 +245,14 @@ func TestMachine(t *testing.T) {
 			},
 		},
 		{
-			"last host", last, []any{Installed{end}, Acked{}, LeftLost{lost}},
+			"last host", last, []any{Installed{end}, Acked{}, LeftLost{errLost}},
 			[]string{
 				"  install right=0", "installed known=false right=0", "  answer known=false",
 				"acked", "  end left", "left lost: connection lost", "over",
 			},
 		},
 		{
-			"last host, left gives up", last, []any{Installed{end}, LeftLost{lost}},
+			"last host, left gives up", last, []any{Installed{end}, LeftLost{errLost}},
 			[]string{
 				"  install right=0", "installed known=false right=0", "  answer known=false",
 				"left lost: connection lost", "  delete", "over",

@@ -124,9 +124,9 @@ func (w *world) do(i int, actions []Action) {
 		case DropRight:
 			w.reset(i, true)
 		case Answer:
-			w.send(i-1, &w.streams[i-1].toLeft, Accepted{a.Known})
+			w.send(i-1, &w.streams[i-1].toLeft, Accepted(a))
 		case Refuse:
-			w.send(i-1, &w.streams[i-1].toLeft, Rejected{a.Reject})
+			w.send(i-1, &w.streams[i-1].toLeft, Rejected(a))
 		case EndLeft:
 			w.send(i-1, &w.streams[i-1].toLeft, RightEnded{})
 		case DropLeft:
@@ -151,9 +151,9 @@ func (w *world) reset(i int, byLeft bool) {
 	}
 	s.open, s.toLeft, s.toRight = false, nil, nil
 	if byLeft {
-		s.toRight = []Event{LeftLost{lost}}
+		s.toRight = []Event{LeftLost{errLost}}
 	} else {
-		s.toLeft = []Event{RightLost{lost}}
+		s.toLeft = []Event{RightLost{errLost}}
 	}
 }
 
@@ -161,7 +161,7 @@ func (w *world) reset(i int, byLeft bool) {
 func (w *world) cut(i int) {
 	if s := w.streams[i]; s.open {
 		s.open = false
-		s.toLeft, s.toRight = []Event{RightLost{lost}}, []Event{LeftLost{lost}}
+		s.toLeft, s.toRight = []Event{RightLost{errLost}}, []Event{LeftLost{errLost}}
 	}
 }
 
@@ -230,7 +230,7 @@ func (w *world) answer(i int, fail bool) bool {
 	case Release:
 		if fail {
 			n.module = absent
-			w.step(i, NotReleased{lost})
+			w.step(i, NotReleased{errLost})
 			return true
 		}
 		n.releases++
