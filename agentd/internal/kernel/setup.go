@@ -28,7 +28,7 @@ type SetupEvent struct {
 // wanted, one after the other, until ctx is done or something fails. A module
 // that is loaded later needs another WatchSetup.
 func (k *Kernel) WatchSetup(ctx context.Context, handle func(SetupEvent)) error {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (k *Kernel) WatchSetup(ctx context.Context, handle func(SetupEvent)) error 
 
 // Waiting returns the sessions that wait for the agent.
 func (k *Kernel) Waiting(ctx context.Context) ([]session.Part, error) {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (k *Kernel) Waiting(ctx context.Context) ([]session.Part, error) {
 
 // Waits reports whether a session is there and waits.
 func (k *Kernel) Waits(ctx context.Context, id chain.SessionID) (bool, error) {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +117,7 @@ func notInstalled(err error) error {
 // Install makes the module take part in a session. A *[NotInstalledError] says
 // why it does not.
 func (k *Kernel) Install(ctx context.Context, syn session.Syn) (session.Part, error) {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return session.Part{}, err
 	}
@@ -135,7 +135,7 @@ func (k *Kernel) Install(ctx context.Context, syn session.Syn) (session.Part, er
 // it, set up in-band. A session that does not wait because it is set up is as
 // good: an answer to its SYN came after all, or this was done before.
 func (k *Kernel) Release(ctx context.Context, id chain.SessionID, known bool) error {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (k *Kernel) Release(ctx context.Context, id chain.SessionID, known bool) er
 
 // Fail ends the wait of a session badly. One that does not wait is left alone.
 func (k *Kernel) Fail(ctx context.Context, id chain.SessionID, why session.Why) error {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (k *Kernel) Fail(ctx context.Context, id chain.SessionID, why session.Why) 
 // Delete makes the module forget a session, if it has it. Unless always is set,
 // one through which an answer has passed is left alone.
 func (k *Kernel) Delete(ctx context.Context, id chain.SessionID, always bool) error {
-	client, err := k.dialled()
+	client, err := k.dialledForSetups()
 	if err != nil {
 		return err
 	}

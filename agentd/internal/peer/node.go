@@ -100,10 +100,12 @@ func Listen(config Config) (*Node, error) {
 
 func bind(config Config) (net.PacketConn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		if config.Priority == 0 {
+		err := setPriority(c, config.Priority)
+		if errors.Is(err, unix.EPERM) {
+			config.Log.Warn("not permitted to mark what agents say: a policy that matches it takes it for traffic", "error", err)
 			return nil
 		}
-		return setPriority(c, config.Priority)
+		return err
 	}}
 	socket, err := lc.ListenPacket(context.Background(), "udp", config.Listen.String())
 	if errors.Is(err, unix.EAFNOSUPPORT) && config.Listen.Addr() == netip.IPv6Unspecified() {
@@ -115,6 +117,9 @@ func bind(config Config) (net.PacketConn, error) {
 }
 
 func setPriority(c syscall.RawConn, priority int) error {
+	if priority == 0 {
+		return nil
+	}
 	var err error
 	if lost := c.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, priority)

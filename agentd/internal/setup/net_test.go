@@ -149,18 +149,17 @@ type domain struct {
 	hosts []*host
 	serve sync.WaitGroup
 
-	mu      sync.Mutex
-	streams map[string][]*stream // "mb1>mb2": left and right ends
-	away    map[string]error     // hosts that are not reached, and why
-	byHand  map[string]chan<- *stream
-	losses  int // streams that are lost when they are used first
+	mu     sync.Mutex
+	away   map[string]error // hosts that are not reached, and why
+	byHand map[string]chan<- *stream
+	losses int // streams that are lost when they are used first
 }
 
 func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}) }
 
 // newDomain runs client, mb1, ..., server until the test ends.
 func newDomain(t *testing.T, middleboxes int) *domain {
-	d := &domain{T: t, streams: make(map[string][]*stream), away: make(map[string]error), byHand: make(map[string]chan<- *stream)}
+	d := &domain{T: t, away: make(map[string]error), byHand: make(map[string]chan<- *stream)}
 	for i := range middleboxes + 2 {
 		name := fmt.Sprintf("mb%d", i)
 		switch i {
@@ -227,20 +226,9 @@ func (d *domain) open(_ context.Context, from *host, to netip.Addr) (setup.Strea
 		played <- r
 		return l, nil
 	}
-	key := from.name + ">" + h.name
-	d.streams[key] = append(d.streams[key], l, r)
 	ctx := h.ctx
 	d.serve.Go(func() { h.service.Serve(ctx, r) })
 	return l, nil
-}
-
-// cut loses all streams of a link.
-func (d *domain) cut(link string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range d.streams[link] {
-		s.in.end(errLost, true)
-	}
 }
 
 // part is a UDP session of the client through all hosts.
