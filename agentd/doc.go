@@ -6,7 +6,11 @@
 // ask about the host. It is not on the packet path: the module carries live
 // sessions and sets new ones up while agentd is away.
 //
+// Sessions that cannot be set up by the header in a SYN, those of UDP for
+// instance, it sets up together with the agents of the other hosts.
+//
 // The parts are in internal: subpolicy decides, agent does, and kernel, push,
 // state and api are its hands for the module, policyd, the disk and the local
-// socket.
+// socket; session decides on one set-up, setup does, and peer is its way to the
+// other hosts.
 package main

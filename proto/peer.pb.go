@@ -8,8 +8,9 @@
 //   left to right    right to left
 //   Syn
 //                    SynAck, or Reject and the end of the stream
-//   Ack, the end
+//   Ack
 //                    the end: all hosts to the right have the Ack
+//   the end
 //
 // A stream that is reset, or whose connection is lost, takes everything back:
 // both sides forget the session.
