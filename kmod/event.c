@@ -10,8 +10,8 @@ static void lose(struct net *net, enum mbc_group group)
 	genl_set_err(&mbc_genl_family, net, 0, group, -ENOBUFS);
 }
 
-void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
-		       enum mbc_reason why)
+int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
+		      enum mbc_reason why)
 {
 	enum mbc_group group = cmd == MBC_CMD_EVENT_SETUP ? MBC_SETUPS :
 							    MBC_EVENTS;
@@ -20,7 +20,7 @@ void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 	void *hdr;
 
 	if (likely(!mbc_netlink_listened(net, group)))
-		return;
+		return -ESRCH;
 	skb = genlmsg_new(MBC_NETLINK_SESSION_SIZE, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		goto err;
@@ -29,14 +29,14 @@ void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 	    (why && nla_put_u32(skb, MBC_SESSION_A_END, why)))
 		goto err_skb;
 	genlmsg_end(skb, hdr);
-	genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, group,
-				GFP_ATOMIC);
-	return;
+	return genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, group,
+				       GFP_ATOMIC);
 
 err_skb:
 	nlmsg_free(skb);
 err:
 	lose(net, group);
+	return -ENOBUFS;
 }
 
 void mbc_event_policy(struct mbc_net *mn, u64 version)

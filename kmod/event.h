@@ -14,8 +14,10 @@
  * @why: MBC_REASON_END_* with _END, else MBC_REASON_NONE
  *
  * RCU read side or mbc_net.lock held. Costs nothing where nobody listens.
+ *
+ * Return: -ESRCH if nobody in the session's namespace got it.
  */
-void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
+int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 		       enum mbc_reason why);
 
 /** mbc_event_policy() - MBC_CMD_EVENT_POLICY; process context */

@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 #include <net/dst.h>
 #include "event.h"
-#include "netlink.h"
 #include "stats.h"
 
 static unsigned int room(const struct mbc_session *s)
@@ -123,6 +122,19 @@ static bool answered(const struct mbc_session *s)
 	       READ_ONCE(s->tcp.state) != MBC_TCP_SYN;
 }
 
+/* Without an agent a session that can be set up in-band goes on trying that. */
+static void ask_agent(struct mbc_session *s)
+{
+	int err = mbc_event_session(s, MBC_CMD_EVENT_SETUP, MBC_REASON_NONE);
+
+	if (err != -ESRCH)
+		mbc_count(s->mn, MBC_REASON_SETUP_WAITED);
+	else if (s->syns)
+		end_wait(s, MBC_SETUP_IN_BAND);
+	else
+		mbc_hold_failed(s, MBC_REASON_NO_LISTENER);
+}
+
 bool mbc_hold_packet(struct mbc_session *s, struct sk_buff *skb,
 		     enum mbc_verdict *verdict)
 {
@@ -131,10 +143,6 @@ bool mbc_hold_packet(struct mbc_session *s, struct sk_buff *skb,
 
 	if (answered(s))
 		end_wait(s, MBC_SETUP_IN_BAND);
-	if (READ_ONCE(s->setup) == MBC_SETUP_WAITING && !READ_ONCE(s->asked) &&
-	    !mbc_netlink_listened(s->mn->net, MBC_SETUPS))
-		mbc_hold_failed(s, MBC_REASON_NO_LISTENER);
-
 	spin_lock_bh(&s->lock);
 	if (s->setup != MBC_SETUP_WAITING) {
 		enum mbc_setup_state setup = s->setup;
@@ -151,10 +159,8 @@ bool mbc_hold_packet(struct mbc_session *s, struct sk_buff *skb,
 
 	mbc_count(s->mn, reason ?: MBC_REASON_HELD);
 	*verdict = reason ? MBC_DROP : MBC_STOLEN;
-	if (ask) {
-		mbc_count(s->mn, MBC_REASON_SETUP_WAITED);
-		mbc_event_session(s, MBC_CMD_EVENT_SETUP, MBC_REASON_NONE);
-	}
+	if (ask)
+		ask_agent(s);
 	return true;
 }
 

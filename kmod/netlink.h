@@ -28,7 +28,8 @@ enum mbc_group {
 /**
  * mbc_netlink_listened() - does anybody listen to a group in @net?
  *
- * Also false while there is no family to send them by, for packets come
+ * Also true if somebody does so in another namespace: the kernel keeps one
+ * answer for all. Also false while there is no family to send them by, for packets come
  * earlier and go on longer. RCU read side, until the event is sent.
  */
 bool mbc_netlink_listened(struct net *net, enum mbc_group group);
