@@ -42,6 +42,7 @@ type Info struct {
 	Rules         uint32   // of the running policy
 	KeyIDs        []uint32 // the first one signs
 	Config        Config
+	Family        uint16 // netlink's number of it: another one each time it is loaded
 }
 
 // Config is what can be set. No field may be 0 in the module, so a zero field
