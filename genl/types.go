@@ -36,13 +36,13 @@ const ControlPriority = uapi.ControlPriority
 // Info describes the module in this network namespace.
 type Info struct {
 	ModuleVersion string
+	Family        uint16   // netlink's number of it: another one each time it is loaded
 	Sessions      uint32   // live now
 	SessionBytes  uint32   // memory of one session
 	PolicyVersion uint64   // 0: none was loaded
 	Rules         uint32   // of the running policy
 	KeyIDs        []uint32 // the first one signs
 	Config        Config
-	Family        uint16 // netlink's number of it: another one each time it is loaded
 }
 
 // Config is what can be set. No field may be 0 in the module, so a zero field
