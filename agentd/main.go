@@ -123,6 +123,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, Log: log,
 	}, m, disk, policyd)
+	peers.follow(cfg, a.Replaced)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
 		"socket", cfg.socket, "state_dir", cfg.state)

@@ -48,10 +48,14 @@ func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (--peer-listen says where)", err)
 	}
-	p.service = setup.New(setup.Config{
-		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open, Log: log,
-	}, m)
 	return p, nil
+}
+
+// follow says how a new module is noticed.
+func (p *peers) follow(cfg *config, replaced func() <-chan struct{}) {
+	p.service = setup.New(setup.Config{
+		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open, Replaced: replaced, Log: p.log,
+	}, p.module)
 }
 
 // inspect warns of a certificate that other hosts will not take.

@@ -77,6 +77,15 @@ func TestAgentdWithCertificatesSetsUp(t *testing.T) {
 	}
 }
 
+func TestAgentdUndertakesItForANewModule(t *testing.T) {
+	m, files := agenttest.NewModule(), peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
+	startAgentd(t, t.TempDir(), nobody, m, tlsArgs(t, files)...)
+	eventually(t, "undertaking", m.SetupListened)
+	m.Unload()
+	m.Reload()
+	eventually(t, "undertaking for the new module", m.SetupListened)
+}
+
 func TestAgentdWarnsOfItsCertificate(t *testing.T) {
 	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
 	files := peertest.NewCA(t).Issue(t, t.TempDir(), expired, "10.0.0.9")

@@ -52,11 +52,24 @@ func (c *Client) Close() error {
 
 // Info returns what the module says of itself.
 func (c *Client) Info(ctx context.Context) (*Info, error) {
-	b, err := c.ask(ctx, "get info", uapi.CmdGetInfo, nil)
+	var (
+		b      []byte
+		family uint16
+	)
+	err := c.request(ctx, "get info", func(l *link) (err error) {
+		b, err = l.ask(uapi.CmdGetInfo, nil)
+		family = l.family.ID
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return decodeInfo(b)
+	info, err := decodeInfo(b)
+	if err != nil {
+		return nil, err
+	}
+	info.Family = family
+	return info, nil
 }
 
 // SetConfig changes the settings that are not zero in config: all of them, or

@@ -36,6 +36,7 @@ const ControlPriority = uapi.ControlPriority
 // Info describes the module in this network namespace.
 type Info struct {
 	ModuleVersion string
+	Family        uint16   // netlink's number of it: another one each time it is loaded
 	Sessions      uint32   // live now
 	SessionBytes  uint32   // memory of one session
 	PolicyVersion uint64   // 0: none was loaded

@@ -21,6 +21,7 @@ type Info struct {
 	Sessions      uint32 // live now
 	MaxSessions   uint32
 	SessionBytes  uint32 // memory of one session
+	Instance      uint16 // differs from one loading of the module to the next
 }
 
 // A Kernel speaks to the module of one network namespace.
@@ -103,6 +104,7 @@ func (k *Kernel) Info(ctx context.Context) (Info, error) {
 		Sessions:      i.Sessions,
 		MaxSessions:   i.Config.MaxSessions,
 		SessionBytes:  i.SessionBytes,
+		Instance:      i.Family,
 	}
 	if i.PolicyVersion == 0 {
 		return info, nil

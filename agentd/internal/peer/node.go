@@ -187,6 +187,8 @@ func (n *Node) told(err error) {
 // its own, until ctx is done. Then it waits for them, and closes the socket. A
 // stream is serve's to end or reset.
 func (n *Node) Run(ctx context.Context, serve func(ctx context.Context, s *Stream)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() { n.sweep(ctx) })
 	var err error
@@ -200,6 +202,7 @@ func (n *Node) Run(ctx context.Context, serve func(ctx context.Context, s *Strea
 	if ctx.Err() != nil {
 		err = nil
 	}
+	cancel()
 	wg.Wait()
 	n.Close()
 	return err

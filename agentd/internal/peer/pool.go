@@ -16,8 +16,9 @@ import (
 
 const (
 	// dialTime is how long a connection may take to open: a host that is
-	// there answers in a few round trips.
-	dialTime = 2 * time.Second
+	// there answers in a few round trips, and takes its time where processors
+	// are slow.
+	dialTime = 3 * time.Second
 	// firstPause follows the first failure to reach a host. It doubles with
 	// each further one, up to lastPause.
 	firstPause = 100 * time.Millisecond

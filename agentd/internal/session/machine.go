@@ -11,7 +11,7 @@ import (
 const (
 	// Patience is how long an originator waits for the whole chain: less than
 	// its module waits for it (5 s), so that the reason can be told.
-	Patience = 3 * time.Second
+	Patience = 4 * time.Second
 	// hopTime is how much sooner a host gives up on its right neighbour than
 	// its left neighbour does on it: time for a REJECT to get there.
 	hopTime = 100 * time.Millisecond

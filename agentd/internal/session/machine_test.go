@@ -93,7 +93,7 @@ func TestMachine(t *testing.T) {
 			"originator", originator,
 			[]any{Accepted{}, Released{}, RightEnded{}, RightLost{errLost}, Tick{}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1",
+				"  ask 10.0.0.3 within=3.9s right=1",
 				"accepted known=false", "  release known=false", "released", "  confirm",
 				"right ended", "right lost: connection lost", "tick", "over",
 			},
@@ -102,51 +102,51 @@ func TestMachine(t *testing.T) {
 			"originator, its neighbour knew", originator,
 			[]any{Accepted{Known: true}, Released{}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1",
+				"  ask 10.0.0.3 within=3.9s right=1",
 				"accepted known=true", "  release known=true", "released", "  confirm", "confirming",
 			},
 		},
 		{
 			"originator, refused", originator, []any{Rejected{far}},
-			[]string{"  ask 10.0.0.3 within=2.9s right=1", "rejected: table_full at server (10.0.0.4)", "  fail: refused", "over"},
+			[]string{"  ask 10.0.0.3 within=3.9s right=1", "rejected: table_full at server (10.0.0.4)", "  fail: refused", "over"},
 		},
 		{
 			"originator, somebody farther does not answer", originator, []any{Rejected{none}},
-			[]string{"  ask 10.0.0.3 within=2.9s right=1", "rejected: 10.0.0.3 does not answer mb1", "  fail: no answer", "over"},
+			[]string{"  ask 10.0.0.3 within=3.9s right=1", "rejected: 10.0.0.3 does not answer mb1", "  fail: no answer", "over"},
 		},
 		{
 			"originator, nobody there", originator, []any{RightLost{errLost}},
-			[]string{"  ask 10.0.0.3 within=2.9s right=1", "right lost: connection lost", "  fail: no answer", "over"},
+			[]string{"  ask 10.0.0.3 within=3.9s right=1", "right lost: connection lost", "  fail: no answer", "over"},
 		},
 		{
 			"originator, no answer", originator, []any{Patience - 1, Tick{}, time.Duration(1), Tick{}},
-			[]string{"  ask 10.0.0.3 within=2.9s right=1", "tick", "tick", "  fail: no answer", "  drop right", "over"},
+			[]string{"  ask 10.0.0.3 within=3.9s right=1", "tick", "tick", "  fail: no answer", "  drop right", "over"},
 		},
 		{
 			"originator, its module waits no longer", originator, []any{Accepted{}, NotReleased{errLost}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
+				"  ask 10.0.0.3 within=3.9s right=1", "accepted known=false", "  release known=false",
 				"not released: connection lost", "  drop right", "over",
 			},
 		},
 		{
 			"originator, neighbour gone while its module is busy", originator, []any{Accepted{}, RightLost{errLost}, Released{}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
+				"  ask 10.0.0.3 within=3.9s right=1", "accepted known=false", "  release known=false",
 				"right lost: connection lost", "released", "  delete unless answered", "  drop right", "over",
 			},
 		},
 		{
 			"originator, its ACK is lost", originator, []any{Accepted{}, Released{}, RightLost{errLost}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
+				"  ask 10.0.0.3 within=3.9s right=1", "accepted known=false", "  release known=false",
 				"released", "  confirm", "right lost: connection lost", "  delete unless answered", "  drop right", "over",
 			},
 		},
 		{
 			"originator, its ACK is not answered", originator, []any{Accepted{}, Released{}, settleTime, Tick{}},
 			[]string{
-				"  ask 10.0.0.3 within=2.9s right=1", "accepted known=false", "  release known=false",
+				"  ask 10.0.0.3 within=3.9s right=1", "accepted known=false", "  release known=false",
 				"released", "  confirm", "tick", "  delete unless answered", "  drop right", "over",
 			},
 		},

@@ -141,6 +141,24 @@ type host struct {
 	log     *bytes.Buffer
 	ctx     context.Context
 	stop    func()
+
+	mu       sync.Mutex
+	replaced chan struct{}
+}
+
+func (h *host) hasReplaced() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.replaced
+}
+
+// reload puts another module in the place of a host's, and says so.
+func (h *host) reload() {
+	h.module.Reload()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.replaced)
+	h.replaced = make(chan struct{})
 }
 
 // domain is hosts that reach each other.
@@ -168,7 +186,7 @@ func newDomain(t *testing.T, middleboxes int) *domain {
 		case middleboxes + 1:
 			name = "server"
 		}
-		h := &host{name: name, address: address(i), module: agenttest.NewModule(), log: new(bytes.Buffer)}
+		h := &host{name: name, address: address(i), module: agenttest.NewModule(), log: new(bytes.Buffer), replaced: make(chan struct{})}
 		d.hosts = append(d.hosts, h)
 		d.start(h)
 	}
@@ -186,8 +204,9 @@ func newDomain(t *testing.T, middleboxes int) *domain {
 func (d *domain) start(h *host) {
 	h.service = setup.New(setup.Config{
 		Host: h.name, Addresses: func() ([]netip.Addr, error) { return []netip.Addr{h.address}, nil },
-		Open: func(ctx context.Context, to netip.Addr) (setup.Stream, error) { return d.open(ctx, h, to) },
-		Log:  slog.New(slog.NewTextHandler(h.log, nil)),
+		Open:     func(ctx context.Context, to netip.Addr) (setup.Stream, error) { return d.open(ctx, h, to) },
+		Replaced: h.hasReplaced,
+		Log:      slog.New(slog.NewTextHandler(h.log, nil)),
 	}, h.module)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -62,7 +62,10 @@ type Config struct {
 	Addresses func() ([]netip.Addr, error)
 	// Open opens a stream to a host.
 	Open func(ctx context.Context, host netip.Addr) (Stream, error)
-	Log  *slog.Logger
+	// Replaced returns a channel that is closed once the module that is
+	// there now is gone, or another one.
+	Replaced func() <-chan struct{}
+	Log      *slog.Logger
 }
 
 // A Service sets up the sessions of one host.
@@ -100,7 +103,7 @@ func New(config Config, m Module) *Service {
 // other, and waits for the set-ups that are under way. Those are given up.
 func (s *Service) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := s.module.WatchSetup(ctx, func(e kernel.SetupEvent) { s.take(ctx, e) })
+		err := s.watch(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kernel.ErrAbsent) {
 			s.log.Warn("requests for set-up not followed", "error", err)
 		}
@@ -110,6 +113,25 @@ func (s *Service) Run(ctx context.Context) {
 		}
 	}
 	s.wg.Wait()
+}
+
+// watch follows what the module that is there now wants, until it is replaced.
+func (s *Service) watch(ctx context.Context) error {
+	replaced := s.config.Replaced()
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.wg.Go(func() {
+		select {
+		case <-replaced:
+			cancel()
+		case <-watching.Done():
+		}
+	})
+	err := s.module.WatchSetup(watching, func(e kernel.SetupEvent) { s.take(ctx, e) })
+	if watching.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // take begins what the module wants.

@@ -547,6 +547,19 @@ func serve(t *testing.T, s *stream) {
 	s.End()
 }
 
+// What was asked of the old module tells nothing of the new one.
+func TestModuleThatIsLoadedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDomain(t, 0)
+		d.hosts[0].reload()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		d.hosts[0].module.Want(d.part(1), false)
+		synctest.Wait()
+		d.wantSetup(chain.SessionID{1}, done, done)
+	})
+}
+
 // manual hands a host's streams to the test instead of its agent.
 func (d *domain) manual(h *host, streams chan<- *stream) {
 	h.stop = func() {}

@@ -23,6 +23,7 @@ const Version = "agenttest"
 type Module struct {
 	mu       sync.Mutex
 	absent   bool
+	instance uint16
 	failures []error
 	keys     []*proto.SetupKey
 	policy   *proto.Subpolicy
@@ -44,7 +45,9 @@ func NewModule() *Module {
 		watches: make(map[chan kernel.Event]bool),
 		setups:  make(map[chan kernel.SetupEvent]bool),
 		held:    make(map[chain.SessionID]*held),
-		port:    39999,
+
+		instance: 1,
+		port:     39999,
 	}
 }
 
@@ -82,6 +85,7 @@ func (m *Module) Reload() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.absent = false
+	m.instance++
 }
 
 // FailLoad makes the next call of LoadPolicy fail. Calls add up.
@@ -165,6 +169,7 @@ func (m *Module) Info(context.Context) (kernel.Info, error) {
 		ModuleVersion: Version,
 		Rules:         uint32(len(m.policy.GetRules())),
 		Sessions:      uint32(len(m.sessions)),
+		Instance:      m.instance,
 	}
 	for _, k := range m.keys {
 		info.KeyIDs = append(info.KeyIDs, k.GetId())
