@@ -29,25 +29,28 @@ bool mbc_fragment_is6(const struct sk_buff *skb)
 	return find6(skb) >= 0;
 }
 
-/* May a session have such packets? Behind IPv6 extension headers anything may
- * stand.
- */
+/* What the fragments are of, as far as one of them can tell. */
+static u8 find_proto(const struct sk_buff *skb, u8 family)
+{
+	const struct frag_hdr *fh = NULL;
+	struct frag_hdr buf;
+	int off;
+
+	if (family == AF_INET)
+		return ip_hdr(skb)->protocol;
+	off = find6(skb);
+	if (off > 0)
+		fh = skb_header_pointer(skb, off, sizeof(buf), &buf);
+	return fh ? fh->nexthdr : NEXTHDR_NONE;
+}
+
+/* May a session have such packets? Behind IPv6 options anything may stand. */
 static bool possible(const struct sk_buff *skb, u8 family)
 {
-	const struct frag_hdr *fh;
-	struct frag_hdr buf;
-	u8 proto;
+	u8 proto = find_proto(skb, family);
 
-	if (family == AF_INET) {
-		proto = ip_hdr(skb)->protocol;
-	} else {
-		fh = skb_header_pointer(skb, find6(skb), sizeof(buf), &buf);
-		if (!fh)
-			return false;
-		proto = fh->nexthdr;
-	}
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
-	       (family == AF_INET6 && ipv6_ext_hdr(proto));
+	       (family == AF_INET6 && proto == NEXTHDR_DEST);
 }
 
 static bool is_local(struct net *net, const struct sk_buff *skb, u8 family)

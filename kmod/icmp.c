@@ -205,15 +205,19 @@ static enum mbc_verdict restore(struct mbc_net *mn, struct error *err,
 				struct mbc_entry *e)
 {
 	enum mbc_reason reason = prepare(err);
+	union mbc_addr from = err->from;
 
 	if (reason)
 		return give_up(mn, reason);
+	/* Nobody forwards what comes from a link-local address: we report. */
+	if (!mbc_addr_valid(&from, err->family))
+		from = err->quote.tuple.saddr;
 	/* What the neighbour itself reports lies beyond it: it translated that
 	 * as we do. Our way to it is the business of routers in between.
 	 */
 	if (!mbc_addr_equal(&err->from, &e->tuple.saddr))
 		mbc_mtu_learn(mn->net, err->skb, err->family, err->off);
-	translate(err, e, &err->from);
+	translate(err, e, &from);
 	mbc_count(mn, MBC_REASON_ICMP_IN);
 	return MBC_ACCEPT;
 }

@@ -54,7 +54,7 @@ var counters = []struct{ name, meaning string }{
 	{"not_writable", "packets dropped: no memory to make them writable"},
 	{"route_gone", "packets dropped: the route to the next hop is gone"},
 
-	{"fragment", "fragments passed on as they are: neither for this host nor for a policy"},
+	{"fragment", "fragments passed on as they are: not for this host"},
 
 	{"no_instance", "set-up failed: an NF type has no instance of the session's family"},
 

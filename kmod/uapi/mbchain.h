@@ -467,8 +467,7 @@ enum mbc_reason {
 	MBC_REASON_NOT_WRITABLE,	/* no memory to unshare it */
 	MBC_REASON_ROUTE_GONE,		/* no route to the next hop any more */
 	/* packets not looked at: ordinary */
-	MBC_REASON_FRAGMENT,		/* fragment, neither for this host nor
-					 * gathered for the policy */
+	MBC_REASON_FRAGMENT,		/* fragment, not for this host */
 	/* set-up not possible: on-failure */
 	MBC_REASON_NO_INSTANCE,		/* a type has none of the session's family */
 	/* set-up out-of-band */

@@ -79,6 +79,25 @@ func testRejectedConnection(t *testing.T, f family) {
 	}
 }
 
+// A router without a global address of its own reports from a link-local one.
+// Nobody would forward that.
+func TestErrorOfALinkLocalRouter(t *testing.T) {
+	const port = 5001
+	r := newRigOf(t, ipv6, 2)
+	mbs := r.middleboxes()
+	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n", r.client())
+	r.server().echo(t, port)
+	c := r.client().connect(t, 0, r.server().port(port))
+	talk(t, c, 1000)
+	m := trouble{from: netip.MustParseAddr("fe80::77"), kind: 1, quote: quoted{tuple: mbs[0].session(t, superOf(c)).Right.Tuple}.bytes()}
+	m.to = packet(m.quote).source()
+	heard := r.client().counters(t)
+	if err := mbs[1].send(m.packet()); err != nil {
+		t.Fatal(err)
+	}
+	r.client().awaitCounter(t, heard, genl.ReasonICMPIn, 1)
+}
+
 // What goes wrong in the middle of a connection reaches its socket too, from
 // whichever direction.
 func TestErrorsInMidConnection(t *testing.T) { eachFamily(t, testErrorsInMidConnection) }

@@ -45,7 +45,7 @@ static void test_cuts(u8 family)
 		   family_name(family));
 	make(&orig, &from);
 	make(&want, &to);
-	EXPECT_EQ(orig.tcp_at, L4);
+	EXPECT_EQ(orig.l4_at, L4);
 	for (len = 0; len <= orig.len; len++) {
 		p = orig;
 		/* What is cut off must not be read: it would be seen. */

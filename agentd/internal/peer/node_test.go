@@ -425,7 +425,6 @@ func TestNeighbourGoesInTheMiddle(t *testing.T) {
 			close(asked)
 		}
 		<-ctx.Done()
-		s.Reset()
 	})
 	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
 	s, err := a.Open(limited(t), netip.MustParseAddr(right))
