@@ -30,6 +30,8 @@ static const struct {
 	{ "path", path_test },
 	{ "choice", choice_test },
 	{ "corpus", corpus_test },
+	{ "bucket", bucket_test },
+	{ "race", race_test },
 };
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 

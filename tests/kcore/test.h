@@ -50,6 +50,8 @@ void crafted_test(void);
 void path_test(void);
 void choice_test(void);
 void corpus_test(void);
+void bucket_test(void);
+void race_test(void);
 
 /* Committed files; each is printed by `kcore --print NAME`. */
 void golden_print(FILE *out);
