@@ -11,8 +11,10 @@
 #include <linux/mutex.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
+#include "bucket.h"
 #include "setup.h"
 #include "uapi/mbchain.h"
 
@@ -62,6 +64,18 @@ enum mbc_hook {
 };
 
 /**
+ * struct mbc_table - the tuples of one hook, see table.h
+ * @buckets: those of the mbc_entry
+ * @mn: its namespace
+ * @work: gives it another size
+ */
+struct mbc_table {
+	struct mbc_buckets buckets;
+	struct mbc_net *mn;
+	struct work_struct work;
+};
+
+/**
  * struct mbc_net - one network namespace
  * @net: the namespace
  * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
@@ -90,7 +104,7 @@ enum mbc_hook {
  */
 struct mbc_net {
 	struct net *net;
-	struct rhashtable table[MBC_N_HOOKS];
+	struct mbc_table table[MBC_N_HOOKS];
 	u64 inbound_addresses;
 	struct rhashtable ids;
 	struct rhashtable seen;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sessions by five-tuple: the kernel's rhashtable with a per-namespace random
- * seed, two of them (design section 4: what stands on the wire is looked up
- * coming in, what the supersession is called going out). Lookups run under
- * RCU, changes under mbc_net.lock; it grows in the background.
+ * Sessions by five-tuple, in two tables (design section 4: what stands on the
+ * wire is looked up coming in, what the supersession is called going out).
+ * Lookups run under RCU, changes under mbc_net.lock; a table grows and shrinks
+ * in the background.
  */
 #ifndef MBC_TABLE_H
 #define MBC_TABLE_H
 
-#include <linux/rhashtable.h>
+#include <linux/atomic.h>
 #include "net.h"
 #include "tcp.h"
 #include "xlate.h"
@@ -29,8 +29,8 @@ enum mbc_slot {
 
 /**
  * struct mbc_entry - one tuple that leads to a session
- * @node: in mbc_net.table
- * @tuple: of the packets it is for, as they are before translation
+ * @tuple: of the packets it is for, as they are before translation; in
+ *	mbc_net.table, which knows it by its being the first
  * @xlate: what they become
  * @packets: how many were translated
  * @bytes: length of them with the IP header
@@ -39,7 +39,6 @@ enum mbc_slot {
  * Two cache lines.
  */
 struct mbc_entry {
-	struct rhash_head node;
 	struct mbc_tuple tuple;
 	struct mbc_xlate xlate;
 	atomic64_t packets;

@@ -4,13 +4,14 @@
  * judges nothing: on a shared machine the figures are noise.
  */
 #define _GNU_SOURCE
+#include "bench.h"
 #include "make.h"
 #include "packet.h"
 #include "path.h"
+#include "sample.h"
 #include "setup.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <linux/string.h>
 
 #define BATCH 256	/* operations between two looks at the clock */
@@ -115,24 +116,9 @@ static const struct {
 	{ "build a path, 1 type", bench_build },
 };
 
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void measure(u8 family, unsigned int i)
 {
-	static double ns[N_BATCHES];
+	static struct sample sample;
 	unsigned int batch, op;
 	u64 start;
 
@@ -141,23 +127,29 @@ static void measure(u8 family, unsigned int i)
 		for (op = 0; op < BATCH; op++)
 			benches[i].run(op);
 		if (batch >= N_WARM_UP)
-			ns[batch - N_WARM_UP] =
-				(double)(now_ns() - start) / BATCH;
+			sample_add(&sample, start, BATCH);
 	}
-	qsort(ns, N_BATCHES, sizeof(*ns), compare);
-	printf("%s %-32s %8.1f %8.1f\n", family_name(family), benches[i].name,
-	       ns[N_BATCHES / 2], ns[N_BATCHES * 99 / 100]);
+	sample_report(&sample, family_name(family), "%s", benches[i].name);
 }
 
-int main(void)
+/* Arguments: the file for the figures. */
+int main(int argc, char **argv)
 {
 	unsigned int i, j;
 
-	printf("%-37s %8s %8s\n", "ns per operation", "median", "p99");
+	if (argc != 2) {
+		fprintf(stderr, "usage: bench FILE.json\n");
+		return 2;
+	}
+	sample_open(argv[1]);
+	sample_heading("pure functions, ns per operation");
 	for (i = 0; i < ARRAY_SIZE(families); i++) {
 		prepare(families[i]);
 		for (j = 0; j < ARRAY_SIZE(benches); j++)
 			measure(families[i], j);
 	}
+	bench_table();
+	puts("The paper, with 100,000 rules: look up 131 ns, insert 251 ns, rewrite 214 ns.");
+	sample_close();
 	return sink == 0;
 }

@@ -31,6 +31,8 @@ static const struct {
 	{ "choice", choice_test },
 	{ "quote", quote_test },
 	{ "corpus", corpus_test },
+	{ "bucket", bucket_test },
+	{ "race", race_test },
 };
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 

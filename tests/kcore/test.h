@@ -51,6 +51,8 @@ void path_test(void);
 void choice_test(void);
 void quote_test(void);
 void corpus_test(void);
+void bucket_test(void);
+void race_test(void);
 
 /* Committed files; each is printed by `kcore --print NAME`. */
 void golden_print(FILE *out);

@@ -16,5 +16,12 @@ typedef __u64 u64;
 #ifndef __force
 #define __force
 #endif
+#define __rcu
+#define __aligned(n) __attribute__((__aligned__(n)))
+
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+};
 
 #endif /* SHIM_LINUX_TYPES_H */
