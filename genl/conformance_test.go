@@ -88,6 +88,7 @@ func conformConfig(t *testing.T, dial genl.Dialer) {
 		UDPTimeout:       time.Second,
 		UDPStreamTimeout: 864000 * time.Second,
 		SetupTimeout:     time.Minute,
+		Gateway:          new(true),
 	}
 	if err := client.SetConfig(t.Context(), want); err != nil {
 		t.Fatal(err)

@@ -91,6 +91,8 @@ func (c *Config) decode(ad *netlink.AttributeDecoder) {
 		c.UDPStreamTimeout = milliseconds(uint64(ad.Uint32()))
 	case uapi.ConfigAttrSetupTimeout:
 		c.SetupTimeout = milliseconds(uint64(ad.Uint32()))
+	case uapi.ConfigAttrGateway:
+		c.Gateway = new(ad.Uint8() != 0)
 	}
 }
 

@@ -54,7 +54,17 @@ func encodeConfig(c Config) ([]byte, error) {
 	if c.PortMax != 0 {
 		ae.Uint16(uapi.ConfigAttrPortMax, c.PortMax)
 	}
+	if c.Gateway != nil {
+		ae.Uint8(uapi.ConfigAttrGateway, oneIf(*c.Gateway))
+	}
 	return ae.Encode()
+}
+
+func oneIf(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func encodeKeys(keys []Key) ([]byte, error) {

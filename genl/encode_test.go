@@ -55,6 +55,7 @@ func TestEncode(t *testing.T) {
 					UDPTimeout:       4 * time.Millisecond,
 					UDPStreamTimeout: 5 * time.Millisecond,
 					SetupTimeout:     6 * time.Millisecond,
+					Gateway:          new(true),
 				})
 			},
 			want: join(
@@ -68,6 +69,7 @@ func TestEncode(t *testing.T) {
 				[]byte{8, 0, 5, 0, 60, 0, 0, 0},
 				[]byte{6, 0, 6, 0, 6, 5, 0, 0},
 				[]byte{6, 0, 7, 0, 8, 7, 0, 0},
+				[]byte{5, 0, 11, 0, 1, 0, 0, 0},
 			),
 		},
 		{

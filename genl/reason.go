@@ -35,10 +35,8 @@ const (
 	ReasonHdrReplay
 	ReasonHdrTuple
 	ReasonHdrReceiver
-	ReasonHdrNotLast
 	ReasonHdrLoop
 	ReasonNoKey
-	ReasonNoAgent
 	ReasonNoRoute
 	ReasonNoPort
 	ReasonNoMemory
@@ -103,10 +101,8 @@ var reasonNames = [...]string{
 	ReasonHdrReplay:     "hdr_replay",
 	ReasonHdrTuple:      "hdr_tuple",
 	ReasonHdrReceiver:   "hdr_receiver",
-	ReasonHdrNotLast:    "hdr_not_last",
 	ReasonHdrLoop:       "hdr_loop",
 	ReasonNoKey:         "no_key",
-	ReasonNoAgent:       "no_agent",
 	ReasonNoRoute:       "no_route",
 	ReasonNoPort:        "no_port",
 	ReasonNoMemory:      "no_memory",

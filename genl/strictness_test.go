@@ -43,7 +43,7 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 		{"stats with an attribute", uapi.CmdGetStats, attrs{attr(1)}, syscall.EINVAL},
 
 		{"config, attribute 0", uapi.CmdSetConfig, attrs{attr(0, 1, 0, 0, 0)}, syscall.EINVAL},
-		{"config, unknown attribute", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrSetupTimeout+1, 1, 0, 0, 0)}, syscall.EINVAL},
+		{"config, unknown attribute", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrGateway+1, 1, 0, 0, 0)}, syscall.EINVAL},
 		{"config, short", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrFreshness, 1, 0)}, syscall.EINVAL},
 		{"config, long", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrFreshness, 1, 0, 0, 0, 0)}, syscall.EINVAL},
 		{"config, no sessions", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrMaxSessions, 0, 0, 0, 0)}, syscall.ERANGE},

@@ -46,8 +46,8 @@ type Info struct {
 	NF            NF
 }
 
-// Config is what can be set. No field may be 0 in the module, so a zero field
-// given to [Client.SetConfig] stays as it is.
+// Config is what can be set. But for Gateway no field may be 0 in the module, so
+// a zero field given to [Client.SetConfig] stays as it is.
 type Config struct {
 	MaxSessions  uint32        // 1 to 16777216
 	SYNTimeout   time.Duration // set-up unanswered; 1 s to 10 min, whole ms
@@ -61,6 +61,9 @@ type Config struct {
 	UDPTimeout       time.Duration
 	UDPStreamTimeout time.Duration
 	SetupTimeout     time.Duration // set-up out-of-band; 100 ms to 1 min, whole ms
+	// Rules hold for forwarded sessions of hosts without mbchain, too; nil
+	// given to SetConfig: as it is.
+	Gateway *bool
 }
 
 // Secret is a SipHash-2-4 key. It does not print.

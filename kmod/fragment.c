@@ -65,12 +65,13 @@ static bool is_local(struct net *net, const struct sk_buff *skb, u8 family)
 }
 
 /* Those of subsessions are for this host, and the host would gather them
- * anyway, a moment later.
+ * anyway, a moment later. A gateway does not know whose they are before.
  */
 static bool wanted(const struct mbc_net *mn, const struct sk_buff *skb,
 		   u8 family)
 {
-	return possible(skb, family) && is_local(mn->net, skb, family);
+	return possible(skb, family) && (READ_ONCE(mn->config.gateway) ||
+					 is_local(mn->net, skb, family));
 }
 
 /* True: the packet is whole. The kernel owns the skb otherwise. */

@@ -41,8 +41,8 @@ static bool filters_reverse_path(const struct sk_buff *skb)
 	return in_dev && IN_DEV_RPFILTER(in_dev);
 }
 
-/* A middlebox knows from earlier packets how its stack will route this one, if
- * nobody marks it on the way there: mbc_inbound_route() has a look.
+/* A host that forwards it knows from earlier packets how its stack will route
+ * this one, if nobody marks it on the way there: mbc_inbound_route() has a look.
  */
 static void route_ahead(struct mbc_session *s, enum mbc_dir dir,
 			struct sk_buff *skb)
@@ -50,7 +50,7 @@ static void route_ahead(struct mbc_session *s, enum mbc_dir dir,
 	u8 family = s->super.family;
 	struct dst_entry *dst;
 
-	if (s->role != MBC_ROLE_MIDDLE) {
+	if (s->role != MBC_ROLE_MIDDLE && !s->gateway) {
 		if (family == AF_INET && filters_reverse_path(skb))
 			mbc_packet_mark_restored(skb, family);
 		return;
@@ -217,9 +217,8 @@ enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb,
 	if (!mbc_packet_is_restored(skb, family))
 		return MBC_ACCEPT;
 	plainly = routes_plainly(skb, family);
-	/* The mark says whether the route may be kept. */
 	if (!plainly)
-		mbc_packet_unmark_restored(skb, family);
+		mbc_packet_mark_singular(skb, family);
 	if (likely(skb_dst(skb)) && plainly)
 		return MBC_ACCEPT;
 	skb_dst_drop(skb);

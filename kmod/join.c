@@ -26,14 +26,14 @@ static enum mbc_reason find_role(const struct mbc_net *mn,
 
 	if (!is_local(mn, &h->hops[0], family))
 		return MBC_REASON_HDR_RECEIVER;
-	if (h->n_hops == 1) {
-		*role = MBC_ROLE_SERVER;
-		return is_local(mn, &h->super.daddr, family) ?
-			       MBC_REASON_NONE : MBC_REASON_HDR_NOT_LAST;
-	}
 	*role = MBC_ROLE_MIDDLE;
-	return is_local(mn, &h->hops[1], family) ? MBC_REASON_HDR_LOOP :
-						   MBC_REASON_NONE;
+	if (h->n_hops > 1)
+		return is_local(mn, &h->hops[1], family) ?
+			       MBC_REASON_HDR_LOOP : MBC_REASON_NONE;
+	/* The last one; if it is not the server, that runs no mbchain. */
+	if (is_local(mn, &h->super.daddr, family))
+		*role = MBC_ROLE_SERVER;
+	return MBC_REASON_NONE;
 }
 
 /* The client knows best: a tuple that it opens anew is free again, whatever
@@ -60,10 +60,9 @@ static void replace_old(struct mbc_net *mn, const struct mbc_setup *h,
 /* How what is right of us will come to be. */
 static enum mbc_setup_state choose_setup(struct mbc_net *mn,
 					 const struct mbc_setup *h,
-					 const struct mbc_join *j,
-					 enum mbc_role role)
+					 const struct mbc_join *j)
 {
-	if (role == MBC_ROLE_SERVER)
+	if (h->n_hops == 1)
 		return j->by_agent ? MBC_SETUP_DONE : MBC_SETUP_IN_BAND;
 	if (j->by_agent || mbc_peer_noted(mn, &h->hops[1], h->super.family))
 		return MBC_SETUP_WAITING;
@@ -100,7 +99,7 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 	memcpy(s->id, h->id, sizeof(s->id));
 	s->super = h->super;
 	s->isn = j->isn;
-	s->setup = choose_setup(mn, h, j, role);
+	s->setup = choose_setup(mn, h, j);
 	s->asked = j->by_agent;
 	s->by_agent = j->by_agent;
 	s->n_hops = h->n_hops - 1;
@@ -125,7 +124,7 @@ static void join_again(struct mbc_session *s, struct mbc_join *j)
 		return;
 	j->known = !s->by_agent;
 	WRITE_ONCE(s->asked, true);
-	if (s->role == MBC_ROLE_MIDDLE)
+	if (s->n_hops)
 		mbc_hold_begin(s);
 }
 

@@ -41,6 +41,7 @@ struct mbc_config {
 	u32 freshness;
 	u16 port_min;
 	u16 port_max;
+	bool gateway;
 };
 
 /** struct mbc_keys - set-up keys, replaced as a whole under RCU */

@@ -46,6 +46,7 @@ static const struct nla_policy config_attrs[MBC_CONFIG_A_MAX + 1] = {
 		NLA_POLICY_FULL_RANGE(NLA_U32, &udp_timeout),
 	[MBC_CONFIG_A_SETUP_TIMEOUT] =
 		NLA_POLICY_FULL_RANGE(NLA_U32, &setup_timeout),
+	[MBC_CONFIG_A_GATEWAY] = NLA_POLICY_MAX(NLA_U8, 1),
 };
 
 static const struct nla_policy key_attrs[MBC_KEY_A_MAX + 1] = {
@@ -96,7 +97,8 @@ static int put_config(struct sk_buff *skb, const struct mbc_config *c)
 	    nla_put_u32(skb, MBC_CONFIG_A_UDP_STREAM_TIMEOUT,
 			READ_ONCE(c->udp_stream_timeout)) ||
 	    nla_put_u32(skb, MBC_CONFIG_A_SETUP_TIMEOUT,
-			READ_ONCE(c->setup_timeout)))
+			READ_ONCE(c->setup_timeout)) ||
+	    nla_put_u8(skb, MBC_CONFIG_A_GATEWAY, READ_ONCE(c->gateway)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -170,6 +172,12 @@ static void set_u32(u32 *field, const struct nlattr *attr)
 		WRITE_ONCE(*field, nla_get_u32(attr));
 }
 
+static void set_bool(bool *field, const struct nlattr *attr)
+{
+	if (attr)
+		WRITE_ONCE(*field, nla_get_u8(attr));
+}
+
 static int set_config(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mbc_net *mn = mbc_netlink_net(info);
@@ -193,6 +201,7 @@ static int set_config(struct sk_buff *skb, struct genl_info *info)
 		set_u32(&c->setup_timeout,
 			info->attrs[MBC_CONFIG_A_SETUP_TIMEOUT]);
 		set_u32(&c->freshness, info->attrs[MBC_CONFIG_A_FRESHNESS]);
+		set_bool(&c->gateway, info->attrs[MBC_CONFIG_A_GATEWAY]);
 	}
 	mutex_unlock(&mn->control);
 	return err;

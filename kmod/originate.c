@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A local connection meets the policy: rule, path, ports, session. Runs for
- * the first SYN of a connection only. Under RCU; takes mbc_net.lock.
+ * A connection of this host, or of one behind this gateway, meets the policy:
+ * rule, path, ports, session. Runs for the first SYN of a connection only.
+ * Under RCU; takes mbc_net.lock.
  */
 #include "originate.h"
 
@@ -26,11 +27,11 @@ static enum mbc_reason build_path(struct mbc_net *mn,
 	enum mbc_reason reason;
 	unsigned int i;
 
-	if (!mbc_ruleset_has_host(rs, &super->daddr, super->family))
-		return MBC_REASON_NO_AGENT;
 	for (i = 0; i < rule->n_types; i++)
 		types[i] = &rs->types[rule->types[i]];
 	reason = mbc_path_build(hops, n, types, rule->n_types, super,
+				mbc_ruleset_has_host(rs, &super->daddr,
+						     super->family),
 				&rs->seed);
 	if (reason)
 		return reason;
@@ -63,6 +64,7 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	s->isn = p->seg.seq;
 	s->rule = rule->id;
 	s->on_failure = rule->on_failure;
+	s->gateway = p->forwarded;
 	s->policy_version = rs->version;
 	s->n_hops = n;
 	memcpy(s->hops, hops, n * sizeof(*hops));
@@ -114,6 +116,22 @@ static enum mbc_reason match(const struct mbc_ruleset *rs,
 	return MBC_REASON_NONE;
 }
 
+/* Whose connections are a matter for this host: its own, and as a gateway those
+ * of hosts that run no mbchain and so cannot see to it themselves. What a
+ * gateway masquerades is its own by now; what it restored is an answer.
+ */
+static bool is_client(const struct mbc_net *mn, const struct mbc_ruleset *rs,
+		      const struct mbc_packet *p)
+{
+	const struct mbc_tuple *t = &p->tuple;
+
+	if (!p->forwarded)
+		return true;
+	return !mbc_packet_is_restored(p->skb, t->family) &&
+	       (!mbc_ruleset_has_host(rs, &t->saddr, t->family) ||
+		mbc_route_is_local(mn->net, &t->saddr, t->family));
+}
+
 /* What the agents and policyd say to each other is never chained, whatever the
  * rules say: chains are set up by it. Only a privileged program can ask for
  * such a priority.
@@ -132,7 +150,8 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	enum mbc_reason reason;
 
 	/* A link-local address means nothing to the next host. */
-	if (!rs || !mbc_tuple_valid(&p->tuple) || is_control(p))
+	if (!rs || !mbc_tuple_valid(&p->tuple) || is_control(p) ||
+	    !is_client(mn, rs, p))
 		return MBC_ACCEPT;
 	if (p->tuple.proto == IPPROTO_UDP &&
 	    mbc_ruleset_passed(rs, &p->tuple))

@@ -49,7 +49,7 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 			mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out,
 						      U16_MAX));
 	}
-	if (mbc_packet_is_restored(p->skb, p->tuple.family))
+	if (mbc_packet_shows_route(p->skb, p->tuple.family))
 		keep_route(s, dir, p->skb);
 	mbc_rewrite_send_by(p, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
@@ -159,8 +159,8 @@ static bool unheard(const struct mbc_session *s)
 {
 	u8 patience = s->role == MBC_ROLE_CLIENT ? 2 : 1;
 
-	return s->syns >= patience && s->tcp.state == MBC_TCP_SYN &&
-	       !READ_ONCE(s->asked) &&
+	return s->n_hops && s->syns >= patience &&
+	       s->tcp.state == MBC_TCP_SYN && !READ_ONCE(s->asked) &&
 	       mbc_netlink_listened(s->mn->net, MBC_SETUPS);
 }
 
@@ -169,7 +169,8 @@ static enum mbc_verdict open_right(struct mbc_net *mn, struct mbc_packet *p,
 {
 	struct mbc_session *s = mbc_entry_session(e);
 
-	if (s->setup == MBC_SETUP_DONE)
+	/* A server without mbchain gets an ordinary SYN. */
+	if (s->setup == MBC_SETUP_DONE || !s->n_hops)
 		return send(mn, p, e);
 	if (s->syns < U8_MAX)
 		s->syns++;
@@ -211,8 +212,8 @@ enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
 		verdict = mbc_originate_again(mn, &p, &e);
 	} else if (!e && mbc_packet_may_open(&p)) {
-		/* Only this host's own sessions with others are matched. */
-		if (forwarded || out->flags & IFF_LOOPBACK)
+		if (out->flags & IFF_LOOPBACK ||
+		    (forwarded && !READ_ONCE(mn->config.gateway)))
 			return MBC_ACCEPT;
 		verdict = mbc_originate(mn, &p, &e);
 	}

@@ -63,28 +63,35 @@ static inline bool mbc_packet_may_open(const struct mbc_packet *p)
 	return p->tuple.proto == IPPROTO_UDP || mbc_packet_opens(p);
 }
 
-/* A bit of the IP layers' own control blocks that no kernel we support uses. */
-#define MBC_RESTORED BIT(15)
+/* Bits of the IP layers' own control blocks that no kernel we support uses. */
+#define MBC_RESTORED BIT(15)	/* what it is now it became in mbc_inbound() */
+#define MBC_SINGULAR BIT(14)	/* more than addresses and device decides its route */
 
 static inline u16 *mbc_packet_flags(struct sk_buff *skb, u8 family)
 {
 	return family == AF_INET ? &IPCB(skb)->flags : &IP6CB(skb)->flags;
 }
 
-/** mbc_packet_mark_restored() - what it is now it became in mbc_inbound() */
 static inline void mbc_packet_mark_restored(struct sk_buff *skb, u8 family)
 {
 	*mbc_packet_flags(skb, family) |= MBC_RESTORED;
 }
 
-static inline void mbc_packet_unmark_restored(struct sk_buff *skb, u8 family)
+static inline void mbc_packet_mark_singular(struct sk_buff *skb, u8 family)
 {
-	*mbc_packet_flags(skb, family) &= ~MBC_RESTORED;
+	*mbc_packet_flags(skb, family) |= MBC_SINGULAR;
 }
 
 static inline bool mbc_packet_is_restored(struct sk_buff *skb, u8 family)
 {
 	return *mbc_packet_flags(skb, family) & MBC_RESTORED;
+}
+
+/** mbc_packet_shows_route() - will others of its session go where it goes? */
+static inline bool mbc_packet_shows_route(struct sk_buff *skb, u8 family)
+{
+	return (*mbc_packet_flags(skb, family) &
+		(MBC_RESTORED | MBC_SINGULAR)) == MBC_RESTORED;
 }
 
 /**

@@ -80,10 +80,11 @@ enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 			       const struct mbc_nf_type *const *types,
 			       unsigned int n_types,
 			       const struct mbc_tuple *super,
+			       bool server_joins,
 			       const siphash_key_t *seed)
 {
 	const union mbc_addr *addr;
-	unsigned int n = 0, i;
+	unsigned int n = 0, n_middle, i;
 
 	for (i = 0; i < n_types; i++) {
 		addr = mbc_path_choose(types[i], i, super, seed);
@@ -93,10 +94,11 @@ enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 		    !visit(hops, &n, addr))
 			return MBC_REASON_CHAIN_LOOP;
 	}
+	n_middle = n;
 	if (mbc_addr_equal(&super->daddr, &super->saddr) ||
 	    !visit(hops, &n, &super->daddr))
 		return MBC_REASON_CHAIN_LOOP;
 
-	*n_hops = n;
+	*n_hops = server_joins ? n : n_middle;
 	return MBC_REASON_NONE;
 }

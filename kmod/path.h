@@ -68,12 +68,14 @@ const union mbc_addr *mbc_path_choose(const struct mbc_nf_type *type,
 				      const siphash_key_t *seed);
 
 /**
- * mbc_path_build() - the hosts a session passes, server included
+ * mbc_path_build() - the hosts a session passes, the server last
  * @hops: the result, left to right, MBC_MAX_HOPS of them at most
  * @n_hops: how many there are
  * @types: the chain, left to right
  * @n_types: 0 to MBC_MAX_HOPS - 1
  * @super: supersession, client to server
+ * @server_joins: the server runs mbchain; if not, the path ends at the last
+ *	middlebox, and is empty without any
  * @seed: the policy's
  *
  * Two neighbouring hops on one host become one. The server, @super->daddr,
@@ -89,6 +91,7 @@ enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 			       const struct mbc_nf_type *const *types,
 			       unsigned int n_types,
 			       const struct mbc_tuple *super,
+			       bool server_joins,
 			       const siphash_key_t *seed);
 
 #endif /* MBC_PATH_H */

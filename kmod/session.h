@@ -31,6 +31,7 @@
  * @tcp: progress; of UDP only @tcp.state
  * @role: enum mbc_role
  * @on_failure: enum mbc_on_failure of the rule; client only
+ * @gateway: of a client that runs no mbchain; client only
  * @dead: no longer in the tables
  * @syns: SYNs sent to the right so far
  * @setup: enum mbc_setup_state; see hold.h
@@ -43,8 +44,8 @@
  * @seen: jiffies of the last packet
  * @created: when it was installed, ktime_get_coarse_ns()
  * @timer: fires when it may have to end
- * @n_hops: hosts right of this one
- * @hops: their addresses, left to right, the server last
+ * @n_hops: hosts right of this one, 0: the server is the next, or is this one
+ * @hops: their addresses, left to right
  * @rcu: to free it
  */
 struct mbc_session {
@@ -59,6 +60,7 @@ struct mbc_session {
 	struct mbc_tcp tcp;
 	u8 role;
 	u8 on_failure;
+	bool gateway;
 	bool dead;
 	u8 syns;
 	u8 setup;

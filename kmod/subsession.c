@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Port allocation (paper section 4.1): both ports of a subsession are
- * rewritten, so a pair of hosts has room for two billion of them each way.
+ * rewritten, so a pair of hosts has room for two billion of them each way. Of
+ * a server that runs no mbchain only the client's port is.
  */
 #include "subsession.h"
 
 #include <linux/random.h>
+#include <net/ip.h>
 
 #define PORT_TRIES 32	/* random ones: if none is free, nearly all are taken */
 
@@ -34,11 +36,38 @@ static void pick_ports(const struct mbc_net *mn, struct mbc_tuple *wire)
 	wire->dport = htons(dport);
 }
 
+/* Sockets of this host may speak with the same server. They are given ports of
+ * a range of their own, so one outside of it is better, while there is any.
+ */
+static bool may_be_a_sockets(const struct mbc_net *mn, __be16 port)
+{
+	int low, high;
+
+	inet_get_local_port_range(mn->net, &low, &high);
+	return ntohs(port) >= low && ntohs(port) <= high;
+}
+
+/* Towards the next host, or a server that takes @s->super.dport alone. */
+static void pick(const struct mbc_session *s, struct mbc_tuple *wire)
+{
+	int i;
+
+	for (i = 0; i < PORT_TRIES; i++) {
+		pick_ports(s->mn, wire);
+		if (s->n_hops || !may_be_a_sockets(s->mn, wire->sport))
+			break;
+	}
+	if (!s->n_hops)
+		wire->dport = s->super.dport;
+}
+
 enum mbc_reason mbc_subsession_open(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
-	struct mbc_tuple wire = { .daddr = s->hops[0], .proto = s->super.proto,
-				  .family = s->super.family };
+	struct mbc_tuple wire = {
+		.daddr = s->n_hops ? s->hops[0] : s->super.daddr,
+		.proto = s->super.proto, .family = s->super.family,
+	};
 	struct mbc_tuple back;
 	int i;
 
@@ -46,7 +75,7 @@ enum mbc_reason mbc_subsession_open(struct mbc_session *s)
 	if (!mbc_route_source(mn->net, &wire))
 		return MBC_REASON_NO_ROUTE;
 	for (i = 0; i < PORT_TRIES; i++) {
-		pick_ports(mn, &wire);
+		pick(s, &wire);
 		back = mbc_tuple_reverse(&wire);
 		if (mbc_table_find(mn, MBC_IN, &back))
 			continue;

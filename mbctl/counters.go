@@ -32,11 +32,9 @@ var counters = []struct{ name, meaning string }{
 	{"hdr_replay", "set-up header with a session id seen on another tuple; dropped: replayed"},
 	{"hdr_tuple", "set-up header with an address that is not unicast or port 0; dropped"},
 	{"hdr_receiver", "set-up header made for another host than this; dropped"},
-	{"hdr_not_last", "set-up header with no hop left, though this host is not the server; dropped"},
 	{"hdr_loop", "set-up header whose next hop is this host; dropped"},
 
 	{"no_key", "set-up failed: no key to sign with; has policyd been reached?"},
-	{"no_agent", "set-up failed: the server runs no mbchain"},
 	{"no_route", "set-up failed: no route to the next hop"},
 	{"no_port", "set-up failed: no pair of ports is free towards the next hop"},
 	{"no_memory", "set-up failed: the kernel has no memory"},

@@ -134,7 +134,7 @@ func explainWeb(req *proto.ExplainRequest) (*proto.ExplainResponse, error) {
 		return &proto.ExplainResponse{
 			Version: 8, Matched: true, Rule: 3, Line: 6, OnFailure: "bypass",
 			RuleText: "match(any) >> {firewall} on-failure bypass",
-			Problem:  "the server 192.0.2.1 runs no agent",
+			Problem:  "the path comes back to 192.0.2.1, the server",
 		}, nil
 	default:
 		return &proto.ExplainResponse{Version: 8, Why: []string{"none of 3 rules matches"}}, nil

@@ -63,6 +63,9 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 	switch classified := e.judge(seed, super, hosts); {
 	case e.Problem == "":
 		e.say("the path is %s", joinPath(super.Source.Addr(), e.Path))
+		if server := super.Destination.Addr(); !known(hosts, server) {
+			e.say("the server runs no agent: it sees a session of %s", e.Path[len(e.Path)-1])
+		}
 		if super.Protocol == chain.ProtocolUDP {
 			e.say("the agents on it set it up out-of-band, and its packets wait for them")
 		}
@@ -199,7 +202,7 @@ func shares(t *Type, f chain.Family) string {
 // at the client that tries to set the chain up at all.
 func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) bool {
 	client, server := super.Source.Addr(), super.Destination.Addr()
-	path, err := BuildPath(seed, e.Rule.Chain, super)
+	path, err := BuildPath(seed, e.Rule.Chain, super, known(hosts, server))
 	e.Path = path
 	var (
 		loop *LoopError
@@ -212,8 +215,6 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 	case !known(hosts, client):
 		e.Problem = fmt.Sprintf("the client %s runs no agent", client)
 		return false
-	case !known(hosts, server):
-		e.Problem = fmt.Sprintf("the server %s runs no agent", server)
 	case errors.As(err, &none):
 		e.Problem = none.Error()
 	case errors.As(err, &loop):
@@ -223,7 +224,7 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		}
 	default:
 		for _, c := range e.Choices {
-			if !known(hosts, c.Address) {
+			if c.Type != "" && !known(hosts, c.Address) {
 				e.Problem = fmt.Sprintf("%s on %s runs no agent: the set-up stays unanswered", c.Type, c.Address)
 				break
 			}

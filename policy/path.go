@@ -40,14 +40,14 @@ func (e *NoInstanceError) Error() string {
 }
 
 // BuildPath returns the hosts that a session passes right of its client, the
-// server last, given the instance chosen for each type of the chain.
-// Neighbours on one host become one hop. It returns a [*NoInstanceError] when
+// server last if it joins, given the instance chosen for each type of the chain.
+// Neighbours on one host become one hop. A server joins if it runs mbchain. It returns a [*NoInstanceError] when
 // a type has no instance for the session, and a [*LoopError] when a host would
 // be visited twice or an instance is the client itself. The tuple has a
 // family.
 //
 // mbc_path_build() in kmod/path.c computes the same.
-func BuildPath(seed Seed, types []*Type, super chain.FiveTuple) ([]netip.Addr, error) {
+func BuildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool) ([]netip.Addr, error) {
 	hops := make([]netip.Addr, 0, len(types)+1)
 	for i, t := range types {
 		host := Choose(seed, t, i, super).Address
@@ -58,8 +58,12 @@ func BuildPath(seed Seed, types []*Type, super chain.FiveTuple) ([]netip.Addr, e
 			return nil, err
 		}
 	}
+	middle := len(hops)
 	if err := visit(&hops, super.Destination.Addr(), "", super); err != nil {
 		return nil, err
+	}
+	if !serverJoins {
+		return hops[:middle], nil
 	}
 	return hops, nil
 }

@@ -50,7 +50,7 @@ func TestBuildPath(t *testing.T) {
 			for _, name := range tt.chain {
 				nfs = append(nfs, types[name])
 			}
-			hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "10.0.0.1:40000 > "+tt.server+":80 tcp"))
+			hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "10.0.0.1:40000 > "+tt.server+":80 tcp"), true)
 			var got []string
 			for _, h := range hops {
 				got = append(got, h.String())
@@ -101,7 +101,7 @@ func TestBuildPathOfEachFamily(t *testing.T) {
 			for _, name := range tt.chain {
 				nfs = append(nfs, types[name])
 			}
-			hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "[fd00::1]:40000 > [fd00::9]:80 tcp"))
+			hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "[fd00::1]:40000 > [fd00::9]:80 tcp"), true)
 			var got []string
 			for _, h := range hops {
 				got = append(got, h.String())
@@ -124,7 +124,7 @@ func TestBuildPathOfTheLongestChain(t *testing.T) {
 			{Address: netip.AddrFrom4([4]byte{10, 0, 1, byte(i + 1)}), Weight: 1},
 		}})
 	}
-	hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "10.0.0.1:40000 > 10.0.0.9:80 tcp"))
+	hops, err := policy.BuildPath(policy.Seed{}, nfs, mustTuple(t, "10.0.0.1:40000 > 10.0.0.9:80 tcp"), true)
 	if err != nil || len(hops) != policy.MaxChain+1 {
 		t.Errorf("%d hops, %v", len(hops), err)
 	}

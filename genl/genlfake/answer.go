@@ -45,6 +45,7 @@ func (k *Kernel) encodeInfo() []byte {
 		ae.Uint32(uapi.ConfigAttrUDPTimeout, uint32(c.UDPTimeout/time.Millisecond))
 		ae.Uint32(uapi.ConfigAttrUDPStreamTimeout, uint32(c.UDPStreamTimeout/time.Millisecond))
 		ae.Uint32(uapi.ConfigAttrSetupTimeout, uint32(c.SetupTimeout/time.Millisecond))
+		ae.Uint8(uapi.ConfigAttrGateway, map[bool]uint8{true: 1}[*c.Gateway])
 		return nil
 	})
 	return encode(ae)

@@ -199,6 +199,7 @@ func (k *Kernel) setConfig(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		uapi.ConfigAttrUDPTimeout:       inRange(1000, 864000000, ms(&c.UDPTimeout)),
 		uapi.ConfigAttrUDPStreamTimeout: inRange(1000, 864000000, ms(&c.UDPStreamTimeout)),
 		uapi.ConfigAttrSetupTimeout:     inRange(100, 60000, ms(&c.SetupTimeout)),
+		uapi.ConfigAttrGateway:          inRange(0, 1, func(v uint8) { c.Gateway = new(v != 0) }),
 	})
 	if err != nil {
 		return nil, err

@@ -113,6 +113,7 @@ func (k *Kernel) Load() {
 		UDPTimeout:       30 * time.Second,
 		UDPStreamTimeout: 5 * time.Minute,
 		SetupTimeout:     5 * time.Second,
+		Gateway:          new(bool),
 	}
 	k.keys, k.policy, k.hits = nil, nil, nil
 	k.loader, k.loading = nil, nil

@@ -213,6 +213,8 @@ enum mbc_config_attr {
 	MBC_CONFIG_A_UDP_STREAM_TIMEOUT, /* u32 ms, 1000 to 864000000: UDP that went
 					 * both ways for more than 2 s */
 	MBC_CONFIG_A_SETUP_TIMEOUT,	/* u32 ms, 100 to 60000: set-up out-of-band */
+	MBC_CONFIG_A_GATEWAY,		/* u8, 0 or 1: rules hold for forwarded sessions
+					 * of hosts that run no mbchain, too */
 	__MBC_CONFIG_A_MAX
 };
 #define MBC_CONFIG_A_MAX (__MBC_CONFIG_A_MAX - 1)
@@ -445,11 +447,9 @@ enum mbc_reason {
 	MBC_REASON_HDR_REPLAY,		/* session id seen on another tuple */
 	MBC_REASON_HDR_TUPLE,		/* no unicast address, or port 0 */
 	MBC_REASON_HDR_RECEIVER,	/* meant for another host */
-	MBC_REASON_HDR_NOT_LAST,	/* no hop left, but we are not the server */
 	MBC_REASON_HDR_LOOP,		/* next hop is this host */
 	/* set-up not possible: at the client on-failure, elsewhere drop */
 	MBC_REASON_NO_KEY,		/* no key to sign with */
-	MBC_REASON_NO_AGENT,		/* the server runs no mbchain */
 	MBC_REASON_NO_ROUTE,		/* to the next hop */
 	MBC_REASON_NO_PORT,		/* no free pair of ports */
 	MBC_REASON_NO_MEMORY,

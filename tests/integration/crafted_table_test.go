@@ -161,7 +161,6 @@ func craft(r *rig) []crafted {
 
 		{name: "for the server", header: through(server), want: genl.ReasonHdrReceiver, ends: true},
 		{name: "for somebody else", header: through(addrs.stranger, server), want: genl.ReasonHdrReceiver, ends: true},
-		{name: "not the last", header: through(mb), want: genl.ReasonHdrNotLast, ends: true},
 		{name: "back to itself", header: through(mb, mb, server), want: genl.ReasonHdrLoop, ends: true},
 		{name: "no way to the next", header: through(mb, addrs.stranger, server), want: genl.ReasonNoRoute, ends: true},
 	}...)

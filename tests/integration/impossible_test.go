@@ -35,8 +35,6 @@ func testSetUpImpossible(t *testing.T, f family) {
 				t.Fatal(err)
 			}
 		}},
-		{name: "server without mbchain", chain: "{mb1}", want: genl.ReasonNoAgent,
-			prepare: func(*testing.T) { r.agents = r.hosts[:3] }},
 		{name: "no route to the middlebox", types: "type far { " + far + " }\n", chain: "{far}", want: genl.ReasonNoRoute},
 		// All but certain: what is certain is no policy.
 		{name: "middlebox twice", types: "type again { " + r.hosts[1].addr.String() + " weight 65535, " + far + " }\n",

@@ -172,22 +172,38 @@ func (r *rig) types() string {
 // load makes rules the policy of these hosts; all hosts of the rig without.
 func (r *rig) load(t *testing.T, rules string, hosts ...*host) {
 	t.Helper()
+	if len(hosts) == 0 {
+		hosts = r.hosts
+	}
+	r.version++
+	for _, h := range hosts {
+		r.give(t, rules, h, h)
+	}
+}
+
+// loadGateway makes rules the policy of a gateway, for its own sessions and those
+// of clients behind it, until the test ends.
+func (r *rig) loadGateway(t *testing.T, rules string, gateway *host, clients ...*host) {
+	t.Helper()
+	gateway.configure(t, genl.Config{Gateway: new(true)})
+	r.version++
+	r.give(t, rules, gateway, append(clients, gateway)...)
+}
+
+// give loads the rules that hold for sessions of these clients into the module
+// of h.
+func (r *rig) give(t *testing.T, rules string, h *host, clients ...*host) {
+	t.Helper()
 	p, err := policy.Parse(r.types() + rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.version++
-	if len(hosts) == 0 {
-		hosts = r.hosts
+	compiled, err := r.compile(p.Split(hops(clients...)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, h := range hosts {
-		compiled, err := r.compile(p.Split([]netip.Addr{h.addr}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
-			t.Fatalf("load policy of %s: %v", h.name, err)
-		}
+	if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
+		t.Fatalf("load policy of %s: %v", h.name, err)
 	}
 }
 

@@ -101,7 +101,7 @@ static void bench_build(u32 i)
 	unsigned int n;
 
 	setup.super.sport = i;
-	sink += mbc_path_build(hops, &n, chain, 1, &setup.super, &key.secret);
+	sink += mbc_path_build(hops, &n, chain, 1, &setup.super, true, &key.secret);
 }
 
 static const struct {

@@ -146,7 +146,7 @@ void fuzz_path(const u8 *data, size_t len)
 	for (i = 0; i < chain->n; i++)
 		check_choice(chain->list[i], i, &t, &seed);
 
-	reason = mbc_path_build(hops, &n, chain->list, chain->n, &t, &seed);
+	reason = mbc_path_build(hops, &n, chain->list, chain->n, &t, true, &seed);
 	MUST(reason == model(chain, want, &want_n, &t, &seed));
 	if (!reason) {
 		MUST(n == want_n && n >= 1 && n <= chain->n + 1);

@@ -95,7 +95,7 @@ static void test_build(u8 family)
 		t = make_tuple(family, make_host(family, CLIENT), 40000,
 			       make_host(family, rows[i].server), 80);
 		n = 0;
-		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, &seed);
+		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, true, &seed);
 		EXPECT_EQ(got, rows[i].want_n ? MBC_REASON_NONE :
 			  MBC_REASON_CHAIN_LOOP);
 		EXPECT_EQ(n, rows[i].want_n);
@@ -194,17 +194,17 @@ static void test_none(u8 family)
 		   family_name(family));
 	EXPECT(!mbc_path_choose(&other, 0, &t, &seed), "but one is chosen");
 	chain[0] = &other;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 1, &t, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 1, &t, true, &seed),
 		  MBC_REASON_NO_INSTANCE);
 	chain[0] = &both;
 	chain[1] = &other;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed),
 		  MBC_REASON_NO_INSTANCE);
 	chain[0] = &other;
 	chain[1] = &both;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed),
 		  MBC_REASON_NO_INSTANCE);
-	EXPECT_EQ(mbc_path_build(hops, &n, &chain[1], 1, &t, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, &chain[1], 1, &t, true, &seed),
 		  MBC_REASON_NONE);
 }
 
@@ -232,7 +232,7 @@ static void test_inputs(u8 family)
 
 	test_begin("%s: a type that stands twice in a chain chooses twice",
 		   name);
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 3, &t, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 3, &t, true, &seed),
 		  MBC_REASON_NONE);
 	EXPECT_EQ(n, 4);
 	for (i = 0; i < 3; i++)

@@ -77,6 +77,7 @@ const (
 	ConfigAttrUDPTimeout
 	ConfigAttrUDPStreamTimeout
 	ConfigAttrSetupTimeout
+	ConfigAttrGateway
 )
 
 // enum mbc_keys_attr
