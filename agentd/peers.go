@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/peer"
 	"mbchain/agentd/internal/session"
@@ -51,10 +52,11 @@ func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
 	return p, nil
 }
 
-// follow says how a new module is noticed.
-func (p *peers) follow(cfg *config, replaced func() <-chan struct{}) {
+// follow says who notices a new module, and an NF that is missing.
+func (p *peers) follow(cfg *config, a *agent.Agent) {
 	p.service = setup.New(setup.Config{
-		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open, Replaced: replaced, Log: p.log,
+		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open,
+		Replaced: a.Replaced, Closed: a.PastNF, Log: p.log,
 	}, p.module)
 }
 
