@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
@@ -109,15 +106,4 @@ func (p *peers) refuse(ctx context.Context) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, kernel.ErrAbsent) {
 		p.log.Warn("waiting sessions not refused", "error", err)
 	}
-}
-
-// dialControl opens a TCP connection that is not chained itself, whatever the
-// policy says. Without the right to do so it is one like any other.
-func dialControl(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, kernel.ControlPriority)
-		})
-	}}
-	return d.DialContext(ctx, network, address)
 }
