@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,13 @@ func TestTiersAreChosenByName(t *testing.T) {
 	}
 	if _, err := chooseTiers("vm"); err == nil {
 		t.Error("chooseTiers(vm): want an error")
+	}
+	isDebug := func(t tier) bool { return t.name == "vm-debug" }
+	if all, err := chooseTiers(""); err != nil || len(all) == 0 || slices.ContainsFunc(all, isDebug) {
+		t.Errorf("chooseTiers() = %v, %v, want tiers, but not vm-debug", all, err)
+	}
+	if named, err := chooseTiers("vm-debug"); err != nil || !slices.ContainsFunc(named, isDebug) {
+		t.Errorf("chooseTiers(vm-debug) = %v, %v, want it", named, err)
 	}
 }
 
