@@ -80,6 +80,7 @@ func TestTransfer(t *testing.T) {
 				t.Cleanup(func() { l.offloads(t, "on") })
 			}
 			for _, c := range rows {
+				c.size = amount(c.size)
 				if c.offloads == offloads {
 					t.Run(c.String(), func(t *testing.T) { labs[c.ipv6].transfer(t, webs[c.ipv6], c) })
 				}

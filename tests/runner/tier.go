@@ -128,8 +128,8 @@ func guestTier(kernel string) func(context.Context, *runner) {
 	}
 }
 
-// debugTier runs what guestTier does but what measures time, which says nothing
-// of a kernel that checks every access to memory.
+// debugTier runs what guestTier does, but what measures time, which says nothing
+// of a kernel that checks every access to memory, and the matrices of a soak.
 func debugTier(ctx context.Context, r *runner) {
 	if !r.runSteps(ctx, []step{{"module for the debug kernel", "make kmod-debug-kernel", false}}) ||
 		!compileGuestTests(ctx, r) {
@@ -139,7 +139,9 @@ func debugTier(ctx context.Context, r *runner) {
 	if r.pattern != "" {
 		chosen = fmt.Sprintf("-test.run='%s'", r.pattern)
 	}
-	r.runInGuest(ctx, guestTests("debug", "", debugSlowness*r.limit, chosen))
+	tests := guestTests("debug", "", debugSlowness*r.limit, chosen)
+	tests.command = "MBCHAIN_SOAK= " + tests.command
+	r.runInGuest(ctx, tests)
 }
 
 // integration is the program that runs in guests.
