@@ -114,11 +114,13 @@ func blast(tuples string, passes int) error {
 	if err != nil {
 		return err
 	}
+	markStart()
 	for range passes {
 		if err := pass(); err != nil {
 			return err
 		}
 	}
+	markStop()
 	end, err := now()
 	if err != nil {
 		return err

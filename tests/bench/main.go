@@ -39,6 +39,18 @@ func main() {
 				},
 				Action: func(c *cli.Context) error { return report(c.String("in"), c.String("doc")) },
 			},
+			{
+				Name:  "profile",
+				Usage: "print what the plugin counted, by function",
+				Flags: []cli.Flag{
+					&cli.StringFlag{Name: "in", Value: "build/vm-out/bench.json"},
+					&cli.StringFlag{Name: "counts", Value: "build/vm-out/counts"},
+					&cli.StringFlag{Name: "symbols", Value: "build/vm-out/kallsyms"},
+				},
+				Action: func(c *cli.Context) error {
+					return profile(c.String("in"), c.String("counts"), c.String("symbols"), 10000)
+				},
+			},
 			// What "run" runs in its namespaces.
 			{Name: "serve", Hidden: true, Action: func(*cli.Context) error { return serve() }},
 			{

@@ -53,6 +53,13 @@ func run(out, filter string, flows int) error {
 	if err != nil {
 		return err
 	}
+	k, err := os.ReadFile("/proc/kallsyms")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile("build/vm-out/kallsyms", k, 0o644); err != nil {
+		return err
+	}
 	return os.WriteFile(out, append(b, '\n'), 0o644)
 }
 

@@ -77,6 +77,10 @@ func insertModule() error {
 	if file == "" {
 		return fmt.Errorf("load module: MBCHAIN_KO is not set; start with tests/vm/run")
 	}
+	// insmod, unlike modprobe, brings nothing that the file needs.
+	if out, err := exec.Command("modprobe", "nf_defrag_ipv6").CombinedOutput(); err != nil {
+		return fmt.Errorf("load what the module needs: %w: %s", err, strings.TrimSpace(string(out)))
+	}
 	if out, err := exec.Command("insmod", file).CombinedOutput(); err != nil {
 		return fmt.Errorf("load module: %w: %s", err, strings.TrimSpace(string(out)))
 	}
