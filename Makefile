@@ -70,8 +70,9 @@ bench: setup build kmod ## instructions per packet, into build/bench.json
 	@tests/bench/run
 
 .PHONY: soak
-soak: setup ## the guest tiers over and over, for SOAK=30m
-	@export MBCHAIN_SOAK=1; $(RUNNER) --tier build,vm-6.12,vm-6.1,vm-debug --limit 1h --for $(SOAK)
+soak: setup ## fuzz targets and guest tiers over and over, for SOAK=30m
+	@export MBCHAIN_SOAK=1 MBCHAIN_GRAYBOX=1000000; \
+	$(RUNNER) --tier build,fuzz,vm-6.12,vm-6.1,vm-debug --limit 1h --for $(SOAK)
 
 .PHONY: clean
 clean: ## remove bin/ and build/, but for the kernels' downloads

@@ -110,12 +110,14 @@ func TestTiersAreChosenByName(t *testing.T) {
 	if _, err := chooseTiers("vm"); err == nil {
 		t.Error("chooseTiers(vm): want an error")
 	}
-	isDebug := func(t tier) bool { return t.name == "vm-debug" }
-	if all, err := chooseTiers(""); err != nil || len(all) == 0 || slices.ContainsFunc(all, isDebug) {
-		t.Errorf("chooseTiers() = %v, %v, want tiers, but not vm-debug", all, err)
-	}
-	if named, err := chooseTiers("vm-debug"); err != nil || !slices.ContainsFunc(named, isDebug) {
-		t.Errorf("chooseTiers(vm-debug) = %v, %v, want it", named, err)
+	for _, name := range []string{"fuzz", "vm-debug"} {
+		is := func(t tier) bool { return t.name == name }
+		if all, err := chooseTiers(""); err != nil || len(all) == 0 || slices.ContainsFunc(all, is) {
+			t.Errorf("chooseTiers() = %v, %v, want tiers, but not %s", all, err, name)
+		}
+		if named, err := chooseTiers(name); err != nil || !slices.ContainsFunc(named, is) {
+			t.Errorf("chooseTiers(%s) = %v, %v, want it", name, named, err)
+		}
 	}
 }
 

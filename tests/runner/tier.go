@@ -29,6 +29,7 @@ func allTiers() []tier {
 		{"lint", "format, analysis, licences", false, lintTier, false},
 		{"unit", "Go packages, with the race detector", false, unitTier, false},
 		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false},
+		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true},
 		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false},
 		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false},
 		{"vm-debug", "labs in a guest with the debug kernel", false, debugTier, true},
@@ -105,6 +106,13 @@ func unitTier(ctx context.Context, r *runner) {
 
 func kcoreTier(ctx context.Context, r *runner) {
 	r.runSummed(ctx, "make -s -C tests/kcore test")
+}
+
+// fuzzRuns is how many inputs each fuzz target gets.
+const fuzzRuns = 2_000_000
+
+func fuzzTier(ctx context.Context, r *runner) {
+	r.runSummed(ctx, fmt.Sprintf("make -s -C tests/kcore fuzz FUZZ_RUNS=%d", fuzzRuns))
 }
 
 // Tests that measure time run in a guest of their own, which counts
