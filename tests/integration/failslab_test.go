@@ -34,6 +34,20 @@ func fail(t *testing.T, orders map[string]string) {
 	}
 }
 
+// failCaches lets allocations from these caches fail alone: the kernel's own
+// checks allocate too, and complain.
+func failCaches(t *testing.T, names ...string) {
+	t.Helper()
+	fail(t, map[string]string{"cache-filter": "Y", "task-filter": "N", "verbose": "0"})
+	for _, name := range names {
+		path := filepath.Join("/sys/kernel/slab", name, "failslab")
+		if err := os.WriteFile(path, []byte("1"), 0); err != nil {
+			t.Fatalf("let allocations fail: %v", err)
+		}
+		t.Cleanup(func() { _ = os.WriteFile(path, []byte("0"), 0) })
+	}
+}
+
 // failNth lets the n-th allocation that the calling thread makes in do fail, and
 // returns whether there were so many.
 func failNth(n int, do func()) (failed bool, err error) {
@@ -81,7 +95,9 @@ func TestSetUpThatFailsHalfWay(t *testing.T) {
 		return
 	}
 	t.Run("by an agent, without memory", func(t *testing.T) {
-		fail(t, map[string]string{"ignore-gfp-wait": "N", "cache-filter": "N", "verbose": "0"})
+		failCaches(t, "mbc_session", "mbc_seen", "rtable", "skbuff_head_cache", "skbuff_small_head",
+			"kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k")
+		fail(t, map[string]string{"ignore-gfp-wait": "N"})
 		refused := 0
 		for n := 1; ; n++ {
 			var asked error
@@ -115,18 +131,12 @@ func (r *rig) failInBand(t *testing.T) {
 	client, server := r.client(), r.server()
 	r.load(t, "match(dstport=5001) >> {mb1}\n")
 	server.echo(t, 5001)
-	for _, cache := range []string{"mbc_session", "mbc_seen"} {
-		path := filepath.Join("/sys/kernel/slab", cache, "failslab")
-		if err := os.WriteFile(path, []byte("1"), 0); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = os.WriteFile(path, []byte("0"), 0) })
-	}
+	failCaches(t, "mbc_session", "mbc_seen")
 	var before []counters
 	for _, h := range r.hosts {
 		before = append(before, h.counters(t))
 	}
-	fail(t, map[string]string{"cache-filter": "Y", "task-filter": "N", "verbose": "0", "interval": "7", "times": "-1", "probability": "100"})
+	fail(t, map[string]string{"interval": "7", "times": "-1", "probability": "100"})
 	for range 20 {
 		ctx, cancel := context.WithTimeout(t.Context(), late)
 		c, err := client.dial(ctx, client.port(0), server.port(5001))
