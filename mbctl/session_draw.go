@@ -71,7 +71,7 @@ func (d *drawing) host(i int, h chainview.Host) {
 	if h.Role != proto.Role_ROLE_MIDDLE {
 		mark = d.end
 	}
-	if h.Record == nil {
+	if h.Record == nil && !h.Agentless {
 		mark, tint = d.glyphs.missing, red
 	}
 	part := fmt.Sprintf("%s %s  %s  %s", d.paint(tint, mark), d.paint(tint, pad(cut(h.Label(), nameWidth), d.longestName())),
@@ -118,6 +118,9 @@ func (d *drawing) does(i int, h chainview.Host) string {
 func (d *drawing) standing(h chainview.Host) (string, colour) {
 	if h.Record != nil {
 		return fmt.Sprintf("%s, %s old, idle %s", h.Record.State, millisText(h.Record.AgeMs), millisText(h.Record.IdleMs)), plain
+	}
+	if h.Agentless {
+		return "runs no mbchain", plain
 	}
 	if d.local {
 		return "not asked", plain

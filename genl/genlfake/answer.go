@@ -48,6 +48,7 @@ func (k *Kernel) encodeInfo() []byte {
 		ae.Uint8(uapi.ConfigAttrGateway, map[bool]uint8{true: 1}[*c.Gateway])
 		return nil
 	})
+	encodeNF(ae, k.nf)
 	return encode(ae)
 }
 

@@ -33,6 +33,9 @@ type Host struct {
 	Address string // as the host to the left writes it; may be empty
 	Role    proto.Role
 	Record  *proto.Session // nil when the host reported nothing
+
+	// A server that runs no mbchain, so there is nothing to report.
+	Agentless bool
 }
 
 // Link is the subsession between two neighbours, as each of them sees it.
@@ -63,9 +66,9 @@ func (c Chain) First() *proto.Session {
 	return &proto.Session{}
 }
 
-// Complete says whether every host of the chain reported the session.
+// Complete says whether every host of the chain that can reported the session.
 func (c Chain) Complete() bool {
-	return !slices.ContainsFunc(c.Hosts, func(h Host) bool { return h.Record == nil })
+	return !slices.ContainsFunc(c.Hosts, func(h Host) bool { return h.Record == nil && !h.Agentless })
 }
 
 func sameTuple(a, b *proto.Tuple) bool {

@@ -54,6 +54,7 @@ func (j *joiner) join(group []*proto.Session) Chain {
 		j.chain.Hosts = append(j.chain.Hosts, j.host(place, places[place]))
 	}
 	j.addClient()
+	j.addServer()
 	j.link()
 	j.describe()
 	j.check()
@@ -156,6 +157,18 @@ func (j *joiner) addClient() {
 	addr := first.Record.GetSuper().GetSource()
 	client := Host{Address: addr, Name: j.names[addr], Role: proto.Role_ROLE_CLIENT}
 	j.chain.Hosts = slices.Insert(j.chain.Hosts, 0, client)
+}
+
+// addServer puts a server without mbchain behind the middlebox that speaks to
+// it.
+func (j *joiner) addServer() {
+	last := j.chain.Hosts[len(j.chain.Hosts)-1]
+	if last.Role != proto.Role_ROLE_MIDDLE || last.Record == nil {
+		return
+	}
+	addr := last.Record.GetRight().GetTuple().GetDestination()
+	server := Host{Address: addr, Name: j.names[addr], Role: proto.Role_ROLE_SERVER, Agentless: true}
+	j.chain.Hosts = append(j.chain.Hosts, server)
 }
 
 // link makes the subsessions between neighbours.
