@@ -39,6 +39,11 @@ $(KERNELS:%=kmod-debug-%): kmod-debug-%:
 	@echo "mbchain.ko with self-tests for $*"
 	@packaging/build-kmod.sh $* build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y W=1 C=2
 
+.PHONY: kmod-debug-kernel
+kmod-debug-kernel: ## the same for the debug kernel, which is built when it is missing
+	@packaging/setup.sh --debug-kernel
+	@packaging/build-kmod.sh debug build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y
+
 .PHONY: check
 check: ## gofmt, vet, staticcheck, licences, shellcheck
 	@$(RUNNER) --tier lint
@@ -65,8 +70,9 @@ bench: setup build kmod ## instructions per packet, into build/bench.json
 	@tests/bench/run
 
 .PHONY: soak
-soak: setup ## the guest tiers over and over, for SOAK=30m
-	@export MBCHAIN_SOAK=1; $(RUNNER) --tier build,vm-6.12,vm-6.1 --limit 1h --for $(SOAK)
+soak: setup ## fuzz targets and guest tiers over and over, for SOAK=30m
+	@export MBCHAIN_SOAK=1 MBCHAIN_GRAYBOX=1000000; \
+	$(RUNNER) --tier build,fuzz,vm-6.12,vm-6.1,vm-debug --limit 1h --for $(SOAK)
 
 .PHONY: clean
 clean: ## remove bin/ and build/, but for the kernels' downloads

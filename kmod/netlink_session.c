@@ -232,11 +232,14 @@ static int dump_session(struct sk_buff *skb, struct netlink_callback *cb,
 			  &mbc_genl_family, NLM_F_MULTI, MBC_CMD_GET_SESSION);
 	if (!hdr)
 		return -EMSGSIZE;
-	genl_dump_check_consistent(cb, hdr);
 	if (mbc_netlink_put_session(skb, s)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
+	/* Not before: it says so once, and must not in a message that is
+	 * cancelled.
+	 */
+	genl_dump_check_consistent(cb, hdr);
 	genlmsg_end(skb, hdr);
 	return 0;
 }

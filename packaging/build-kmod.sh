@@ -10,7 +10,7 @@ if [[ $# -lt 2 ]]; then
 	cat >&2 <<'END'
 usage: packaging/build-kmod.sh SERIES DIRECTORY [MAKE-ARGUMENT...]
 
-Builds DIRECTORY/RELEASE/mbchain.ko for the 6.1 or 6.12 kernel.
+Builds DIRECTORY/RELEASE/mbchain.ko for the 6.1, 6.12 or debug kernel.
 
 example:
   packaging/build-kmod.sh 6.12 build/kmod

@@ -4,7 +4,7 @@
 # Installs what building and testing need, on Debian 12: packages, the headers
 # of both kernels, and the kernels themselves, which go to build/kernels and
 # never onto the host. Says nothing and asks no package server when all is
-# there.
+# there. With --debug-kernel, also what the debug kernel takes, and that kernel.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -21,6 +21,8 @@ packages=(
 	# clients, servers, network functions
 	curl nginx-light iperf3 prads jq ipvsadm dnsmasq-base bind9-dnsutils dhcpoptinj
 )
+
+series=(6.1 6.12)
 
 die() {
 	echo "setup: $*" >&2
@@ -71,7 +73,10 @@ install() {
 }
 
 kernels() {
-	"$top/tests/vm/kernel" 6.1 >/dev/null && "$top/tests/vm/kernel" 6.12 >/dev/null
+	local name
+	for name in "${series[@]}"; do
+		"$top/tests/vm/kernel" "$name" >/dev/null || return
+	done
 }
 
 check_go() {
@@ -82,6 +87,14 @@ check_go() {
 	printf '%s\n' "$want" "${have#go}" | sort -CV || die "use $have: Go $want or newer is needed"
 }
 
+case ${1:-} in
+'') ;;
+--debug-kernel)
+	packages+=(bc bison flex libelf-dev)
+	series+=(debug)
+	;;
+*) die "read $1: unknown option" ;;
+esac
 [[ -r /etc/debian_version ]] || die "install packages: this is not Debian"
 mkdir -p "$top/build"
 : >"$log"
@@ -93,12 +106,13 @@ if ((${#wanted[@]})); then
 	step "installing ${wanted[*]}" install "${wanted[@]}"
 fi
 
-cached=$(for series in 6.1 6.12; do
-	release=$("$top/tests/vm/kernel" --release "$series")
+cached=$(for name in "${series[@]}"; do
+	release=$("$top/tests/vm/kernel" --release "$name")
 	[[ -e ${MBCHAIN_CACHE:-$top/build/kernels}/$release/release ]] || echo "$release"
 done)
 [[ -n $cached ]] || exit 0
 echo "setup: downloading kernels for the guests: ${cached//$'\n'/ }"
+[[ $cached != *-debug-* ]] || echo "setup: building the debug kernel takes half an hour, once"
 kernels >>"$log" 2>&1 && exit 0
 # The package server keeps the newest only: the headers here may be older.
 step "reading the package lists" apt update

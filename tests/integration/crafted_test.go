@@ -113,7 +113,7 @@ func testCraftedSYNs(t *testing.T, f family) {
 func TestCraftedSYNsTakeNoMemory(t *testing.T) {
 	r := newRig(t, 1)
 	mb := r.middleboxes()[0]
-	const rounds = 200
+	rounds := int(amount(200))
 
 	var packets []packet
 	for i, c := range craft(r) {
@@ -141,6 +141,9 @@ func TestCraftedSYNsTakeNoMemory(t *testing.T) {
 	}
 	if refused < uint64(rounds*len(packets)/2) {
 		t.Fatalf("%d of %d packets were refused", refused, rounds*len(packets))
+	}
+	if slow > 1 {
+		return // its kernel keeps what is freed for a while, to see who uses it
 	}
 	needed := int64(refused) * int64(mb.info(t).SessionBytes)
 	t.Logf("kernel memory grew by %d bytes over %d packets; their sessions would be %d bytes", grown, refused, needed)

@@ -81,11 +81,7 @@ func (p packet) icmpPseudoSum() uint32 {
 	if !p.isIPv6() {
 		return 0
 	}
-	sum := uint32(unix.IPPROTO_ICMPV6) + uint32(len(p)-p.headerLen())
-	for a := p.addrs(); len(a) > 0; a = a[2:] {
-		sum += uint32(binary.BigEndian.Uint16(a))
-	}
-	return sum
+	return p.pseudo(unix.IPPROTO_ICMPV6, len(p)-p.headerLen())
 }
 
 // quoted makes a packet of a session as an error quotes it: whole, unless it is

@@ -164,9 +164,12 @@ func (s segment) packet() packet {
 	return p
 }
 
-// pseudoSum is that of the pseudo header of TCP, not complemented.
-func (p packet) pseudoSum() uint32 {
-	sum := uint32(chain.ProtocolTCP) + uint32(len(p)-p.headerLen())
+// pseudoSum is that of the pseudo header of TCP or UDP, not complemented.
+func (p packet) pseudoSum() uint32 { return p.pseudo(p.protocol(), len(p)-p.headerLen()) }
+
+// pseudo is pseudoSum for n bytes of any protocol.
+func (p packet) pseudo(protocol byte, n int) uint32 {
+	sum := uint32(protocol) + uint32(n)
 	for a := p.addrs(); len(a) > 0; a = a[2:] {
 		sum += uint32(binary.BigEndian.Uint16(a))
 	}
@@ -191,4 +194,30 @@ func checksum(b []byte, sum uint32) uint16 {
 		sum = sum>>16 + sum&0xffff
 	}
 	return ^uint16(sum)
+}
+
+// datagram describes a UDP packet to make.
+type datagram struct {
+	tuple     chain.FiveTuple
+	ttl       byte // 0: 64
+	unchecked bool // without a checksum, as IPv4 may
+	payload   []byte
+}
+
+// packet makes it, with right checksums.
+func (d datagram) packet() packet {
+	body := make([]byte, 8, 8+len(d.payload))
+	binary.BigEndian.PutUint16(body, d.tuple.Source.Port())
+	binary.BigEndian.PutUint16(body[2:], d.tuple.Destination.Port())
+	binary.BigEndian.PutUint16(body[4:], uint16(8+len(d.payload)))
+	p := ipPacket(d.tuple.Source.Addr(), d.tuple.Destination.Addr(), d.ttl, chain.ProtocolUDP, append(body, d.payload...))
+	if d.unchecked {
+		return p
+	}
+	sum := checksum(p[p.headerLen():], p.pseudoSum())
+	if sum == 0 {
+		sum = 0xffff // 0 stands for none
+	}
+	binary.BigEndian.PutUint16(p[p.headerLen()+6:], sum)
+	return p
 }

@@ -21,7 +21,7 @@ func TestUnloadUnderTraffic(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
 	w := l.serve(t)
-	const size = 64 * mib
+	size := amount(64 * mib)
 	w.file(t, "file", size)
 	l.server().echo(t, 5001)
 	path := append(l.all()[:3:3], l.server())

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,15 @@ func TestTiersAreChosenByName(t *testing.T) {
 	}
 	if _, err := chooseTiers("vm"); err == nil {
 		t.Error("chooseTiers(vm): want an error")
+	}
+	for _, name := range []string{"fuzz", "vm-debug"} {
+		is := func(t tier) bool { return t.name == name }
+		if all, err := chooseTiers(""); err != nil || len(all) == 0 || slices.ContainsFunc(all, is) {
+			t.Errorf("chooseTiers() = %v, %v, want tiers, but not %s", all, err, name)
+		}
+		if named, err := chooseTiers(name); err != nil || !slices.ContainsFunc(named, is) {
+			t.Errorf("chooseTiers(%s) = %v, %v, want it", name, named, err)
+		}
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// runSummed runs a command whose last line is "N passed, N failed".
+// runSummed runs a command whose last line is "N passed, N failed". What it says
+// before that is shown too.
 func (r *runner) runSummed(ctx context.Context, command string) {
 	var output tail
 	start := time.Now()
@@ -27,6 +28,11 @@ func (r *runner) runSummed(ctx context.Context, command string) {
 	if nPassed > 0 {
 		r.add(result{name: "checks", outcome: passed, count: nPassed})
 		fmt.Fprintf(r.out, "   ok    %d checks %s\n", nPassed, short(time.Since(start)))
+		if nFailed == 0 {
+			for _, line := range output.lines()[:len(output.lines())-1] {
+				fmt.Fprintf(r.out, "         | %s\n", line)
+			}
+		}
 	}
 	if nFailed > 0 {
 		r.add(result{name: "checks", outcome: failed, count: nFailed, output: output.lines(), rerun: command})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A tier is one kind of test.
@@ -16,18 +17,22 @@ type tier struct {
 	// needed says that the tiers after it make no sense when it fails.
 	needed bool
 	run    func(context.Context, *runner)
+	// named says that it only runs when it is named: it takes too long.
+	named bool
 }
 
 // allTiers returns the tiers in the order in which they run: what is quick to
 // fail first.
 func allTiers() []tier {
 	return []tier{
-		{"build", "programs and modules", true, buildTier},
-		{"lint", "format, analysis, licences", false, lintTier},
-		{"unit", "Go packages, with the race detector", false, unitTier},
-		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier},
-		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12")},
-		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1")},
+		{"build", "programs and modules", true, buildTier, false},
+		{"lint", "format, analysis, licences", false, lintTier, false},
+		{"unit", "Go packages, with the race detector", false, unitTier, false},
+		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false},
+		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true},
+		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false},
+		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false},
+		{"vm-debug", "labs in a guest with the debug kernel", false, debugTier, true},
 	}
 }
 
@@ -39,11 +44,12 @@ func tierNames() string {
 	return strings.Join(names, ",")
 }
 
-// chooseTiers returns the tiers named in a comma-separated list, all for "".
+// chooseTiers returns the tiers named in a comma-separated list; for "" all but
+// those that must be named.
 func chooseTiers(names string) ([]tier, error) {
 	all := allTiers()
 	if names == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(t tier) bool { return t.named }), nil
 	}
 	var chosen []tier
 	for name := range strings.SplitSeq(names, ",") {
@@ -102,40 +108,74 @@ func kcoreTier(ctx context.Context, r *runner) {
 	r.runSummed(ctx, "make -s -C tests/kcore test")
 }
 
+// fuzzRuns is how many inputs each fuzz target gets.
+const fuzzRuns = 2_000_000
+
+func fuzzTier(ctx context.Context, r *runner) {
+	r.runSummed(ctx, fmt.Sprintf("make -s -C tests/kcore fuzz FUZZ_RUNS=%d", fuzzRuns))
+}
+
 // Tests that measure time run in a guest of their own, which counts
 // instructions: its clock does not notice how busy the host is.
 const timed = "^TestConnectTime$"
 
+// debugSlowness is how much longer the debug kernel may take than the others.
+const debugSlowness = 5
+
 func guestTier(kernel string) func(context.Context, *runner) {
 	return func(ctx context.Context, r *runner) {
-		const program = "build/integration.test"
-		if !r.runSteps(ctx, []step{
-			{"compile", "CGO_ENABLED=0 go test -c -o " + program + " ./tests/integration" +
-				" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl", false},
-		}) {
+		if !compileGuestTests(ctx, r) {
 			return
-		}
-		// The test program gives up a little before the guest is taken down, to
-		// say which test it was.
-		limit := int(r.limit.Seconds())
-		guest := func(options, chosen string) {
-			r.runInGuest(ctx, goTests{
-				command: fmt.Sprintf("tests/vm/run --kernel %s %s --timeout %d -- %s"+
-					" -test.v=test2json -test.timeout=%ds %s | go tool test2json -t -p tests/integration",
-					kernel, options, limit, program, limit*9/10, chosen),
-				rerun: func(_, test string) string {
-					return fmt.Sprintf("go run ./tests/runner --tier vm-%s --run '^%s$'", kernel, test)
-				},
-				each:        true,
-				skipIsError: true,
-			})
 		}
 		if r.pattern != "" {
-			guest("", fmt.Sprintf("-test.run='%s'", r.pattern))
+			r.runInGuest(ctx, guestTests(kernel, "", r.limit, fmt.Sprintf("-test.run='%s'", r.pattern)))
 			return
 		}
-		guest("", fmt.Sprintf("-test.skip='%s'", timed))
-		guest("--icount", fmt.Sprintf("-test.run='%s'", timed))
+		r.runInGuest(ctx, guestTests(kernel, "", r.limit, fmt.Sprintf("-test.skip='%s'", timed)))
+		r.runInGuest(ctx, guestTests(kernel, "--icount", r.limit, fmt.Sprintf("-test.run='%s'", timed)))
+	}
+}
+
+// debugTier runs what guestTier does, but what measures time, which says nothing
+// of a kernel that checks every access to memory, and the matrices of a soak.
+func debugTier(ctx context.Context, r *runner) {
+	if !r.runSteps(ctx, []step{{"module for the debug kernel", "make kmod-debug-kernel", false}}) ||
+		!compileGuestTests(ctx, r) {
+		return
+	}
+	chosen := fmt.Sprintf("-test.skip='%s'", timed)
+	if r.pattern != "" {
+		chosen = fmt.Sprintf("-test.run='%s'", r.pattern)
+	}
+	tests := guestTests("debug", "", debugSlowness*r.limit, chosen)
+	tests.command = "MBCHAIN_SOAK= " + tests.command
+	r.runInGuest(ctx, tests)
+}
+
+// integration is the program that runs in guests.
+const integration = "build/integration.test"
+
+func compileGuestTests(ctx context.Context, r *runner) bool {
+	return r.runSteps(ctx, []step{{
+		"compile", "CGO_ENABLED=0 go test -c -o " + integration + " ./tests/integration" +
+			" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl", false,
+	}})
+}
+
+// guestTests returns the command that runs the chosen tests in a guest. The test
+// program gives up a little before the guest is taken down, to say which test it
+// was.
+func guestTests(kernel, options string, limit time.Duration, chosen string) goTests {
+	seconds := int(limit.Seconds())
+	return goTests{
+		command: fmt.Sprintf("tests/vm/run --kernel %s %s --timeout %d -- %s"+
+			" -test.v=test2json -test.timeout=%ds %s | go tool test2json -t -p tests/integration",
+			kernel, options, seconds, integration, seconds*9/10, chosen),
+		rerun: func(_, test string) string {
+			return fmt.Sprintf("go run ./tests/runner --tier vm-%s --run '^%s$'", kernel, test)
+		},
+		each:        true,
+		skipIsError: true,
 	}
 }
 
