@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +142,7 @@ type host struct {
 	log     *bytes.Buffer
 	ctx     context.Context
 	stop    func()
+	closed  atomic.Bool // to sessions that pass it
 
 	mu       sync.Mutex
 	replaced chan struct{}
@@ -205,8 +207,8 @@ func (d *domain) start(h *host) {
 	h.service = setup.New(setup.Config{
 		Host: h.name, Addresses: func() ([]netip.Addr, error) { return []netip.Addr{h.address}, nil },
 		Open:     func(ctx context.Context, to netip.Addr) (setup.Stream, error) { return d.open(ctx, h, to) },
-		Replaced: h.hasReplaced,
-		Log:      slog.New(slog.NewTextHandler(h.log, nil)),
+		Replaced: h.hasReplaced, Closed: h.closed.Load,
+		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}, h.module)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -383,6 +383,31 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 }
 
+// No session goes past an NF that is missing; one that ends here needs none.
+func TestHostWithoutItsNFIsNoMiddlebox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDomain(t, 1)
+		for _, h := range d.hosts {
+			h.closed.Store(true)
+		}
+		s := d.ask(d.hosts[1], "10.0.0.1")
+		if err := s.Send(d.syn(1)); err != nil {
+			t.Fatal(err)
+		}
+		d.wantMessage(s, session.Reject{Reason: "nf_missing", Host: "mb1", Address: netip.MustParseAddr("10.0.0.2")})
+		d.hosts[1].closed.Store(false)
+		s = d.ask(d.hosts[1], "10.0.0.1")
+		if err := s.Send(d.syn(1)); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := s.Receive(); err != nil {
+			t.Fatal(err)
+		} else if r, refused := m.(session.Reject); refused {
+			t.Errorf("refused for %s, though only the server lacks an NF", r.Reason)
+		}
+	})
+}
+
 func TestNeighbourThatSaysNothingOrNonsense(t *testing.T) {
 	for name, send := range map[string]session.Message{"nothing": nil, "ACK first": session.Ack{}} {
 		t.Run(name, func(t *testing.T) {
