@@ -132,7 +132,7 @@ func routeText(c chainview.Chain) string {
 	names := make([]string, len(c.Hosts))
 	for i, h := range c.Hosts {
 		names[i] = h.Label()
-		if h.Record == nil {
+		if h.Record == nil && !h.Agentless {
 			names[i] = "?"
 		}
 	}

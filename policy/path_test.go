@@ -4,6 +4,7 @@ package policy_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -13,6 +14,28 @@ import (
 	"mbchain/chain"
 	"mbchain/policy"
 )
+
+// The path to a server that runs no mbchain ends before it, and is refused where
+// it would come back.
+func TestBuildPathToOutsider(t *testing.T) {
+	p := mustParse(t, `type a { 10.0.0.2 } type b { 10.0.0.3 } type server { 10.0.0.9 }`)
+	a, b, server := p.Types[0], p.Types[1], p.Types[2]
+	super := mustTuple(t, "10.0.0.1:40000 > 10.0.0.9:80 tcp")
+	for _, tt := range []struct {
+		types []*policy.Type
+		want  string
+	}{
+		{[]*policy.Type{a, b}, "[10.0.0.2 10.0.0.3] <nil>"},
+		{[]*policy.Type{a, server}, "[10.0.0.2 10.0.0.9] <nil>"},
+		{nil, "[] <nil>"},
+		{[]*policy.Type{server, a}, "[] the path comes back to 10.0.0.9, the server"},
+	} {
+		hops, err := policy.BuildPath(policy.Seed{}, tt.types, super, false)
+		if got := fmt.Sprint(hops, " ", err); got != tt.want {
+			t.Errorf("path through %d types is %s, want %s", len(tt.types), got, tt.want)
+		}
+	}
+}
 
 func TestBuildPath(t *testing.T) {
 	p := mustParse(t, `

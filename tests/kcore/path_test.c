@@ -75,6 +75,12 @@ static struct mbc_nf_type type_of(struct mbc_instance *instances,
 	return type;
 }
 
+static bool ends_at_server(unsigned int row)
+{
+	return rows[row].n &&
+	       rows[row].chain[rows[row].n - 1] == rows[row].server;
+}
+
 static void test_build(u8 family)
 {
 	struct mbc_instance instances[15];
@@ -103,6 +109,14 @@ static void test_build(u8 family)
 			want = make_host(family, rows[i].want[j]);
 			EXPECT(mbc_addr_equal(&hops[j], &want), "hop %u", j);
 		}
+
+		/* Without mbchain the server is no hop, unless as an NF's. */
+		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, false,
+				     &seed);
+		EXPECT_EQ(got, rows[i].want_n ? MBC_REASON_NONE :
+			  MBC_REASON_CHAIN_LOOP);
+		if (rows[i].want_n)
+			EXPECT_EQ(n, rows[i].want_n - !ends_at_server(i));
 	}
 }
 

@@ -163,10 +163,11 @@ func (j *joiner) addClient() {
 // it.
 func (j *joiner) addServer() {
 	last := j.chain.Hosts[len(j.chain.Hosts)-1]
-	if last.Role != proto.Role_ROLE_MIDDLE || last.Record == nil {
+	right := last.Record.GetRight()
+	if last.Role != proto.Role_ROLE_MIDDLE || right == nil || len(last.Record.Hops) > 0 {
 		return
 	}
-	addr := last.Record.GetRight().GetTuple().GetDestination()
+	addr := right.GetTuple().GetDestination()
 	server := Host{Address: addr, Name: j.names[addr], Role: proto.Role_ROLE_SERVER, Agentless: true}
 	j.chain.Hosts = append(j.chain.Hosts, server)
 }

@@ -148,6 +148,15 @@ func TestJoinMakesAChainOfWhatHostsReport(t *testing.T) {
 			notes: []string{"server reports the role middle where the server stands"},
 		},
 		{
+			name: "server without an agent",
+			records: func() []*proto.Session {
+				p := parts()[:3]
+				p[0].Hops, p[1].Hops, p[2].Hops = p[0].Hops[:2], p[1].Hops[:1], nil
+				return p
+			},
+			names: map[string]string{"10.0.0.2": "mb1", "10.0.0.3": "mb2"}, want: "client - mb1 - mb2 < 10.0.0.4?",
+		},
+		{
 			name: "another route",
 			records: func() []*proto.Session {
 				p := parts()
