@@ -18,7 +18,7 @@ import (
 // The path to a server that runs no mbchain ends before it, and is refused where
 // it would come back.
 func TestBuildPathToOutsider(t *testing.T) {
-	p := mustParse(t, `type a { 10.0.0.2 } type b { 10.0.0.3 } type server { 10.0.0.9 }`)
+	p := mustParse(t, `type a { 10.0.0.2 }; type b { 10.0.0.3 }; type server { 10.0.0.9 }`)
 	a, b, server := p.Types[0], p.Types[1], p.Types[2]
 	super := mustTuple(t, "10.0.0.1:40000 > 10.0.0.9:80 tcp")
 	for _, tt := range []struct {
