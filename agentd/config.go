@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/peer"
 	"mbchain/chain"
 	"mbchain/policy"
@@ -29,6 +30,7 @@ type config struct {
 	socket    string
 	state     string
 	nfTypes   []string
+	nf        kernel.NF
 	peers     netip.AddrPort // where other hosts' agents reach this one
 	tls       peer.Files     // empty: no set-up out-of-band
 	logLevel  slog.Level
@@ -59,6 +61,10 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "nf-type", EnvVars: []string{"MBCHAIN_NF_TYPE"},
 			Usage: "`TYPE` of network function that this host offers (may be repeated)",
+		},
+		&cli.StringFlag{
+			Name: "nf", EnvVars: []string{"MBCHAIN_NF"}, Value: "inline",
+			Usage: "`HOW` this host's network function gets packets: inline (through the host's own stack), none, tap:DEVICE (copies) or redirect:IN,OUT (a pair of devices)",
 		},
 		&cli.StringFlag{
 			Name: "peer-listen", EnvVars: []string{"MBCHAIN_PEER_LISTEN"}, Value: "[::]:7300",
@@ -106,6 +112,11 @@ func newConfig(c *cli.Context) (*config, error) {
 		}
 	}
 	var err error
+	if how := c.String("nf"); how != "" { // as for an empty list
+		if cfg.nf, err = kernel.ParseNF(how); err != nil {
+			return nil, fmt.Errorf("--nf %q: %w", how, err)
+		}
+	}
 	if cfg.name == "" {
 		if cfg.name, err = hostName(); err != nil {
 			return nil, err

@@ -40,6 +40,9 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"policyd without a port", []string{"--policyd", "policyd1"}, `--policyd "policyd1": not of the form ADDRESS:PORT`},
 		{"policyd without an address", []string{"--policyd", ":7400"}, `--policyd ":7400": no address`},
 		{"policyd's port", []string{"--policyd", "policyd1:http"}, `--policyd "policyd1:http": port "http" is not from 1 to 65535`},
+		{"NF", []string{"--nf", "mirror:ids0"}, `--nf "mirror:ids0": want inline, none, tap:DEVICE or redirect:IN,OUT`},
+		{"NF without a device", []string{"--nf", "tap"}, `--nf "tap": want inline, none, tap:DEVICE or redirect:IN,OUT`},
+		{"NF with a strange device", []string{"--nf", "tap:a/b"}, `--nf "tap:a/b": "a/b" is not the name of a network device; ip link lists them`},
 		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
 		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},
 		{"CA alone", []string{"--tls-ca", "ca.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
@@ -69,6 +72,7 @@ func TestWrongUseIsExplained(t *testing.T) {
 func TestEmptyVariablesSayNothing(t *testing.T) {
 	t.Setenv("MBCHAIN_ADDRESS", "")
 	t.Setenv("MBCHAIN_NF_TYPE", "")
+	t.Setenv("MBCHAIN_NF", "")
 	app := &cli.App{Flags: flags(), Action: func(c *cli.Context) error {
 		cfg, err := newConfig(c)
 		if err == nil && (len(cfg.addresses) > 0 || len(cfg.nfTypes) > 0) {

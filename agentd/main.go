@@ -50,6 +50,9 @@ Examples:
    The same from the environment, for a service manager:
       MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2,fd00::2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
 
+   An IDS that gets copies of all packets on device ids0:
+      agentd --name mb2 --address 10.0.0.3 --nf-type ids --nf tap:ids0 --policyd 10.255.0.100:7400
+
 Exit status: 0 after a signal, 1 when it cannot start or go on, 2 when it was
 called wrongly.`
 
@@ -121,9 +124,9 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	a := agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
 		AgentVersion: version, KernelRelease: kernelRelease(),
-		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, Log: log,
+		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf, Log: log,
 	}, m, disk, policyd)
-	peers.follow(cfg, a.Replaced)
+	peers.follow(cfg, a)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
 		"socket", cfg.socket, "state_dir", cfg.state)

@@ -141,7 +141,7 @@ func TestAgentdFromOfferToAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStatus := &proto.HostStatus{
-		Host: "mb1", AgentVersion: "dev", ModuleVersion: agenttest.Version, Kernel: kernelRelease(),
+		Host: "mb1", AgentVersion: "dev", ModuleVersion: agenttest.Version, Nf: "inline", Kernel: kernelRelease(),
 		Sessions: 1, PolicyVersion: 7, OfferedVersion: 7, Rules: 1,
 		Policyd: pd.address, PolicydConnected: true,
 	}

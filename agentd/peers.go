@@ -7,15 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
+	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/peer"
 	"mbchain/agentd/internal/session"
@@ -51,10 +49,11 @@ func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
 	return p, nil
 }
 
-// follow says how a new module is noticed.
-func (p *peers) follow(cfg *config, replaced func() <-chan struct{}) {
+// follow says who notices a new module, and an NF that is missing.
+func (p *peers) follow(cfg *config, a *agent.Agent) {
 	p.service = setup.New(setup.Config{
-		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open, Replaced: replaced, Log: p.log,
+		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open,
+		Replaced: a.Replaced, Closed: a.PastNF, Log: p.log,
 	}, p.module)
 }
 
@@ -107,15 +106,4 @@ func (p *peers) refuse(ctx context.Context) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, kernel.ErrAbsent) {
 		p.log.Warn("waiting sessions not refused", "error", err)
 	}
-}
-
-// dialControl opens a TCP connection that is not chained itself, whatever the
-// policy says. Without the right to do so it is one like any other.
-func dialControl(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, kernel.ControlPriority)
-		})
-	}}
-	return d.DialContext(ctx, network, address)
 }

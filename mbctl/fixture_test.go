@@ -87,7 +87,7 @@ func host(name, address string, types ...string) *proto.Host {
 			Host: name, AgentVersion: "0.1.0", ModuleVersion: "0.1.0", Kernel: "6.12.9",
 			Sessions: 3, MaxSessions: 65536, SessionBytes: 384, PolicyVersion: 8, OfferedVersion: 8,
 			Rules: 2, PolicydConnected: true, UptimeMs: 3_600_000, Policyd: "10.255.0.100:7400",
-			OutOfBand: true,
+			OutOfBand: true, Nf: "inline",
 		},
 	}
 }

@@ -24,9 +24,10 @@ func (w *world) hostCommand() *cli.Command {
 				Name:      "list",
 				Usage:     "list hosts, one line each",
 				ArgsUsage: " ",
-				Description: describe(`POLICY is the version that the host runs, and the newer one offered to it. Lines
-below the table name hosts that cannot set sessions up out-of-band, as UDP needs
-it, and neighbours to which SYNs with payload do not pass.`,
+				Description: describe(`NF is how the host's network function gets its packets, POLICY the version that
+the host runs, and the newer one offered to it. Lines below the table name hosts
+whose NF is not as agentd was told, or that cannot set sessions up out-of-band,
+as UDP needs it, and neighbours to which SYNs with payload do not pass.`,
 					"mbctl host list", "mbctl host list --json | jq -r '.hosts[] | select(.connected | not).name'"),
 				Action: w.action(w.hostList),
 			},
@@ -105,14 +106,15 @@ func (w *world) printHosts(hosts []*proto.Host) {
 		w.printf("no host has registered yet; start agentd with --policyd on each\n")
 		return
 	}
-	t := newTable("HOST", "CONNECTED", "ADDRESSES", "NF TYPES", "POLICY", "SESSIONS", "AGENT", "MODULE")
+	t := newTable("HOST", "CONNECTED", "ADDRESSES", "NF TYPES", "NF", "POLICY", "SESSIONS", "AGENT", "MODULE")
 	for _, h := range hosts {
 		t.add(text(h.Name), w.connectedCell(h), text(strings.Join(h.Addresses, ", ")),
-			text(strings.Join(h.NfTypes, ", ")), versionCell(h.Status),
+			text(strings.Join(h.NfTypes, ", ")), nfCell(h.Status), versionCell(h.Status),
 			number(uint64(h.Status.GetSessions())), text(h.Status.GetAgentVersion()),
 			text(h.Status.GetModuleVersion()))
 	}
 	t.print(w)
+	w.printNFNotes(hosts)
 	w.printSetupNotes(hosts)
 }
 
@@ -124,6 +126,13 @@ func (w *world) connectedCell(h *proto.Host) cell {
 		return tinted(red, "no, never")
 	}
 	return tinted(red, "no, "+w.agoText(h.LastSeenUnixMs))
+}
+
+func nfCell(s *proto.HostStatus) cell {
+	if s.GetNfError() != "" {
+		return tinted(red, dash(s.GetNf()))
+	}
+	return text(dash(s.GetNf()))
 }
 
 // versionCell is the policy version of a host: "7", "6 of 7", "6, refused 7",

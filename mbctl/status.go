@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,8 +17,8 @@ func (w *world) statusCommand() *cli.Command {
 		Usage:     "show on one screen how the domain is",
 		ArgsUsage: " ",
 		Description: describe(`Shows policyd, the policy, the hosts and their sessions. Ends with 5 unless every
-host is connected and runs the newest policy; with --agent, unless the agent is
-connected to policyd and has refused nothing.`,
+host is connected, runs the newest policy and has its NF in place; with --agent,
+unless the agent is connected to policyd, has refused nothing and has its NF.`,
 			"mbctl status",
 			"mbctl --agent "+agentSocket+" status"),
 		Action: w.action(w.status),
@@ -124,7 +125,8 @@ func (d domain) summary() summaryView {
 			sum.HostsInSync++
 		}
 	}
-	sum.Healthy = sum.HostsConnected == sum.Hosts && sum.HostsInSync == sum.Hosts
+	sum.Healthy = sum.HostsConnected == sum.Hosts && sum.HostsInSync == sum.Hosts &&
+		!slices.ContainsFunc(d.hosts, lacksNF)
 	return sum
 }
 
@@ -179,6 +181,7 @@ func (w *world) printDomain(address string, d domain, sum summaryView) {
 			number(uint64(reported[h.Host].GetSessions())), cell{text: why})
 	}
 	t.print(w)
+	w.printNFNotes(d.hosts)
 }
 
 func (w *world) agentStatus(c *cli.Context, a *agent) error {
@@ -195,7 +198,7 @@ func (w *world) agentStatus(c *cli.Context, a *agent) error {
 		addStatus(t, s)
 		t.print(w)
 	}
-	if err == nil && (!s.GetPolicydConnected() || s.GetPolicyError() != "") {
+	if err == nil && (!s.GetPolicydConnected() || s.GetPolicyError() != "" || s.GetNfError() != "") {
 		err = silent(exitHosts)
 	}
 	return err

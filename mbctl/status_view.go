@@ -28,6 +28,9 @@ type statusView struct {
 	OutOfBand bool       `json:"out_of_band"` // it can set sessions up so
 	Peers     []peerView `json:"peers"`       // to which it must
 	MorePeers uint32     `json:"more_peers"`  // not listed
+
+	NF      string `json:"nf"`       // how it gets its packets
+	NFError string `json:"nf_error"` // why not as agentd was told
 }
 
 func viewStatus(s *proto.HostStatus) statusView {
@@ -50,11 +53,18 @@ func viewStatus(s *proto.HostStatus) statusView {
 		OutOfBand: s.GetOutOfBand(),
 		Peers:     viewPeers(s.GetPeers()),
 		MorePeers: s.GetMorePeers(),
+
+		NF:      s.GetNf(),
+		NFError: s.GetNfError(),
 	}
 }
 
 // addStatus appends an agent's word to a table of names and values.
 func addStatus(t *table, s *proto.HostStatus) {
+	t.add(text("nf"), text(dash(s.GetNf())))
+	if s.GetNfError() != "" {
+		t.add(cell{}, tinted(red, "not as agentd --nf says: "+s.GetNfError()))
+	}
 	policy := fmt.Sprintf("version %d, %s", s.GetPolicyVersion(), plural(s.GetRules(), "rule"))
 	t.add(text("policy"), text(policy))
 	switch {

@@ -449,8 +449,13 @@ type HostStatus struct {
 	OutOfBand        bool                   `protobuf:"varint,15,opt,name=out_of_band,json=outOfBand,proto3" json:"out_of_band,omitempty"` // it can set sessions up out-of-band
 	Peers            []*Peer                `protobuf:"bytes,16,rep,name=peers,proto3" json:"peers,omitempty"`                             // at most 64
 	MorePeers        uint32                 `protobuf:"varint,17,opt,name=more_peers,json=morePeers,proto3" json:"more_peers,omitempty"`   // not listed
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How the host's NF gets its packets: "inline", "none", "tap:DEVICE",
+	// "redirect:IN,OUT"; empty: no module. A device that is gone leaves its place
+	// empty.
+	Nf            string `protobuf:"bytes,18,opt,name=nf,proto3" json:"nf,omitempty"`
+	NfError       string `protobuf:"bytes,19,opt,name=nf_error,json=nfError,proto3" json:"nf_error,omitempty"` // why it is not as agentd was told; empty: it is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostStatus) Reset() {
@@ -602,6 +607,20 @@ func (x *HostStatus) GetMorePeers() uint32 {
 	return 0
 }
 
+func (x *HostStatus) GetNf() string {
+	if x != nil {
+		return x.Nf
+	}
+	return ""
+}
+
+func (x *HostStatus) GetNfError() string {
+	if x != nil {
+		return x.NfError
+	}
+	return ""
+}
+
 // A neighbour to which SYNs with payload do not pass, so that sessions to it
 // are set up out-of-band.
 type Peer struct {
@@ -702,7 +721,7 @@ const file_common_proto_rawDesc = "" +
 	"\x05setup\x18\r \x01(\tR\x05setup\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value\"\xbc\x04\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value\"\xe7\x04\n" +
 	"\n" +
 	"HostStatus\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12#\n" +
@@ -723,7 +742,9 @@ const file_common_proto_rawDesc = "" +
 	"\vout_of_band\x18\x0f \x01(\bR\toutOfBand\x12&\n" +
 	"\x05peers\x18\x10 \x03(\v2\x10.mbchain.v1.PeerR\x05peers\x12\x1d\n" +
 	"\n" +
-	"more_peers\x18\x11 \x01(\rR\tmorePeers\"[\n" +
+	"more_peers\x18\x11 \x01(\rR\tmorePeers\x12\x0e\n" +
+	"\x02nf\x18\x12 \x01(\tR\x02nf\x12\x19\n" +
+	"\bnf_error\x18\x13 \x01(\tR\anfError\"[\n" +
 	"\x04Peer\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1d\n" +
 	"\n" +

@@ -47,6 +47,7 @@ func (k *Kernel) encodeInfo() []byte {
 		ae.Uint32(uapi.ConfigAttrSetupTimeout, uint32(c.SetupTimeout/time.Millisecond))
 		return nil
 	})
+	encodeNF(ae, k.nf)
 	return encode(ae)
 }
 

@@ -133,6 +133,7 @@ var commands = map[uint8]func(k *Kernel, s *socket, b []byte, dump bool) ([][]by
 	uapi.CmdNewSession:   (*Kernel).newSession,
 	uapi.CmdSetSession:   (*Kernel).setSession,
 	uapi.CmdGetPeer:      (*Kernel).getPeer,
+	uapi.CmdSetNF:        (*Kernel).setNF,
 }
 
 // control answers "which number has the family of this name?", and without a

@@ -45,6 +45,7 @@ const (
 	NewSession    Command = uapi.CmdNewSession
 	SetSession    Command = uapi.CmdSetSession
 	GetPeer       Command = uapi.CmdGetPeer
+	SetNF         Command = uapi.CmdSetNF
 )
 
 // A Kernel is one network namespace with the module in it.
@@ -67,7 +68,9 @@ type Kernel struct {
 	loading  *genl.Policy
 	sessions []genl.Session
 	peers    []genl.Peer
-	port     uint16 // of the last subsession that was opened
+	nf       genl.NF
+	devices  []string // what there are
+	port     uint16   // of the last subsession that was opened
 	counters map[genl.Reason]uint64
 }
 
@@ -117,6 +120,7 @@ func (k *Kernel) Load() {
 	k.keys, k.policy, k.hits = nil, nil, nil
 	k.loader, k.loading = nil, nil
 	k.sessions, k.peers = nil, nil
+	k.nf = genl.NF{}
 	k.port = firstPort - 1
 	k.counters = make(map[genl.Reason]uint64)
 }

@@ -81,10 +81,18 @@ check_session() {
 	[[ $got == "$want" ]] || fail "the session is '$got', not '$want'"
 }
 
-# Prints the counters of table $2 of nftables on host $1, a line each: packets,
-# bytes, and the comment of the rule or the set and its element.
+# Prints the sessions of mbctl that a predicate matches, a line each: client and
+# server, how they were set up, and the hosts that reported them.
+chains() {
+	mbctl --json session list --match "$1" | jq -r '.sessions[] | (.super |
+		"\(.source) > \(.destination)"), " \(.setup) by", (" " + .hosts[].name),
+		if .complete then "\n" else " incomplete\n" end' | tr -d '\n'
+}
+
+# Prints the counters of table $3 of nftables' family $2 on host $1, a line each:
+# packets, bytes, and the comment of the rule or the set and its element.
 counters() {
-	on "$1" nft list table ip "$2" | awk '
+	on "$1" nft list table "$2" "$3" | awk '
 		$1 == "set" { set = $2 }
 		match($0, /counter packets [0-9]+ bytes [0-9]+/) {
 			split(substr($0, RSTART), count)

@@ -7,9 +7,13 @@
 ROW=(client mb1 mb2 server)
 CLIENT=10.0.0.1
 SERVER=10.0.0.4
+CLIENT6=fd00::1
+SERVER6=fd00::4
 WEB=80
 CLOSED=8080 # the firewall refuses it
 IPERF=5201
+DNS=53
+NAME=www.chain.test
 SIZE=$((256 << 20))
 
 lab() {
@@ -29,6 +33,7 @@ mbctl() {
 # Numbered lines: one that is lost, doubled or moved changes the hash.
 make_file() {
 	mkdir -p "$DIR/www/files"
+	seq 2000000 >"$DIR/www/files/small" # 15 MB
 	# A pipe would take five times as long here.
 	seq 31100000 >"$DIR/www/files/file"
 	truncate -s "$SIZE" "$DIR/www/files/file"
@@ -54,8 +59,11 @@ start_servers() {
 	mkdir -p "$DIR/www/files"
 	on server nginx -p "$DIR/www" -c "$HERE/nginx.conf" -e "$DIR/www/error.log"
 	on server iperf3 --server >"$DIR/iperf3.log" 2>&1 &
+	on server dnsmasq --keep-in-foreground --conf-file=/dev/null --pid-file= --user=root --no-resolv --no-hosts \
+		--bind-interfaces --listen-address="$SERVER" --host-record="$NAME,192.0.2.80" >"$DIR/dnsmasq.log" 2>&1 &
 	await "start nginx" listens "$WEB"
 	await "start iperf3" listens "$IPERF"
+	await "start dnsmasq" listens "$DNS"
 }
 
 apply_policy() {

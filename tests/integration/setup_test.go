@@ -59,6 +59,7 @@ func testGoodHeaderSetsUpASession(t *testing.T, f family) {
 			Super: chain.FiveTuple{Source: client.port(20001), Destination: server.port(80), Protocol: chain.ProtocolTCP},
 			Left:  &genl.Subsession{Tuple: good.tuple(), InPackets: 1, InBytes: uint64(len(good)), OutPackets: s.Left.OutPackets, OutBytes: s.Left.OutBytes},
 			Right: s.Right, Hops: hops(server), Age: s.Age, Idle: s.Idle,
+			Setup: chain.SetupInBand,
 		}
 		if diff := cmp.Diff(want, s, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 			cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {

@@ -19,6 +19,7 @@ import (
 // A Kernel is the module of this network namespace; see package kernel.
 type Kernel interface {
 	Info(ctx context.Context) (kernel.Info, error)
+	SetNF(ctx context.Context, nf kernel.NF) error
 	SetKeys(ctx context.Context, keys []*proto.SetupKey) error
 	LoadPolicy(ctx context.Context, sub *proto.Subpolicy) error
 	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
@@ -50,6 +51,7 @@ type Config struct {
 	// Addresses returns those that subsessions may use, at this moment.
 	Addresses func() ([]netip.Addr, error)
 	OutOfBand bool // it can set sessions up out-of-band
+	NF        kernel.NF
 	Log       *slog.Logger
 }
 
@@ -68,6 +70,8 @@ type Agent struct {
 	mu         sync.Mutex
 	status     subpolicy.Status // the machine's, for others to read
 	registered []netip.Addr     // what policyd was told
+	nfErr      error            // why the NF is not as configured; nil: it is
+	nfPast     bool             // packets would go past the NF
 	replaced   chan struct{}    // closed when the module is gone or another one
 }
 

@@ -39,11 +39,15 @@ type bench struct {
 
 // start runs an agent until the test ends. Time is virtual.
 func start(t *testing.T, m *agenttest.Module, d *disk) *bench {
+	return startWith(t, m, d, func(*agent.Config) {})
+}
+
+func startWith(t *testing.T, m *agenttest.Module, d *disk, configure func(*agent.Config)) *bench {
 	b := &bench{
 		T: t, module: m, disk: d, policyd: newPolicyd(), log: new(bytes.Buffer),
 		addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")},
 	}
-	b.agent = agent.New(agent.Config{
+	config := agent.Config{
 		Host: "mb1", NFTypes: []string{"firewall"}, Policyd: "policyd1:7400",
 		AgentVersion: "1.2.3", KernelRelease: "6.12",
 		Addresses: func() ([]netip.Addr, error) {
@@ -52,7 +56,9 @@ func start(t *testing.T, m *agenttest.Module, d *disk) *bench {
 			return b.addresses, nil
 		},
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}, m, d, b.policyd)
+	}
+	configure(&config)
+	b.agent = agent.New(config, m, d, b.policyd)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.agent.Run(ctx) }()
@@ -143,7 +149,7 @@ func TestOfferThatTheModuleRefusesLeavesTheOldOne(t *testing.T) {
 			t.Errorf("versions tried (-want +got):\n%s", diff)
 		}
 		want := &proto.HostStatus{
-			Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version,
+			Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version, Nf: "inline",
 			PolicyVersion: 3, Rules: 1, OfferedVersion: 4, PolicyError: "too many types",
 			Policyd: "policyd1:7400", PolicydConnected: true, UptimeMs: 60000,
 		}

@@ -80,6 +80,10 @@ func (f *follower) probe(ctx context.Context) {
 		f.replace()
 	}
 	f.keys, f.module = len(info.KeyIDs), info.Instance
+	if err := f.arrange(ctx, info); err != nil {
+		f.step(ctx, subpolicy.Gone{Err: err})
+		return
+	}
 	f.step(ctx, subpolicy.Probed{Module: info.Module})
 }
 

@@ -96,7 +96,7 @@ func (a *Agent) Counters(ctx context.Context) ([]*proto.Counter, error) {
 // is empty, and policy_error says why.
 func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 	a.mu.Lock()
-	machine := a.status
+	machine, nfErr := a.status, a.nfErr
 	a.mu.Unlock()
 	s := &proto.HostStatus{
 		Host:             a.config.Host,
@@ -117,6 +117,10 @@ func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 	s.ModuleVersion = info.ModuleVersion
 	s.Sessions, s.MaxSessions, s.SessionBytes = info.Sessions, info.MaxSessions, info.SessionBytes
 	s.PolicyVersion, s.Rules = info.Version, info.Rules
+	s.Nf = info.NF.String()
+	if nfErr != nil {
+		s.NfError = nfErr.Error()
+	}
 	peers, err := a.kernel.Peers(ctx)
 	if err != nil {
 		a.log.Debug("neighbours not read", "error", err)

@@ -20,7 +20,7 @@ func sessions(prefix []byte, limit uint32) *proto.Query {
 func TestAnswer(t *testing.T) {
 	one, two := &proto.Session{Id: id(1), Host: "mb1"}, &proto.Session{Id: id(2), Host: "mb1"}
 	status := &proto.HostStatus{
-		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version,
+		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version, Nf: "inline",
 		Sessions: 2, Policyd: "policyd1:7400", PolicydConnected: true,
 	}
 	crowd := make([]*proto.Peer, 70)
@@ -28,7 +28,7 @@ func TestAnswer(t *testing.T) {
 		crowd[i] = &proto.Peer{Address: "10.0.0.9", Sessions: uint64(i)}
 	}
 	crowded := &proto.HostStatus{
-		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version,
+		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version, Nf: "inline",
 		Sessions: 2, Policyd: "policyd1:7400", PolicydConnected: true, Peers: crowd[:64], MorePeers: 6,
 	}
 	noModule := &proto.HostStatus{

@@ -22,6 +22,7 @@ type Info struct {
 	MaxSessions   uint32
 	SessionBytes  uint32 // memory of one session
 	Instance      uint16 // differs from one loading of the module to the next
+	NF            NF     // how the host's NF gets its packets
 }
 
 // A Kernel speaks to the module of one network namespace.
@@ -105,6 +106,7 @@ func (k *Kernel) Info(ctx context.Context) (Info, error) {
 		MaxSessions:   i.Config.MaxSessions,
 		SessionBytes:  i.SessionBytes,
 		Instance:      i.Family,
+		NF:            nfOf(i.NF),
 	}
 	if i.PolicyVersion == 0 {
 		return info, nil

@@ -174,7 +174,7 @@ func TestInfoSaysWhatTheModuleRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(NF{})); diff != "" {
 			t.Errorf("info (-want +got):\n%s", diff)
 		}
 	}

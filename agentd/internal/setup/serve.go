@@ -18,6 +18,7 @@ const (
 	reasonBusy     = "busy"           // too many set-ups at once
 	reasonNotYours = "not_authorized" // the subsession comes from somebody else
 	reasonNotHere  = "not_here"       // it goes to somebody else
+	reasonNoNF     = "nf_missing"     // packets would go past this host's NF
 	reasonModule   = "module_failed"  // absent, or it failed for no reason of its own
 )
 
@@ -59,6 +60,9 @@ func (s *Service) judge(stream Stream, syn session.Syn) string {
 	mine, err := s.config.Addresses()
 	if err != nil || !slices.Contains(mine, syn.Wire.Destination.Addr()) {
 		return reasonNotHere
+	}
+	if len(syn.Hops) > 0 && s.config.Closed != nil && s.config.Closed() {
+		return reasonNoNF
 	}
 	return ""
 }

@@ -65,7 +65,10 @@ type Config struct {
 	// Replaced returns a channel that is closed once the module that is
 	// there now is gone, or another one.
 	Replaced func() <-chan struct{}
-	Log      *slog.Logger
+	// Closed reports whether no new session may pass this host now; nil:
+	// they always may.
+	Closed func() bool
+	Log    *slog.Logger
 }
 
 // A Service sets up the sessions of one host.

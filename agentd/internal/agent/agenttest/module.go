@@ -37,6 +37,10 @@ type Module struct {
 	orders   []string
 	port     uint16 // of the last subsession
 	peers    []*proto.Peer
+
+	nf    kernel.NF
+	nfErr error // what SetNF fails with
+	nfs   int   // calls of SetNF
 }
 
 // NewModule returns a module with nothing in it.
@@ -57,6 +61,7 @@ func (m *Module) Unload() {
 	defer m.mu.Unlock()
 	m.absent = true
 	m.keys, m.policy, m.sessions = nil, nil, nil
+	m.nf = kernel.NF{}
 	clear(m.watches)
 	clear(m.setups)
 	clear(m.held)
@@ -170,6 +175,7 @@ func (m *Module) Info(context.Context) (kernel.Info, error) {
 		Rules:         uint32(len(m.policy.GetRules())),
 		Sessions:      uint32(len(m.sessions)),
 		Instance:      m.instance,
+		NF:            m.nf,
 	}
 	for _, k := range m.keys {
 		info.KeyIDs = append(info.KeyIDs, k.GetId())
