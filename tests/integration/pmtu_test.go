@@ -118,8 +118,9 @@ func testPathMTUDiscovery(t *testing.T, f family) {
 func (r *rig) discover(t *testing.T, e *echo, c net.Conn, mtu int) {
 	t.Helper()
 	begun := time.Now()
-	talk(t, c, 2*mib)
-	t.Log("there and back:", rate(4*mib, time.Since(begun)))
+	n := amount(2 * mib)
+	talk(t, c, int(n))
+	t.Log("there and back:", rate(2*n, time.Since(begun)))
 	ends := map[string]net.Conn{"client": c, "server": e.end(superOf(c).Source)}
 	for name, end := range ends {
 		if got := pathMTU(t, end); got != mtu {
