@@ -329,7 +329,7 @@ func (g *graybox) marked(t *testing.T) marks {
 
 // keepers are the counters of packets that do not go on, or not the usual way.
 var keepers = []genl.Reason{
-	genl.ReasonHdrStale, genl.ReasonHdrReplay, genl.ReasonHdrTuple, genl.ReasonHdrReceiver, genl.ReasonHdrNotLast, genl.ReasonHdrLoop,
+	genl.ReasonHdrStale, genl.ReasonHdrReplay, genl.ReasonHdrTuple, genl.ReasonHdrReceiver, genl.ReasonHdrLoop,
 	genl.ReasonNoKey, genl.ReasonNoRoute, genl.ReasonNoPort, genl.ReasonNoMemory, genl.ReasonTableFull, genl.ReasonSeenFull,
 	genl.ReasonSYNTooLong, genl.ReasonTupleTaken, genl.ReasonBlocked, genl.ReasonBadPacket, genl.ReasonNotWritable, genl.ReasonRouteGone,
 	genl.ReasonHeld, genl.ReasonHoldFull, genl.ReasonTooBig, genl.ReasonFragmentHeld, genl.ReasonExpress,
