@@ -31,6 +31,7 @@ type config struct {
 	state     string
 	nfTypes   []string
 	nf        kernel.NF
+	gateway   bool
 	peers     netip.AddrPort // where other hosts' agents reach this one
 	tls       peer.Files     // empty: no set-up out-of-band
 	logLevel  slog.Level
@@ -65,6 +66,10 @@ func flags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "nf", EnvVars: []string{"MBCHAIN_NF"}, Value: "inline",
 			Usage: "`HOW` this host's network function gets packets: inline (through the host's own stack), none, tap:DEVICE (copies) or redirect:IN,OUT (a pair of devices)",
+		},
+		&cli.BoolFlag{
+			Name: "gateway", EnvVars: []string{"MBCHAIN_GATEWAY"},
+			Usage: "chain what this host forwards for clients that run no agent",
 		},
 		&cli.StringFlag{
 			Name: "peer-listen", EnvVars: []string{"MBCHAIN_PEER_LISTEN"}, Value: "[::]:7300",
@@ -102,6 +107,7 @@ func newConfig(c *cli.Context) (*config, error) {
 		socket:  c.String("socket"),
 		state:   c.String("state"),
 		nfTypes: list(c, "nf-type"),
+		gateway: c.Bool("gateway"),
 	}
 	for i, t := range cfg.nfTypes {
 		if t == "" || len(t) > policy.MaxTypeName {

@@ -124,7 +124,8 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	a := agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
 		AgentVersion: version, KernelRelease: kernelRelease(),
-		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf, Log: log,
+		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
+		Gateway: cfg.gateway, Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 

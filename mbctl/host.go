@@ -52,6 +52,7 @@ type hostView struct {
 	Name      string     `json:"name"`
 	Addresses []string   `json:"addresses"`
 	NFTypes   []string   `json:"nf_types"`
+	Gateway   bool       `json:"gateway"`
 	Connected bool       `json:"connected"`
 	LastSeen  string     `json:"last_seen"` // RFC 3339
 	Status    statusView `json:"status"`
@@ -62,6 +63,7 @@ func viewHost(h *proto.Host) hostView {
 		Name:      h.Name,
 		Addresses: append([]string{}, h.Addresses...),
 		NFTypes:   append([]string{}, h.NfTypes...),
+		Gateway:   h.Gateway,
 		Connected: h.Connected,
 		LastSeen:  timeJSON(h.LastSeenUnixMs),
 		Status:    viewStatus(h.Status),
@@ -181,6 +183,9 @@ func (w *world) printHost(h *proto.Host) {
 	t.add(text("connected"), w.connectedCell(h))
 	t.add(text("addresses"), text(strings.Join(h.Addresses, ", ")))
 	t.add(text("nf types"), text(strings.Join(h.NfTypes, ", ")))
+	if h.Gateway {
+		t.add(text("gateway"), text("for clients without an agent"))
+	}
 	addStatus(t, h.Status)
 	t.print(w)
 }

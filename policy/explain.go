@@ -213,7 +213,7 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		e.Problem = "only TCP and UDP sessions are chained"
 		return false
 	case !known(hosts, client):
-		e.Problem = fmt.Sprintf("the client %s runs no agent", client)
+		e.Problem = fmt.Sprintf("the client %s runs no agent, and is chained only behind a gateway", client)
 		return false
 	case errors.As(err, &none):
 		e.Problem = none.Error()

@@ -59,6 +59,10 @@ func (p *Policy) Split(addresses []netip.Addr) *Subpolicy {
 	return subpolicy(p.Types, rules)
 }
 
+// Whole returns the subpolicy of a gateway, which stands in for hosts of any
+// address: all rules.
+func (p *Policy) Whole() *Subpolicy { return subpolicy(p.Types, p.Rules) }
+
 // subpolicy numbers anew those of the types that the rules name.
 func subpolicy(types []*Type, rules []*Rule) *Subpolicy {
 	used := map[*Type]bool{}

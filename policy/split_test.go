@@ -83,6 +83,15 @@ func TestSplit(t *testing.T) {
 
 // For a session from one of its addresses a host decides by its subpolicy as
 // the whole policy does, and gets the same chain.
+// A gateway needs every rule, with its number.
+func TestWhole(t *testing.T) {
+	p := mustParse(t, "type fw { 10.0.0.2 }\nmatch(srcip=10.0.0.9) >> {}\nmatch(srcip=10.0.0.8) >> {fw}\n")
+	whole := p.Whole()
+	if len(whole.Types) != 1 || len(whole.Rules) != 2 || whole.Rules[1].Number != 2 || len(whole.Rules[1].Types) != 1 {
+		t.Errorf("the whole policy is %+v, want one type and two rules", whole)
+	}
+}
+
 func TestSplitDecidesAsTheWholePolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPolicy(t)

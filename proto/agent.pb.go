@@ -34,6 +34,7 @@ type SubscribeRequest struct {
 	NfTypes        []string               `protobuf:"bytes,3,rep,name=nf_types,json=nfTypes,proto3" json:"nf_types,omitempty"`                       // NF types this host says it offers
 	RunningVersion uint64                 `protobuf:"varint,4,opt,name=running_version,json=runningVersion,proto3" json:"running_version,omitempty"` // subpolicy in force, from disk or module
 	Status         *HostStatus            `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	Gateway        bool                   `protobuf:"varint,6,opt,name=gateway,proto3" json:"gateway,omitempty"` // rules hold for forwarded sessions too: it needs all of them
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -101,6 +102,13 @@ func (x *SubscribeRequest) GetStatus() *HostStatus {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *SubscribeRequest) GetGateway() bool {
+	if x != nil {
+		return x.Gateway
+	}
+	return false
 }
 
 type Push struct {
@@ -1031,13 +1039,14 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\"\xb8\x01\n" +
+	"mbchain.v1\x1a\fcommon.proto\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
 	"\bnf_types\x18\x03 \x03(\tR\anfTypes\x12'\n" +
 	"\x0frunning_version\x18\x04 \x01(\x04R\x0erunningVersion\x12.\n" +
-	"\x06status\x18\x05 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\"\xbe\x01\n" +
+	"\x06status\x18\x05 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x12\x18\n" +
+	"\agateway\x18\x06 \x01(\bR\agateway\"\xbe\x01\n" +
 	"\x04Push\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x125\n" +
 	"\tsubpolicy\x18\x02 \x01(\v2\x15.mbchain.v1.SubpolicyH\x00R\tsubpolicy\x12)\n" +

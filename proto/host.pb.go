@@ -250,7 +250,8 @@ type Host struct {
 	NfTypes        []string               `protobuf:"bytes,3,rep,name=nf_types,json=nfTypes,proto3" json:"nf_types,omitempty"`
 	Connected      bool                   `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`
 	LastSeenUnixMs int64                  `protobuf:"varint,5,opt,name=last_seen_unix_ms,json=lastSeenUnixMs,proto3" json:"last_seen_unix_ms,omitempty"`
-	Status         *HostStatus            `protobuf:"bytes,6,opt,name=status,proto3" json:"status,omitempty"` // as last reported
+	Status         *HostStatus            `protobuf:"bytes,6,opt,name=status,proto3" json:"status,omitempty"`    // as last reported
+	Gateway        bool                   `protobuf:"varint,7,opt,name=gateway,proto3" json:"gateway,omitempty"` // it stands in for clients without an agent
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -325,6 +326,13 @@ func (x *Host) GetStatus() *HostStatus {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *Host) GetGateway() bool {
+	if x != nil {
+		return x.Gateway
+	}
+	return false
 }
 
 type ListSessionsRequest struct {
@@ -754,14 +762,15 @@ const file_host_proto_rawDesc = "" +
 	"\tuptime_ms\x18\b \x01(\x04R\buptimeMs\"\x12\n" +
 	"\x10ListHostsRequest\";\n" +
 	"\x11ListHostsResponse\x12&\n" +
-	"\x05hosts\x18\x01 \x03(\v2\x10.mbchain.v1.HostR\x05hosts\"\xcc\x01\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x10.mbchain.v1.HostR\x05hosts\"\xe6\x01\n" +
 	"\x04Host\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
 	"\bnf_types\x18\x03 \x03(\tR\anfTypes\x12\x1c\n" +
 	"\tconnected\x18\x04 \x01(\bR\tconnected\x12)\n" +
 	"\x11last_seen_unix_ms\x18\x05 \x01(\x03R\x0elastSeenUnixMs\x12.\n" +
-	"\x06status\x18\x06 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\"O\n" +
+	"\x06status\x18\x06 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x12\x18\n" +
+	"\agateway\x18\a \x01(\bR\agateway\"O\n" +
 	"\x13ListSessionsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x14\n" +

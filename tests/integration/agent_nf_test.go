@@ -14,6 +14,30 @@ import (
 	"mbchain/genl"
 )
 
+// agentd makes a gateway of a host, and of a gateway that it is not to be, none.
+func TestAgentMakesAGateway(t *testing.T) {
+	r := newRig(t, 1)
+	gateway, plain := r.middleboxes()[0], r.server()
+	plain.configure(t, genl.Config{Gateway: new(true)})
+	dir := t.TempDir()
+	for _, h := range []*host{gateway, plain} {
+		args := []string{
+			"--name", h.name, "--address", h.addr.String(), "--policyd", "127.0.0.1:1",
+			"--socket", filepath.Join(dir, h.name), "--state", filepath.Join(dir, h.name+".state"),
+		}
+		if h == gateway {
+			args = append(args, "--gateway")
+		}
+		h.start(t, top(t, "bin", "agentd"), args...)
+		eventually(t, soon, func() error {
+			if got := h.info(t).Config.Gateway; *got != (h == gateway) {
+				return fmt.Errorf("%s is a gateway: %v", h.name, *got)
+			}
+			return nil
+		})
+	}
+}
+
 // agentd puts the NF in place that it was told, waits for a device that is
 // missing, and takes it again when it was away.
 func TestAgentSetsNF(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 type Kernel interface {
 	Info(ctx context.Context) (kernel.Info, error)
 	SetNF(ctx context.Context, nf kernel.NF) error
+	SetGateway(ctx context.Context, gateway bool) error
 	SetKeys(ctx context.Context, keys []*proto.SetupKey) error
 	LoadPolicy(ctx context.Context, sub *proto.Subpolicy) error
 	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
@@ -52,6 +53,7 @@ type Config struct {
 	Addresses func() ([]netip.Addr, error)
 	OutOfBand bool // it can set sessions up out-of-band
 	NF        kernel.NF
+	Gateway   bool // it stands in for clients without an agent
 	Log       *slog.Logger
 }
 

@@ -80,6 +80,7 @@ func (f *follower) probe(ctx context.Context) {
 		f.replace()
 	}
 	f.keys, f.module = len(info.KeyIDs), info.Instance
+	f.standIn(ctx, info)
 	if err := f.arrange(ctx, info); err != nil {
 		f.step(ctx, subpolicy.Gone{Err: err})
 		return

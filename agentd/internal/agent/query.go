@@ -33,7 +33,7 @@ func (a *Agent) Registration(ctx context.Context) *proto.SubscribeRequest {
 	a.mu.Unlock()
 	status := a.Status(ctx)
 	r := &proto.SubscribeRequest{
-		NfTypes: a.config.NFTypes, RunningVersion: status.GetPolicyVersion(), Status: status,
+		NfTypes: a.config.NFTypes, Gateway: a.config.Gateway, RunningVersion: status.GetPolicyVersion(), Status: status,
 	}
 	for _, addr := range addresses {
 		r.Addresses = append(r.Addresses, addr.String())

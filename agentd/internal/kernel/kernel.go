@@ -23,6 +23,7 @@ type Info struct {
 	SessionBytes  uint32 // memory of one session
 	Instance      uint16 // differs from one loading of the module to the next
 	NF            NF     // how the host's NF gets its packets
+	Gateway       bool   // rules hold for what is forwarded, too
 }
 
 // A Kernel speaks to the module of one network namespace.
@@ -107,6 +108,7 @@ func (k *Kernel) Info(ctx context.Context) (Info, error) {
 		SessionBytes:  i.SessionBytes,
 		Instance:      i.Family,
 		NF:            nfOf(i.NF),
+		Gateway:       i.Config.Gateway != nil && *i.Config.Gateway,
 	}
 	if i.PolicyVersion == 0 {
 		return info, nil
@@ -134,6 +136,15 @@ func (k *Kernel) SetKeys(ctx context.Context, keys []*proto.SetupKey) error {
 		return err
 	}
 	return classified(client.SetKeys(ctx, out))
+}
+
+// SetGateway says whether rules hold for what the host forwards, too.
+func (k *Kernel) SetGateway(ctx context.Context, gateway bool) error {
+	client, err := k.dialled()
+	if err != nil {
+		return err
+	}
+	return classified(client.SetConfig(ctx, genl.Config{Gateway: &gateway}))
 }
 
 // LoadPolicy compiles a subpolicy and replaces the running one by it, at once

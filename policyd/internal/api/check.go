@@ -51,7 +51,7 @@ func checkRegistration(r *proto.SubscribeRequest) (push.Registration, error) {
 		return none, err
 	}
 	return push.Registration{
-		Host:    store.Host{Name: r.Host, Addresses: addresses, NFTypes: r.NfTypes},
+		Host:    store.Host{Name: r.Host, Addresses: addresses, NFTypes: r.NfTypes, Gateway: r.Gateway},
 		Running: r.RunningVersion,
 		Status:  r.Status,
 	}, nil

@@ -62,6 +62,7 @@ func (h *Hub) Hosts() []*proto.Host {
 		to := &proto.Host{
 			Name:           record.Name,
 			NfTypes:        record.NFTypes,
+			Gateway:        record.Gateway,
 			Connected:      e.stream != nil,
 			LastSeenUnixMs: seen,
 			Status:         e.status,

@@ -62,7 +62,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 		hostsChanged:  newSignal(),
 		questions:     make(chan *question, maxQuestions),
 		pending:       map[uint64]*question{},
-		parts:         subpolicies{addresses: r.Host.Addresses},
+		parts:         subpolicies{addresses: r.Host.Addresses, gateway: r.Host.Gateway},
 	}
 	if err := h.register(ctx, r, s); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 // which stays the same when only the other hosts change.
 type subpolicies struct {
 	addresses []netip.Addr
+	gateway   bool
 	policy    *policy.Policy
 	types     []*proto.NFType
 	rules     []*proto.Rule
@@ -39,6 +40,9 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 func (s *subpolicies) split(p *policy.Policy) {
 	s.policy, s.types, s.rules = p, nil, nil
 	part := p.Split(s.addresses)
+	if s.gateway {
+		part = p.Whole()
+	}
 	for _, t := range part.Types {
 		to := &proto.NFType{Name: t.Name}
 		for _, in := range t.Instances {

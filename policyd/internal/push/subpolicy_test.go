@@ -39,3 +39,20 @@ match(srcip=fd00::9 & dstport=80) >> {firewall}
 		}
 	})
 }
+
+// A gateway gets the rules of its clients, of whom nobody knows the addresses.
+func TestSubpolicyOfAGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newTestDomain(t)
+		d.policy(twoRules)
+		r := registration("gateway", "10.0.0.20")
+		r.Host.Gateway = true
+		_, got := d.connect(r).subpolicy()
+		if len(got.Rules) != 2 || len(got.Types) != 2 {
+			t.Errorf("subpolicy %v, want two rules and two types", got)
+		}
+		if hosts := d.hub.Hosts(); len(hosts) != 1 || !hosts[0].Gateway {
+			t.Errorf("hosts %v, want one gateway", hosts)
+		}
+	})
+}

@@ -50,6 +50,7 @@ type Host struct {
 	Name      string       `json:"name"`
 	Addresses []netip.Addr `json:"addresses"` // no other host has any of them
 	NFTypes   []string     `json:"nf_types,omitempty"`
+	Gateway   bool         `json:"gateway,omitempty"` // it stands in for clients without an agent
 	// ChangedUnixMS is when it last said something new of itself.
 	ChangedUnixMS int64 `json:"changed_unix_ms,omitempty"`
 }
@@ -58,7 +59,8 @@ type Host struct {
 func (h Host) Same(other Host) bool {
 	return h.Name == other.Name &&
 		slices.Equal(h.Addresses, other.Addresses) &&
-		slices.Equal(h.NFTypes, other.NFTypes)
+		slices.Equal(h.NFTypes, other.NFTypes) &&
+		h.Gateway == other.Gateway
 }
 
 // IsSetUp reports whether s has its seed and keys.

@@ -41,6 +41,8 @@ type Module struct {
 	nf    kernel.NF
 	nfErr error // what SetNF fails with
 	nfs   int   // calls of SetNF
+
+	gateway bool
 }
 
 // NewModule returns a module with nothing in it.
@@ -61,7 +63,7 @@ func (m *Module) Unload() {
 	defer m.mu.Unlock()
 	m.absent = true
 	m.keys, m.policy, m.sessions = nil, nil, nil
-	m.nf = kernel.NF{}
+	m.nf, m.gateway = kernel.NF{}, false
 	clear(m.watches)
 	clear(m.setups)
 	clear(m.held)
@@ -176,6 +178,7 @@ func (m *Module) Info(context.Context) (kernel.Info, error) {
 		Sessions:      uint32(len(m.sessions)),
 		Instance:      m.instance,
 		NF:            m.nf,
+		Gateway:       m.gateway,
 	}
 	for _, k := range m.keys {
 		info.KeyIDs = append(info.KeyIDs, k.GetId())
