@@ -19,7 +19,7 @@ packages=(
 	qemu-system-x86 busybox-static iproute2 iputils-ping nftables conntrack ethtool procps
 	bsdextrautils tcpdump
 	# clients, servers, network functions
-	curl nginx-light iperf3 prads jq ipvsadm
+	curl nginx-light iperf3 prads jq ipvsadm wireguard-tools
 )
 
 die() {
