@@ -27,6 +27,7 @@ type figure struct {
 	Module       bool      `json:"module"` // mbchain was loaded
 	ComparedTo   string    `json:"compared_to"`
 	Ratio        float64   `json:"ratio"`
+	Target       float64   `json:"target,omitempty"` // for the ratio, at most
 	Samples      []float64 `json:"samples"`
 }
 
@@ -76,7 +77,7 @@ func sumUp(in []string) ([]figure, error) {
 			return nil, fmt.Errorf("sum up %s: there is no row %s to compare it to", r.name, r.base)
 		}
 		figures = append(figures, figure{
-			Name: r.name, Table: r.table, Title: r.title, Module: r.module,
+			Name: r.name, Table: r.table, Title: r.title, Module: r.module, Target: r.target,
 			Instructions: median(s), Low: slices.Min(s), High: slices.Max(s),
 			ComparedTo: r.base, Ratio: median(s) / median(base), Samples: s,
 		})
@@ -92,6 +93,18 @@ func (f *figure) emphasized() string {
 	return f.Title
 }
 
+// judged is the target of a figure, and whether it misses it.
+func (f *figure) judged() string {
+	switch {
+	case f.Target == 0:
+		return ""
+	case f.Ratio <= f.Target:
+		return fmt.Sprintf("%.2f", f.Target)
+	default:
+		return fmt.Sprintf("missed: %.2f", f.Target)
+	}
+}
+
 // markdown is one table for each kind of figure.
 func markdown(figures []figure) string {
 	var b strings.Builder
@@ -100,10 +113,10 @@ func markdown(figures []figure) string {
 		if len(in) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| | row | instructions | spread | ratio |\n|---|---|---:|---:|---:|\n", t.title, t.what)
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| | row | instructions | spread | ratio | target |\n|---|---|---:|---:|---:|---:|\n", t.title, t.what)
 		for _, f := range in {
-			fmt.Fprintf(&b, "| %s | `%s` | %s | %.1f %% | %.2f |\n", f.emphasized(), f.Name,
-				thousands(f.Instructions), 100*(f.High-f.Low)/f.Instructions, f.Ratio)
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %.1f %% | %.2f | %s |\n", f.emphasized(), f.Name,
+				thousands(f.Instructions), 100*(f.High-f.Low)/f.Instructions, f.Ratio, f.judged())
 		}
 	}
 	return strings.TrimPrefix(b.String(), "\n")

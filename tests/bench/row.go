@@ -16,8 +16,9 @@ type row struct {
 	name    string // what --rows knows it by
 	table   string
 	title   string
-	base    string // name of the row that it is compared to, perhaps itself
-	module  bool   // mbchain is loaded meanwhile
+	base    string  // name of the row that it is compared to, perhaps itself
+	module  bool    // mbchain is loaded meanwhile
+	target  float64 // what the ratio is to be at most; 0: nothing
 	measure func(m *meter) error
 }
 
@@ -56,9 +57,10 @@ func forward(name, table, title, base string, s scenario) row {
 
 func middleRows() []row {
 	var rows []row
-	add := func(f *family, name, title string, s scenario) {
+	add := func(f *family, name, title string, s scenario) *row {
 		s.family = f
 		rows = append(rows, forward(name+f.suffix, tableMiddle, title, "plain"+f.suffix, s))
+		return &rows[len(rows)-1]
 	}
 	for _, f := range families {
 		add(f, "plain", "plain forwarding", scenario{open: true})
@@ -79,7 +81,7 @@ func middleRows() []row {
 				fmt.Sprintf("geneve id 7 remote %s", f.middleOut)))
 			add(f, "wireguard", "WireGuard", wireguard())
 		}
-		add(f, "inline", "mbchain, inline NF", scenario{open: true, module: true, chain: true})
+		add(f, "inline", "mbchain, inline NF", scenario{open: true, module: true, chain: true}).target = 1.15
 		add(f, "inline-conntrack", "mbchain, inline NF with conntrack",
 			scenario{open: true, module: true, chain: true, setUp: track(f)})
 	}
@@ -119,16 +121,16 @@ func endpointRows() []row {
 				{"server", "server host, segments of " + what, endpoint.serverHost},
 			} {
 				base := side.name + kind + f.suffix
-				add := func(name, title string, e endpoint) {
+				add := func(name, title string, target float64, e endpoint) {
 					e.family, e.bulk = f, bulk
 					rows = append(rows, row{
 						name: side.name + kind + name + f.suffix, table: tableEndpoint,
-						title: side.title + title, base: base, module: e.module,
+						title: side.title + title, base: base, module: e.module, target: target,
 						measure: func(m *meter) error { return side.measure(e, m) },
 					})
 				}
-				add("", ", no module", endpoint{})
-				add("-chain", ", chained", endpoint{module: true, chain: true, rules: ruleSet{1, "any"}})
+				add("", ", no module", 0, endpoint{})
+				add("-chain", ", chained", 1.05, endpoint{module: true, chain: true, rules: ruleSet{1, "any"}})
 			}
 		}
 	}
@@ -138,11 +140,14 @@ func endpointRows() []row {
 func unmatchedRows() []row {
 	const many = 10000
 	other := fmt.Sprintf("dstport=%d", otherPort)
+	target := map[bool]float64{true: 1.03} // with the module
 	var rows []row
 	for _, f := range families {
 		host := func(name, title, base string, s scenario) {
 			s.family = f
-			rows = append(rows, forward(name+f.suffix, tableUnmatched, "forwarding host, "+title, base+f.suffix, s))
+			r := forward(name+f.suffix, tableUnmatched, "forwarding host, "+title, base+f.suffix, s)
+			r.target = target[s.module]
+			rows = append(rows, r)
 		}
 		host("idle", "no key, no rule, no session", "plain", scenario{open: true, module: true, idle: true})
 		host("unmatched", "10,000 rules", "plain", scenario{open: true, module: true, rules: ruleSet{n: many}})
@@ -156,7 +161,7 @@ func unmatchedRows() []row {
 			e.family = f
 			rows = append(rows, row{
 				name: name + f.suffix, table: tableUnmatched, title: "client, " + title,
-				base: base + f.suffix, module: e.module, measure: e.clientHost,
+				base: base + f.suffix, module: e.module, target: target[e.module], measure: e.clientHost,
 			})
 		}
 		client("client-unmatched", "10,000 rules", "client", endpoint{module: true, rules: ruleSet{n: many}})
@@ -172,17 +177,18 @@ func unmatchedRows() []row {
 func setUpRows() []row {
 	var rows []row
 	for _, f := range families {
-		add := func(name, title, base string, s setUp) {
+		add := func(name, title, base string, s setUp) *row {
 			s.family = f
 			rows = append(rows, row{
 				name: name + f.suffix, table: tableSetUp, title: title, base: base + f.suffix,
 				module: s.module, measure: s.measure,
 			})
+			return &rows[len(rows)-1]
 		}
 		add("syn", "SYN, no module", "syn", setUp{})
 		for _, n := range []int{10, 1000, 10000} {
 			add(fmt.Sprintf("setup-%d", n), fmt.Sprintf("SYN that starts a session, last of %s rules matches", thousands(float64(n))),
-				"setup-10", setUp{module: true, rules: ruleSet{n, fmt.Sprintf("dstport=%d", httpPort)}, match: true})
+				"setup-10", setUp{module: true, rules: ruleSet{n, fmt.Sprintf("dstport=%d", httpPort)}, match: true}).target = 2
 			add(fmt.Sprintf("nosetup-%d", n), fmt.Sprintf("SYN that none of %s rules matches", thousands(float64(n))),
 				"nosetup-10", setUp{module: true, rules: ruleSet{n: n}})
 		}
