@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mbchain/agentd/internal/peer"
 	"mbchain/chain"
 	"mbchain/policy"
 )
@@ -28,6 +29,8 @@ type config struct {
 	socket    string
 	state     string
 	nfTypes   []string
+	peers     netip.AddrPort // where other hosts' agents reach this one
+	tls       peer.Files     // empty: no set-up out-of-band
 	logLevel  slog.Level
 }
 
@@ -56,6 +59,22 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "nf-type", EnvVars: []string{"MBCHAIN_NF_TYPE"},
 			Usage: "`TYPE` of network function that this host offers (may be repeated)",
+		},
+		&cli.StringFlag{
+			Name: "peer-listen", EnvVars: []string{"MBCHAIN_PEER_LISTEN"}, Value: "[::]:7300",
+			Usage: "`ADDRESS:PORT` for the agents of other hosts (UDP); the port is the same on all hosts",
+		},
+		&cli.StringFlag{
+			Name: "tls-ca", EnvVars: []string{"MBCHAIN_TLS_CA"},
+			Usage: "`FILE` with the CA of the domain's hosts, PEM; with --tls-cert and --tls-key it lets UDP sessions be chained",
+		},
+		&cli.StringFlag{
+			Name: "tls-cert", EnvVars: []string{"MBCHAIN_TLS_CERT"},
+			Usage: "`FILE` with this host's certificate, PEM; its names are the host's addresses",
+		},
+		&cli.StringFlag{
+			Name: "tls-key", EnvVars: []string{"MBCHAIN_TLS_KEY"},
+			Usage: "`FILE` with the private key of that certificate, PEM",
 		},
 		&cli.StringFlag{
 			Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
@@ -110,6 +129,13 @@ func newConfig(c *cli.Context) (*config, error) {
 			return nil, fmt.Errorf("--address %q: given twice", s)
 		}
 		cfg.addresses = append(cfg.addresses, addr)
+	}
+	if cfg.peers, err = netip.ParseAddrPort(c.String("peer-listen")); err != nil || cfg.peers.Port() == 0 {
+		return nil, fmt.Errorf("--peer-listen %q: not of the form ADDRESS:PORT", c.String("peer-listen"))
+	}
+	cfg.tls = peer.Files{CA: c.String("tls-ca"), Cert: c.String("tls-cert"), Key: c.String("tls-key")}
+	if cfg.tls != (peer.Files{}) && (cfg.tls.CA == "" || cfg.tls.Cert == "" || cfg.tls.Key == "") {
+		return nil, errors.New("--tls-ca, --tls-cert, --tls-key: give all three, or none")
 	}
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))

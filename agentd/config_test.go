@@ -40,6 +40,10 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"policyd without a port", []string{"--policyd", "policyd1"}, `--policyd "policyd1": not of the form ADDRESS:PORT`},
 		{"policyd without an address", []string{"--policyd", ":7400"}, `--policyd ":7400": no address`},
 		{"policyd's port", []string{"--policyd", "policyd1:http"}, `--policyd "policyd1:http": port "http" is not from 1 to 65535`},
+		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
+		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},
+		{"CA alone", []string{"--tls-ca", "ca.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
+		{"no key", []string{"--tls-ca", "ca.pem", "--tls-cert", "c.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud": not debug, info, warn or error`},
 	}
 	for _, test := range tests {

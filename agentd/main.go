@@ -21,6 +21,7 @@ import (
 	"mbchain/agentd/internal/api"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/push"
+	"mbchain/agentd/internal/setup"
 	"mbchain/agentd/internal/state"
 )
 
@@ -42,6 +43,10 @@ Examples:
    One for IPv4 and IPv6:
       agentd --name mb1 --address 10.0.0.2 --address fd00::2 --nf-type firewall --policyd 10.255.0.100:7400
 
+   One that UDP sessions pass, with a certificate from the domain's CA:
+      agentd --name mb1 --address 10.0.0.2 --nf-type firewall --policyd 10.255.0.100:7400 \
+         --tls-ca ca.pem --tls-cert mb1.pem --tls-key mb1.key
+
    The same from the environment, for a service manager:
       MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2,fd00::2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
 
@@ -55,11 +60,17 @@ func main() {
 	os.Exit(status)
 }
 
+// module is the kernel module, for all that agentd does; see package kernel.
+type module interface {
+	agent.Kernel
+	setup.Module
+}
+
 // usageError is one in how the program was called.
 type usageError struct{ error }
 
 // start runs the program in front of a module and returns its exit status.
-func start(ctx context.Context, args []string, stdout, stderr io.Writer, module agent.Kernel) int {
+func start(ctx context.Context, args []string, stdout, stderr io.Writer, m module) int {
 	wrong := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
 	app := &cli.App{
 		Name: "agentd", Usage: "agent of one host of an mbchain domain",
@@ -73,7 +84,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, module 
 			if err != nil {
 				return usageError{err}
 			}
-			return run(c.Context, cfg, stderr, module)
+			return run(c.Context, cfg, stderr, m)
 		},
 	}
 	err := app.RunContext(ctx, args)
@@ -89,7 +100,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, module 
 }
 
 // run is the agent until ctx is done.
-func run(ctx context.Context, cfg *config, stderr io.Writer, module agent.Kernel) (err error) {
+func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
 	// Two agents of one host would undo each other's work: both of these
 	// are for one process.
@@ -102,18 +113,24 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, module agent.Kernel
 	if err != nil {
 		return err
 	}
-	policyd := push.New(push.Config{Host: cfg.name, Policyd: cfg.policyd, Log: log})
+	peers, err := newPeers(cfg, m, log)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	policyd := push.New(push.Config{Host: cfg.name, Policyd: cfg.policyd, Log: log, Dial: dialControl})
 	a := agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
 		AgentVersion: version, KernelRelease: kernelRelease(),
-		Addresses: cfg.hostAddresses, Log: log,
-	}, module, disk, policyd)
+		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, Log: log,
+	}, m, disk, policyd)
+	peers.follow(cfg, a.Replaced)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
 		"socket", cfg.socket, "state_dir", cfg.state)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
+	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error {
 		// It ends only with ctx.
 		_ = policyd.Run(ctx, a)

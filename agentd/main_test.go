@@ -35,7 +35,7 @@ type process struct {
 }
 
 // startAgentd runs an agentd with its files in dir until the test ends.
-func startAgentd(t *testing.T, dir, policyd string, m *agenttest.Module) *process {
+func startAgentd(t *testing.T, dir, policyd string, m *agenttest.Module, more ...string) *process {
 	p := &process{T: t, socket: filepath.Join(dir, "sock"), stderr: new(bytes.Buffer)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
@@ -43,6 +43,7 @@ func startAgentd(t *testing.T, dir, policyd string, m *agenttest.Module) *proces
 		"agentd", "--name", "mb1", "--address", "10.0.0.2", "--nf-type", "firewall",
 		"--policyd", policyd, "--socket", p.socket, "--state", filepath.Join(dir, "state"),
 	}
+	args = append(args, more...)
 	go func() { ended <- start(ctx, args, p.stderr, p.stderr, m) }()
 	p.stop = sync.OnceFunc(func() {
 		cancel()
@@ -157,7 +158,7 @@ func TestAgentdFromOfferToAnswer(t *testing.T) {
 
 func TestAgentdTellsPolicydWhatTheModuleRefuses(t *testing.T) {
 	pd, m := startPolicyd(t, subpolicy()), agenttest.NewModule()
-	m.Fail(errors.New("commit policy: invalid: rule 1 has no type 3"))
+	m.FailLoad(errors.New("commit policy: invalid: rule 1 has no type 3"))
 	startAgentd(t, t.TempDir(), pd.address, m)
 	want := &proto.AcknowledgeRequest{
 		Host: "mb1", Nonce: 1, Error: "commit policy: invalid: rule 1 has no type 3",

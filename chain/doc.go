@@ -10,9 +10,9 @@
 //   - A [Role] is a host's place in a chain: client, middle or server.
 //   - A [Side] tells a host's two subsessions apart, a [Direction] the two
 //     ways in which packets travel.
-//   - A [State] is how far a TCP session has come.
+//   - A [State] is how far a session has come, a [Setup] how it was set up.
 //
-// The numbers behind Role, Direction and State are those of the kernel
+// The numbers behind Role, Direction, State and Setup are those of the kernel
 // module (kmod/uapi/mbchain.h, kmod/tcp.h).
 //
 // The package imports only the standard library. All its types are values:

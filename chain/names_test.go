@@ -29,6 +29,8 @@ func TestNamesAndNumbers(t *testing.T) {
 			[]string{"family(0)", "family(1)", "family(2)", "family(3)", "IPv4", "family(5)", "IPv6", "family(7)"}},
 		{"state", func(n uint8) fmt.Stringer { return chain.State(n) },
 			[]string{"none", "syn", "established", "closing", "closed", "reset", "state(6)"}},
+		{"setup", func(n uint8) fmt.Stringer { return chain.Setup(n) },
+			[]string{"unspecified", "in-band", "waiting", "out-of-band", "failed", "blocked", "bypassed", "setup(7)"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.noun, func(t *testing.T) {
@@ -52,6 +54,19 @@ func TestParseState(t *testing.T) {
 	for _, text := range []string{"", "SYN", "state(6)"} {
 		if got, err := chain.ParseState(text); err == nil {
 			t.Errorf("ParseState(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+func TestParseSetup(t *testing.T) {
+	for s := chain.SetupUnspecified; s <= chain.SetupBypassed; s++ {
+		if got, err := chain.ParseSetup(s.String()); err != nil || got != s {
+			t.Errorf("ParseSetup(%s) = %v, %v", s, got, err)
+		}
+	}
+	for _, text := range []string{"", "done", "setup(7)"} {
+		if got, err := chain.ParseSetup(text); err == nil {
+			t.Errorf("ParseSetup(%q) = %v, want an error", text, got)
 		}
 	}
 }

@@ -4,8 +4,9 @@ package chain
 
 import "fmt"
 
-// State is how far a TCP session has come, as a host on its path can tell
-// (enum mbc_tcp_state).
+// State is how far a session has come, as a host on its path can tell (enum
+// mbc_tcp_state). One over UDP is in StateSYN until an answer passes, and
+// established from then on.
 type State uint8
 
 // The states. Append-only: the numbers are the kernel's, the names those of

@@ -52,11 +52,24 @@ func (c *Client) Close() error {
 
 // Info returns what the module says of itself.
 func (c *Client) Info(ctx context.Context) (*Info, error) {
-	b, err := c.ask(ctx, "get info", uapi.CmdGetInfo, nil)
+	var (
+		b      []byte
+		family uint16
+	)
+	err := c.request(ctx, "get info", func(l *link) (err error) {
+		b, err = l.ask(uapi.CmdGetInfo, nil)
+		family = l.family.ID
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return decodeInfo(b)
+	info, err := decodeInfo(b)
+	if err != nil {
+		return nil, err
+	}
+	info.Family = family
+	return info, nil
 }
 
 // SetConfig changes the settings that are not zero in config: all of them, or
@@ -185,6 +198,61 @@ func (c *Client) DeleteSession(ctx context.Context, id chain.SessionID) error {
 		return fmt.Errorf("delete session: %w", err)
 	}
 	return c.order(ctx, "delete session", uapi.CmdDelSession, request)
+}
+
+// NewSession installs a session that the left neighbour's agent asked for, and
+// returns it. Unless this host is the server, Right is the subsession to ask the
+// right neighbour for, and the session waits for [Client.FinishSetup]. The same
+// request again returns the same session; Known says that it stood already, set
+// up in-band.
+// [ErrTooBig] when the table is full, [ErrExists] when the id or the left tuple
+// is another session's, [ErrLoop], [ErrNoRoute] and [ErrNoPort]; the message of
+// the [RefusedError] is then the name of the counter that went up.
+func (c *Client) NewSession(ctx context.Context, r SessionRequest) (*Session, error) {
+	request, err := encodeSessionRequest(r)
+	if err != nil {
+		return nil, fmt.Errorf("new session: %w", err)
+	}
+	b, err := c.ask(ctx, "new session", uapi.CmdNewSession, request)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := decodeSession(b)
+	return s, err
+}
+
+// FinishSetup ends the wait of a session whose Setup is [chain.SetupWaiting].
+//
+// After [chain.SetupDone] its packets go on, and after [chain.SetupInBand] too:
+// the right neighbour knew the session already, so it cannot be the one that
+// swallows SYN payload. After [chain.SetupFailed] the rule says what becomes of
+// them; why is then [ReasonNoAnswer] or [ReasonPeerRefused], and otherwise
+// [ReasonNone]. [ErrNotFound] when there is no such session, [ErrAlready] when it
+// does not wait.
+func (c *Client) FinishSetup(ctx context.Context, id chain.SessionID, how chain.Setup, why Reason) error {
+	request, err := encodeFinish(id, how, why)
+	if err != nil {
+		return fmt.Errorf("finish set-up: %w", err)
+	}
+	return c.order(ctx, "finish set-up", uapi.CmdSetSession, request)
+}
+
+// Peers returns the neighbours to which SYNs with payload do not pass, in no
+// order.
+func (c *Client) Peers(ctx context.Context) ([]Peer, error) {
+	bodies, err := c.dump(ctx, "list peers", uapi.CmdGetPeer)
+	if err != nil {
+		return nil, err
+	}
+	peers := make([]Peer, 0, len(bodies))
+	for _, b := range bodies {
+		p, err := decodePeer(b)
+		if err != nil {
+			return nil, err
+		}
+		peers = append(peers, *p)
+	}
+	return peers, nil
 }
 
 // Stats returns all counters, in the order of [Reason].

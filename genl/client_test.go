@@ -39,6 +39,7 @@ func TestInfo(t *testing.T) {
 		Rules:         3,
 		KeyIDs:        []uint32{9, 8},
 		Config:        kernel.Config(),
+		Family:        got.Family,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Info (-want +got):\n%s", diff)

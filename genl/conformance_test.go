@@ -5,7 +5,9 @@ package genl_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +39,7 @@ func TestConformance(t *testing.T) {
 		{"refused addition changes nothing", conformRollBack},
 		{"one loader at a time", conformLoaders},
 		{"unknown session", conformUnknownSession},
+		{"set-up that cannot be", conformSetup},
 		{"counters", conformStats},
 		{"policy event", conformPolicyEvent},
 		{"end of waiting", conformEndOfWaiting},
@@ -81,6 +84,10 @@ func conformConfig(t *testing.T, dial genl.Dialer) {
 		Freshness:    time.Hour,
 		PortMin:      65472,
 		PortMax:      65535,
+
+		UDPTimeout:       time.Second,
+		UDPStreamTimeout: 864000 * time.Second,
+		SetupTimeout:     time.Minute,
 	}
 	if err := client.SetConfig(t.Context(), want); err != nil {
 		t.Fatal(err)
@@ -92,6 +99,9 @@ func conformConfig(t *testing.T, dial genl.Dialer) {
 	for _, wrong := range []genl.Config{
 		{MaxSessions: 5, PortMin: 65473},
 		{MaxSessions: 5, Freshness: 3601 * time.Second},
+		{MaxSessions: 5, SetupTimeout: 99 * time.Millisecond},
+		{MaxSessions: 5, UDPTimeout: 999 * time.Millisecond},
+		{MaxSessions: 5, UDPStreamTimeout: 864001 * time.Second},
 	} {
 		if err := client.SetConfig(t.Context(), wrong); !errors.Is(err, genl.ErrRange) {
 			t.Errorf("SetConfig(%+v): %v, want %v", wrong, err, genl.ErrRange)
@@ -214,6 +224,44 @@ func conformUnknownSession(t *testing.T, dial genl.Dialer) {
 	}
 	if sessions, err := client.Sessions(t.Context()); err != nil || len(sessions) != 0 {
 		t.Errorf("Sessions: %v, %v", sessions, err)
+	}
+	for _, how := range []chain.Setup{chain.SetupDone, chain.SetupInBand, chain.SetupFailed} {
+		if err := client.FinishSetup(t.Context(), id, how, genl.ReasonNone); !errors.Is(err, genl.ErrNotFound) {
+			t.Errorf("FinishSetup to %v: %v, want %v", how, err, genl.ErrNotFound)
+		}
+	}
+	if peers, err := client.Peers(t.Context()); err != nil || len(peers) != 0 {
+		t.Errorf("Peers: %v, %v", peers, err)
+	}
+}
+
+// conformSetup asks for what no host can install.
+func conformSetup(t *testing.T, dial genl.Dialer) {
+	client := newClient(t, dial)
+	tests := []struct {
+		name   string
+		change func(*genl.SessionRequest)
+	}{
+		{"left of another protocol", func(r *genl.SessionRequest) { r.Left.Protocol = chain.ProtocolTCP }},
+		{"left of another family", func(r *genl.SessionRequest) { r.Left = tuple("[fd00::1]:50001 > [fd00::2]:50002 udp") }},
+		{"port 0", func(r *genl.SessionRequest) { r.Super.Source = netip.AddrPortFrom(r.Super.Source.Addr(), 0) }},
+		{"hop of a group", func(r *genl.SessionRequest) { r.Hops[0] = netip.MustParseAddr("224.0.0.1") }},
+		{"16 hops", func(r *genl.SessionRequest) { r.Hops = slices.Repeat(r.Hops[:1], genl.MaxHops) }},
+	}
+	for _, tt := range tests {
+		r := request(1)
+		tt.change(&r)
+		s, err := client.NewSession(t.Context(), r)
+		if !errors.Is(err, genl.ErrInvalid) && !errors.Is(err, genl.ErrRange) && !errors.Is(err, genl.ErrTooBig) {
+			t.Errorf("%s: %v, %v, want a refusal", tt.name, s, err)
+		}
+	}
+	events, err := client.SubscribeSetup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := events.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,10 +4,12 @@ package genl
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"mbchain/chain"
 	"mbchain/genl/internal/uapi"
 
 	"github.com/mdlayher/netlink"
@@ -57,6 +59,8 @@ func decodeInfo(b []byte) (*Info, error) {
 			i.KeyIDs = append(i.KeyIDs, ad.Uint32())
 		case uapi.InfoAttrConfig:
 			ad.Nested(eachOf(i.Config.decode))
+		case uapi.InfoAttrNF:
+			ad.Nested(eachOf(i.NF.decode))
 		}
 	})
 	if err != nil {
@@ -81,6 +85,12 @@ func (c *Config) decode(ad *netlink.AttributeDecoder) {
 		c.PortMin = ad.Uint16()
 	case uapi.ConfigAttrPortMax:
 		c.PortMax = ad.Uint16()
+	case uapi.ConfigAttrUDPTimeout:
+		c.UDPTimeout = milliseconds(uint64(ad.Uint32()))
+	case uapi.ConfigAttrUDPStreamTimeout:
+		c.UDPStreamTimeout = milliseconds(uint64(ad.Uint32()))
+	case uapi.ConfigAttrSetupTimeout:
+		c.SetupTimeout = milliseconds(uint64(ad.Uint32()))
 	}
 }
 
@@ -159,6 +169,29 @@ func decodeStats(b []byte) ([]Counter, error) {
 		return nil, malformed("stats", err)
 	}
 	return counters, nil
+}
+
+func decodePeer(b []byte) (*Peer, error) {
+	var p Peer
+	err := eachAttr(b, func(ad *netlink.AttributeDecoder) {
+		switch ad.Type() {
+		case uapi.PeerAttrAddr4:
+			ad.Do(addressInto(&p.Addr, chain.IPv4))
+		case uapi.PeerAttrAddr6:
+			ad.Do(addressInto(&p.Addr, chain.IPv6))
+		case uapi.PeerAttrExpires:
+			p.Expires = milliseconds(ad.Uint64())
+		case uapi.PeerAttrSessions:
+			p.Sessions = ad.Uint64()
+		}
+	})
+	if err == nil && !p.Addr.IsValid() {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return nil, malformed("peer", err)
+	}
+	return &p, nil
 }
 
 func decodePolicyVersion(b []byte) (uint64, error) {

@@ -40,15 +40,20 @@ var (
 	)
 )
 
+func goldenSession6() *Session {
+	t, err := chain.ParseFiveTuple("[fd00::1]:40000 > [fd00::4]:80 tcp")
+	if err != nil {
+		panic(err)
+	}
+	s := goldenSession()
+	s.Super, s.Left.Tuple, s.Right.Tuple = t, t, t
+	s.Hops = []netip.Addr{netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::4")}
+	return s
+}
+
 func TestDecodeIPv6Session(t *testing.T) {
 	littleEndian(t)
-	want := goldenSession()
-	tuple, err := chain.ParseFiveTuple("[fd00::1]:40000 > [fd00::4]:80 tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.Super, want.Left.Tuple, want.Right.Tuple = tuple, tuple, tuple
-	want.Hops = []netip.Addr{netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fd00::4")}
+	want := goldenSession6()
 	got, _, err := decodeSession(goldenMiddle6)
 	if err != nil {
 		t.Fatal(err)

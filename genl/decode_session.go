@@ -48,6 +48,10 @@ func decodeSession(b []byte) (*Session, Reason, error) {
 			s.Age = milliseconds(ad.Uint64())
 		case uapi.SessionAttrIdle:
 			s.Idle = milliseconds(ad.Uint64())
+		case uapi.SessionAttrSetup:
+			s.Setup = chain.Setup(ad.Uint8())
+		case uapi.SessionAttrKnown:
+			s.Known = ad.Flag()
 		case uapi.SessionAttrEnd:
 			end = Reason(ad.Uint32())
 		}

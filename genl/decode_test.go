@@ -27,7 +27,7 @@ var (
 		[]byte{8, 0, 6, 0, 9, 0, 0, 0},
 		[]byte{8, 0, 7, 0, 1, 0, 0, 0},
 		[]byte{8, 0, 7, 0, 2, 0, 0, 0},
-		[]byte{60, 0, 8, 0x80},
+		[]byte{84, 0, 8, 0x80},
 		[]byte{8, 0, 1, 0, 0, 0, 16, 0},
 		[]byte{8, 0, 2, 0, 0xe8, 3, 0, 0},
 		[]byte{8, 0, 3, 0, 2, 0, 0, 0},
@@ -35,6 +35,9 @@ var (
 		[]byte{8, 0, 5, 0, 30, 0, 0, 0},
 		[]byte{6, 0, 6, 0, 0, 4, 0, 0},
 		[]byte{6, 0, 7, 0, 255, 255, 0, 0},
+		[]byte{8, 0, 8, 0, 4, 0, 0, 0},
+		[]byte{8, 0, 9, 0, 5, 0, 0, 0},
+		[]byte{8, 0, 10, 0, 6, 0, 0, 0},
 	)
 	goldenTuple = join(
 		[]byte{8, 0, 1, 0, 10, 0, 0, 1},
@@ -62,7 +65,16 @@ var (
 		[]byte{12, 0, 11, 0, 0xdc, 5, 0, 0, 0, 0, 0, 0},
 		[]byte{12, 0, 12, 0, 3, 0, 0, 0, 0, 0, 0, 0},
 	)
-	goldenEnd = join(goldenMiddle, []byte{8, 0, 13, 0, 6, 0, 0, 0})
+	goldenWaits = join(goldenMiddle, []byte{5, 0, 15, 0, 2, 0, 0, 0})
+	goldenKnown = join(goldenWaits, []byte{4, 0, 16, 0})
+	goldenPeer  = join(
+		[]byte{8, 0, 2, 0, 10, 0, 0, 2},
+		[]byte{4, 0, 1, 0}, // padding
+		[]byte{12, 0, 4, 0, 0xdc, 5, 0, 0, 0, 0, 0, 0},
+		[]byte{12, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0},
+	)
+	goldenPeer6 = []byte{20, 0, 3, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}
+	goldenEnd   = join(goldenMiddle, []byte{8, 0, 13, 0, 6, 0, 0, 0})
 
 	goldenRule = join(
 		[]byte{8, 0, 2, 0, 3, 0, 0, 0},
@@ -149,6 +161,10 @@ func TestDecode(t *testing.T) {
 					Freshness:    30 * time.Second,
 					PortMin:      1024,
 					PortMax:      65535,
+
+					UDPTimeout:       4 * time.Millisecond,
+					UDPStreamTimeout: 5 * time.Millisecond,
+					SetupTimeout:     6 * time.Millisecond,
 				},
 			},
 		},
@@ -194,6 +210,38 @@ func TestDecode(t *testing.T) {
 				ID:  goldenSession().ID,
 				Age: math.MaxInt64 / time.Millisecond * time.Millisecond,
 			},
+		},
+		{
+			name:   "session that waits, and stood already",
+			decode: session,
+			bytes:  goldenKnown,
+			want: func() *Session {
+				s := goldenSession()
+				s.Setup, s.Known = chain.SetupWaiting, true
+				return s
+			}(),
+		},
+		{
+			name:   "peer",
+			decode: func(b []byte) (any, error) { return decodePeer(b) },
+			bytes:  join(goldenPeer, later),
+			want:   &Peer{Addr: netip.MustParseAddr("10.0.0.2"), Expires: 1500 * time.Millisecond, Sessions: 1 << 32},
+		},
+		{
+			name:   "IPv6 peer",
+			decode: func(b []byte) (any, error) { return decodePeer(b) },
+			bytes:  goldenPeer6,
+			want:   &Peer{Addr: netip.MustParseAddr("fd00::2")},
+		},
+		{
+			name:   "event of a set-up",
+			decode: event(18),
+			bytes:  goldenWaits,
+			want: func() SetupWanted {
+				s := goldenSession()
+				s.Setup = chain.SetupWaiting
+				return SetupWanted{Session: *s}
+			}(),
 		},
 		{
 			name:   "stats",
@@ -267,6 +315,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty tuple", asSession, join(goldenID, []byte{4, 0, 5, 0x80})},
 		{"short port", asSession, join(goldenID, []byte{12, 0, 5, 0x80, 5, 0, 3, 0, 1, 0, 0, 0})},
 		{"short counter of a side", asSession, join(goldenID, []byte{12, 0, 6, 0x80, 8, 0, 3, 0, 1, 0, 0, 0})},
+		{"short set-up", asSession, join(goldenID, []byte{4, 0, 15, 0})},
+		{"peer without address", asPeer, goldenPeer[8:]},
+		{"peer of no family", asPeer, []byte{8, 0, 3, 0, 10, 0, 0, 2}},
 		{"short counter", asStats, []byte{12, 0, 1, 0x80, 8, 0, 4, 0, 1, 0, 0, 0}},
 	}
 	for _, tt := range tests {
@@ -282,16 +333,17 @@ func asInfo(b []byte) error    { _, err := decodeInfo(b); return err }
 func asPolicy(b []byte) error  { _, err := decodePolicyInfo(b); return err }
 func asRule(b []byte) error    { _, err := decodeRule(b); return err }
 func asSession(b []byte) error { _, _, err := decodeSession(b); return err }
+func asPeer(b []byte) error    { _, err := decodePeer(b); return err }
 func asStats(b []byte) error   { _, err := decodeStats(b); return err }
 
 // FuzzDecode feeds every decoder with what no module would send: none may
 // panic, and all they complain of is malformed.
 func FuzzDecode(f *testing.F) {
-	for _, b := range [][]byte{nil, goldenInfo, goldenPolicy, goldenRule, goldenMiddle, goldenEnd, goldenStats, goldenMiddle6} {
+	for _, b := range [][]byte{nil, goldenInfo, goldenPolicy, goldenRule, goldenMiddle, goldenEnd, goldenStats, goldenMiddle6, goldenKnown, goldenPeer, goldenPeer6} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, decode := range []func([]byte) error{asInfo, asPolicy, asRule, asSession, asStats} {
+		for _, decode := range []func([]byte) error{asInfo, asPolicy, asRule, asSession, asPeer, asStats} {
 			if err := decode(b); err != nil && !errors.Is(err, ErrMalformed) {
 				t.Errorf("decode: %v, want %v", err, ErrMalformed)
 			}

@@ -5,7 +5,8 @@
 //
 // A [Client] asks and orders: the module's [Info], [Config], set-up keys,
 // policy, sessions and counters. An [Events] follows what happens to sessions
-// and to the policy, on a connection of its own. Both act on the network
+// and to the policy, on a connection of its own, or, by
+// [Client.SubscribeSetup], is asked to set sessions up. Both act on the network
 // namespace of the thread that dialled, and both need CAP_NET_ADMIN in the
 // user namespace that owns it.
 //

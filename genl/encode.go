@@ -35,6 +35,9 @@ func encodeConfig(c Config) ([]byte, error) {
 		{"SYN timeout", uapi.ConfigAttrSYNTimeout, c.SYNTimeout, time.Millisecond},
 		{"idle timeout", uapi.ConfigAttrIdleTimeout, c.IdleTimeout, time.Millisecond},
 		{"close timeout", uapi.ConfigAttrCloseTimeout, c.CloseTimeout, time.Millisecond},
+		{"UDP timeout", uapi.ConfigAttrUDPTimeout, c.UDPTimeout, time.Millisecond},
+		{"UDP stream timeout", uapi.ConfigAttrUDPStreamTimeout, c.UDPStreamTimeout, time.Millisecond},
+		{"set-up timeout", uapi.ConfigAttrSetupTimeout, c.SetupTimeout, time.Millisecond},
 		{"freshness", uapi.ConfigAttrFreshness, c.Freshness, time.Second},
 	} {
 		if t.value == 0 {
@@ -63,12 +66,6 @@ func encodeKeys(keys []Key) ([]byte, error) {
 			return nil
 		})
 	}
-	return ae.Encode()
-}
-
-func encodeSessionID(id chain.SessionID) ([]byte, error) {
-	ae := netlink.NewAttributeEncoder()
-	ae.Bytes(uapi.SessionAttrID, id[:])
 	return ae.Encode()
 }
 

@@ -51,6 +51,10 @@ func TestEncode(t *testing.T) {
 					Freshness:    time.Minute,
 					PortMin:      0x0506,
 					PortMax:      0x0708,
+
+					UDPTimeout:       4 * time.Millisecond,
+					UDPStreamTimeout: 5 * time.Millisecond,
+					SetupTimeout:     6 * time.Millisecond,
 				})
 			},
 			want: join(
@@ -58,6 +62,9 @@ func TestEncode(t *testing.T) {
 				[]byte{8, 0, 2, 0, 0xe8, 3, 0, 0},
 				[]byte{8, 0, 3, 0, 2, 0, 0, 0},
 				[]byte{8, 0, 4, 0, 3, 0, 0, 0},
+				[]byte{8, 0, 8, 0, 4, 0, 0, 0},
+				[]byte{8, 0, 9, 0, 5, 0, 0, 0},
+				[]byte{8, 0, 10, 0, 6, 0, 0, 0},
 				[]byte{8, 0, 5, 0, 60, 0, 0, 0},
 				[]byte{6, 0, 6, 0, 6, 5, 0, 0},
 				[]byte{6, 0, 7, 0, 8, 7, 0, 0},
@@ -89,6 +96,45 @@ func TestEncode(t *testing.T) {
 				[]byte{12, 0, 2, 0, 8, 7, 6, 5, 4, 3, 2, 1},
 				[]byte{20, 0, 3, 0, 0xaa, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbb},
 			),
+		},
+		{
+			name: "new session at a middlebox",
+			encode: func() ([]byte, error) {
+				s := goldenSession()
+				return encodeSessionRequest(SessionRequest{ID: s.ID, Super: s.Super, Left: s.Left.Tuple, Hops: s.Hops})
+			},
+			want: join(
+				goldenID,
+				[]byte{44, 0, 5, 0x80}, goldenTuple,
+				[]byte{48, 0, 6, 0x80}, []byte{44, 0, 2, 0x80}, goldenTuple,
+				[]byte{12, 0, 10, 0, 10, 0, 0, 3, 10, 0, 0, 4},
+			),
+		},
+		{
+			name: "new IPv6 session at its server",
+			encode: func() ([]byte, error) {
+				s := goldenSession6()
+				return encodeSessionRequest(SessionRequest{ID: s.ID, Super: s.Super, Left: s.Left.Tuple})
+			},
+			want: join(
+				goldenID,
+				[]byte{68, 0, 5, 0x80}, goldenTuple6,
+				[]byte{72, 0, 6, 0x80}, []byte{68, 0, 2, 0x80}, goldenTuple6,
+			),
+		},
+		{
+			name: "set-up done",
+			encode: func() ([]byte, error) {
+				return encodeFinish(goldenSession().ID, chain.SetupDone, ReasonNone)
+			},
+			want: join(goldenID, []byte{5, 0, 15, 0, 3, 0, 0, 0}),
+		},
+		{
+			name: "set-up failed",
+			encode: func() ([]byte, error) {
+				return encodeFinish(goldenSession().ID, chain.SetupFailed, ReasonNoAnswer)
+			},
+			want: join(goldenID, []byte{5, 0, 15, 0, 4, 0, 0, 0}, []byte{8, 0, 13, 0, byte(ReasonNoAnswer), 0, 0, 0}),
 		},
 		{
 			name:   "commit policy",
@@ -165,6 +211,29 @@ func TestEncodeAddsBoundsMessages(t *testing.T) {
 	}
 	if most := total/(maxAdd/2) + 1; len(adds) > most {
 		t.Errorf("%d messages for %d bytes, want at most %d", len(adds), total, most)
+	}
+}
+
+func TestEncodeSessionRequestRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*SessionRequest)
+		want   error
+	}{
+		{"no supersession", func(r *SessionRequest) { r.Super = chain.FiveTuple{} }, ErrInvalid},
+		{"two families", func(r *SessionRequest) { r.Left.Source = goldenSession6().Super.Source }, ErrInvalid},
+		{"hop of another family", func(r *SessionRequest) { r.Hops[1] = netip.MustParseAddr("fd00::4") }, ErrInvalid},
+		{"too many hops", func(r *SessionRequest) { r.Hops = make([]netip.Addr, 17) }, ErrTooBig},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := goldenSession()
+			r := SessionRequest{ID: s.ID, Super: s.Super, Left: s.Left.Tuple, Hops: s.Hops}
+			tt.change(&r)
+			if b, err := encodeSessionRequest(r); !errors.Is(err, tt.want) {
+				t.Errorf("encodeSessionRequest: % x, %v, want %v", b, err, tt.want)
+			}
+		})
 	}
 }
 

@@ -25,6 +25,16 @@ var (
 	ErrTooBig = errors.New("too big")
 	// ErrNoMemory: the kernel could not allocate.
 	ErrNoMemory = errors.New("out of kernel memory")
+	// ErrLoop: the next host of the session is this one.
+	ErrLoop = errors.New("the chain visits this host twice")
+	// ErrNoRoute: there is none to the next host of the session.
+	ErrNoRoute = errors.New("no route to the next host")
+	// ErrNoPort: no pair of ports is free for a subsession.
+	ErrNoPort = errors.New("no free pair of ports")
+	// ErrAlready: the session does not wait, or not any more.
+	ErrAlready = errors.New("does not wait")
+	// ErrNoDevice: no network device of this namespace has that name.
+	ErrNoDevice = errors.New("no such device")
 	// ErrInterrupted: the table kept changing under a dump.
 	ErrInterrupted = errors.New("dump interrupted")
 	// ErrEventsLost: events came faster than they were read. What is lost

@@ -20,7 +20,8 @@ import (
 // of sessions that begin at once.
 const eventBuffer = 4 << 20
 
-// An Event is one of [SessionNew], [SessionEnd] and [PolicyLoaded].
+// An Event is one of [SessionNew], [SessionEnd], [SetupWanted] and
+// [PolicyLoaded].
 type Event interface{ event() }
 
 // SessionNew tells that a session is installed.
@@ -32,11 +33,16 @@ type SessionEnd struct {
 	Reason  Reason  // one of ReasonEnd*
 }
 
+// SetupWanted tells that a session waits until [Client.FinishSetup] says that
+// what is right of this host is set up, or cannot be.
+type SetupWanted struct{ Session Session }
+
 // PolicyLoaded tells that a policy runs from now on.
 type PolicyLoaded struct{ Version uint64 }
 
 func (SessionNew) event()   {}
 func (SessionEnd) event()   {}
+func (SetupWanted) event()  {}
 func (PolicyLoaded) event() {}
 
 // Events receives what happens in the module of one network namespace.
@@ -48,28 +54,40 @@ type Events struct {
 	closed atomic.Bool
 }
 
-// Subscribe begins to collect events on a connection of their own. Subscribe
-// first and list sessions then, and no session is overlooked.
+// Subscribe begins to collect all events but [SetupWanted], on a connection of
+// their own. Subscribe first and list sessions then, and no session is
+// overlooked.
 func (c *Client) Subscribe() (*Events, error) {
+	return c.subscribe("subscribe", uapi.GroupEvents)
+}
+
+// SubscribeSetup begins to collect the event [SetupWanted], on a connection of
+// its own. Who does so undertakes to answer each by [Client.FinishSetup]: while
+// nobody has, sessions that have to be set up out-of-band fail at once.
+func (c *Client) SubscribeSetup() (*Events, error) {
+	return c.subscribe("subscribe to set-up", uapi.GroupSetup)
+}
+
+func (c *Client) subscribe(op, group string) (*Events, error) {
 	l, err := openLink(c.dial)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe: %w", err)
+		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	if err := l.join(); err != nil {
+	if err := l.join(group); err != nil {
 		_ = l.conn.Close()
-		return nil, refused("subscribe", err)
+		return nil, refused(op, err)
 	}
 	return &Events{link: l}, nil
 }
 
-func (l *link) join() error {
+func (l *link) join(group string) error {
 	// A smaller buffer than asked for loses events sooner and says so.
 	_ = l.conn.SetReadBuffer(eventBuffer)
 	i := slices.IndexFunc(l.family.Groups, func(g genetlink.MulticastGroup) bool {
-		return g.Name == uapi.GroupEvents
+		return g.Name == group
 	})
 	if i < 0 {
-		return fmt.Errorf("no group %q: %w", uapi.GroupEvents, ErrNotSupported)
+		return fmt.Errorf("no group %q: %w", group, ErrNotSupported)
 	}
 	return l.conn.JoinGroup(l.family.Groups[i].ID)
 }
@@ -137,6 +155,12 @@ func decodeEvent(m genetlink.Message) (Event, error) {
 			return nil, err
 		}
 		return SessionEnd{Session: *s, Reason: end}, nil
+	case uapi.CmdEventSetup:
+		s, _, err := decodeSession(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		return SetupWanted{Session: *s}, nil
 	case uapi.CmdEventPolicy:
 		version, err := decodePolicyVersion(m.Data)
 		if err != nil {

@@ -66,6 +66,24 @@ func middle(id byte) genl.Session {
 	}
 }
 
+// waiting is a UDP session at its client that waits for the agents.
+func waiting(id byte) genl.Session {
+	s := clientSession(id)
+	s.Super.Protocol, s.Right.Tuple.Protocol = chain.ProtocolUDP, chain.ProtocolUDP
+	s.State, s.Setup = chain.StateSYN, chain.SetupWaiting
+	return s
+}
+
+// request asks a middlebox for a UDP session.
+func request(id byte) genl.SessionRequest {
+	return genl.SessionRequest{
+		ID:    chain.SessionID{id},
+		Super: tuple("10.0.0.1:40000 > 10.0.0.4:53 udp"),
+		Left:  tuple("10.0.0.1:50001 > 10.0.0.2:50002 udp"),
+		Hops:  []netip.Addr{netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.4")},
+	}
+}
+
 // clientSession is a session at its client.
 func clientSession(id byte) genl.Session {
 	s := middle(id)

@@ -88,6 +88,7 @@ func TestModuleSessionsIPv6(t *testing.T) {
 			},
 			Rule:          66,
 			PolicyVersion: p.Version,
+			Setup:         chain.SetupInBand,
 			Hops:          p.Hosts,
 			Right:         &genl.Subsession{OutPackets: 1},
 		}

@@ -54,7 +54,7 @@ func TestModulePermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn, family := rawConn(t, genl.Dial)
-	for cmd := uint8(uapi.CmdGetInfo); cmd <= uapi.CmdGetStats; cmd++ {
+	for cmd := uint8(uapi.CmdGetInfo); cmd <= uapi.CmdGetPeer; cmd++ {
 		for _, flags := range []netlink.HeaderFlags{netlink.Acknowledge, netlink.Dump} {
 			errno, _ := send(t, conn, family, cmd, flags, nil)
 			// Not every command has both forms.
@@ -69,6 +69,9 @@ func TestModulePermission(t *testing.T) {
 	}
 	if events, err := client.Subscribe(); !errors.Is(err, genl.ErrPermission) {
 		t.Errorf("Subscribe: %v, %v, want %v", events, err, genl.ErrPermission)
+	}
+	if events, err := client.SubscribeSetup(); !errors.Is(err, genl.ErrPermission) {
+		t.Errorf("SubscribeSetup: %v, %v, want %v", events, err, genl.ErrPermission)
 	}
 }
 
@@ -190,6 +193,7 @@ func TestModuleSessions(t *testing.T) {
 			Super:         tuple("10.0.0.1:1 > 10.0.0.4:80 tcp"),
 			Rule:          77,
 			PolicyVersion: p.Version,
+			Setup:         chain.SetupInBand,
 			Hops:          p.Hosts,
 			Right:         &genl.Subsession{OutPackets: 1},
 		}

@@ -67,8 +67,14 @@ const (
 	ReasonICMPBad
 	ReasonTooBig
 	ReasonFragmentHeld
+	ReasonExpress
+	ReasonTapped
+	ReasonTapLost
+	ReasonRedirected
+	ReasonRedirectGone
+	ReasonNATAstray
 
-	ReasonMax = ReasonFragmentHeld // the highest that this package knows
+	ReasonMax = ReasonNATAstray // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -129,6 +135,12 @@ var reasonNames = [...]string{
 	ReasonICMPBad:       "icmp_bad",
 	ReasonTooBig:        "too_big",
 	ReasonFragmentHeld:  "fragment_held",
+	ReasonExpress:       "express",
+	ReasonTapped:        "tapped",
+	ReasonTapLost:       "tap_lost",
+	ReasonRedirected:    "redirected",
+	ReasonRedirectGone:  "redirect_gone",
+	ReasonNATAstray:     "nat_astray",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

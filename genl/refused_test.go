@@ -30,13 +30,17 @@ func TestModuleNotLoaded(t *testing.T) {
 // The family has another number after the module was loaded anew.
 func TestClientFollowsModule(t *testing.T) {
 	kernel, client := fake(t)
+	first, err := client.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	kernel.Unload()
 	if _, err := client.Info(t.Context()); !errors.Is(err, genl.ErrNotSupported) {
 		t.Errorf("Info without module: %v, want %v", err, genl.ErrNotSupported)
 	}
 	kernel.Load()
-	if _, err := client.Info(t.Context()); err != nil {
-		t.Errorf("Info with module: %v", err)
+	if info, err := client.Info(t.Context()); err != nil || info.Family == first.Family {
+		t.Errorf("Info with module: %+v, %v, want another number than %d", info, err, first.Family)
 	}
 	kernel.Unload()
 	kernel.Load()
@@ -62,6 +66,10 @@ func TestRefusal(t *testing.T) {
 		{syscall.EMSGSIZE, genl.ErrTooBig},
 		{syscall.ENOMEM, genl.ErrNoMemory},
 		{syscall.ENOBUFS, genl.ErrNoMemory},
+		{syscall.ELOOP, genl.ErrLoop},
+		{syscall.EHOSTUNREACH, genl.ErrNoRoute},
+		{syscall.EADDRNOTAVAIL, genl.ErrNoPort},
+		{syscall.EALREADY, genl.ErrAlready},
 		{syscall.EOPNOTSUPP, genl.ErrNotSupported},
 		{syscall.EPROTONOSUPPORT, genl.ErrNotSupported},
 		{syscall.EAFNOSUPPORT, genl.ErrNotSupported},

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/genl/internal/uapi"
 
@@ -18,8 +19,12 @@ import (
 func conformStrictness(t *testing.T, dial genl.Dialer) {
 	type attrs = []netlink.Attribute
 	var (
-		key     = nest(uapi.KeysAttrKey, attr(uapi.KeyAttrID, 1, 0, 0, 0), attr(uapi.KeyAttrSecret, make([]byte, 16)...))
-		id      = attr(uapi.SessionAttrID, slices.Repeat([]byte{1}, 16)...)
+		key  = nest(uapi.KeysAttrKey, attr(uapi.KeyAttrID, 1, 0, 0, 0), attr(uapi.KeyAttrSecret, make([]byte, 16)...))
+		id   = attr(uapi.SessionAttrID, slices.Repeat([]byte{1}, 16)...)
+		five = nest(uapi.SideAttrTuple, attr(uapi.TupleAttrSaddr4, 10, 0, 0, 1), attr(uapi.TupleAttrDaddr4, 10, 0, 0, 2),
+			attr(uapi.TupleAttrSport, 1, 2), attr(uapi.TupleAttrDport, 3, 4), attr(uapi.TupleAttrProto, chain.ProtocolUDP))
+		super   = netlink.Attribute{Type: uapi.SessionAttrSuper | netlink.Nested, Data: five.Data}
+		left    = nest(uapi.SessionAttrLeft, five)
 		loopTo0 = attr(uapi.PolicyAttrProg, 5, 0, 0, 0, 255, 255, 255, 255)
 		many    attrs
 	)
@@ -38,7 +43,7 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 		{"stats with an attribute", uapi.CmdGetStats, attrs{attr(1)}, syscall.EINVAL},
 
 		{"config, attribute 0", uapi.CmdSetConfig, attrs{attr(0, 1, 0, 0, 0)}, syscall.EINVAL},
-		{"config, unknown attribute", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrPortMax+1, 1, 0, 0, 0)}, syscall.EINVAL},
+		{"config, unknown attribute", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrSetupTimeout+1, 1, 0, 0, 0)}, syscall.EINVAL},
 		{"config, short", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrFreshness, 1, 0)}, syscall.EINVAL},
 		{"config, long", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrFreshness, 1, 0, 0, 0, 0)}, syscall.EINVAL},
 		{"config, no sessions", uapi.CmdSetConfig, attrs{attr(uapi.ConfigAttrMaxSessions, 0, 0, 0, 0)}, syscall.ERANGE},
@@ -101,6 +106,26 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 		{"get session, more than an id", uapi.CmdGetSession, attrs{id, attr(uapi.SessionAttrRole, 1)}, syscall.EINVAL},
 		{"delete session without id", uapi.CmdDelSession, nil, syscall.EINVAL},
 		{"delete session of role", uapi.CmdDelSession, attrs{attr(uapi.SessionAttrRole, 1)}, syscall.EINVAL},
+
+		{"new session without anything", uapi.CmdNewSession, nil, syscall.EINVAL},
+		{"new session without tuples", uapi.CmdNewSession, attrs{id}, syscall.EINVAL},
+		{"new session without left tuple", uapi.CmdNewSession, attrs{id, super}, syscall.EINVAL},
+		{"new session, left without tuple", uapi.CmdNewSession, attrs{id, super, nest(uapi.SessionAttrLeft)}, syscall.EINVAL},
+		{"new session, left with counters", uapi.CmdNewSession, attrs{id, super, nest(uapi.SessionAttrLeft,
+			attr(uapi.SideAttrInPackets, make([]byte, 8)...))}, syscall.EINVAL},
+		{"new session, empty tuple", uapi.CmdNewSession, attrs{id, nest(uapi.SessionAttrSuper), left}, syscall.EINVAL},
+		{"new session, empty hops", uapi.CmdNewSession, attrs{id, super, left, attr(uapi.SessionAttrHops)}, syscall.EINVAL},
+		{"new session, half a hop", uapi.CmdNewSession, attrs{id, super, left, attr(uapi.SessionAttrHops, 10, 0)}, syscall.EINVAL},
+		{"new session, hops of IPv6", uapi.CmdNewSession, attrs{id, super, left, attr(uapi.SessionAttrHops6, make([]byte, 16)...)}, syscall.EINVAL},
+		{"new session of role", uapi.CmdNewSession, attrs{id, super, left, attr(uapi.SessionAttrRole, 1)}, syscall.EINVAL},
+		{"set session without id", uapi.CmdSetSession, attrs{attr(uapi.SessionAttrSetup, uapi.SetupDone)}, syscall.EINVAL},
+		{"set session without state", uapi.CmdSetSession, attrs{id}, syscall.EINVAL},
+		{"set session to wait", uapi.CmdSetSession, attrs{id, attr(uapi.SessionAttrSetup, uapi.SetupWaiting)}, syscall.EINVAL},
+		{"set session blocked", uapi.CmdSetSession, attrs{id, attr(uapi.SessionAttrSetup, uapi.SetupBlocked)}, syscall.ERANGE},
+		{"set session done, with a reason", uapi.CmdSetSession, attrs{id, attr(uapi.SessionAttrSetup, uapi.SetupDone),
+			attr(uapi.SessionAttrEnd, uint8(genl.ReasonNoAnswer), 0, 0, 0)}, syscall.EINVAL},
+		{"set session failed, for no reason", uapi.CmdSetSession, attrs{id, attr(uapi.SessionAttrSetup, uapi.SetupFailed),
+			attr(uapi.SessionAttrEnd, uint8(genl.ReasonEndFIN), 0, 0, 0)}, syscall.EINVAL},
 	}
 	conn, family := rawConn(t, dial)
 	if got, message := order(t, conn, family, uapi.CmdPolicyBegin, attrs{version, seed}); got != 0 {
@@ -119,6 +144,7 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 	}{
 		{"dump of one session", uapi.CmdGetSession, attrs{id}},
 		{"dump of rules with an attribute", uapi.CmdGetRule, attrs{ruleID}},
+		{"dump of peers with an attribute", uapi.CmdGetPeer, attrs{attr(uapi.PeerAttrAddr4, 10, 0, 0, 1)}},
 	} {
 		got, message := send(t, conn, family, tt.cmd, netlink.Dump, tt.attrs)
 		if got != syscall.EINVAL || message == "" {

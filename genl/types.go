@@ -29,15 +29,21 @@ const (
 	MaxTypeName = uapi.TypeNameLen - 1
 )
 
+// ControlPriority is the SO_PRIORITY of sockets whose traffic is never chained:
+// those by which agents and policyd speak. To set it takes CAP_NET_ADMIN.
+const ControlPriority = uapi.ControlPriority
+
 // Info describes the module in this network namespace.
 type Info struct {
 	ModuleVersion string
+	Family        uint16   // netlink's number of it: another one each time it is loaded
 	Sessions      uint32   // live now
 	SessionBytes  uint32   // memory of one session
 	PolicyVersion uint64   // 0: none was loaded
 	Rules         uint32   // of the running policy
 	KeyIDs        []uint32 // the first one signs
 	Config        Config
+	NF            NF
 }
 
 // Config is what can be set. No field may be 0 in the module, so a zero field
@@ -50,6 +56,11 @@ type Config struct {
 	Freshness    time.Duration // age of a set-up header; 1 s to 1 h, whole s
 	PortMin      uint16        // of subsessions; 1024 to 65535
 	PortMax      uint16        // PortMin + 63 to 65535
+	// Idle time of UDP sessions, of a question and its answer and of what
+	// went both ways for more than 2 s; 1 s to 10 days, whole ms.
+	UDPTimeout       time.Duration
+	UDPStreamTimeout time.Duration
+	SetupTimeout     time.Duration // set-up out-of-band; 100 ms to 1 min, whole ms
 }
 
 // Secret is a SipHash-2-4 key. It does not print.
@@ -156,6 +167,24 @@ type Session struct {
 	Hops          []netip.Addr  // hosts right of this one, left to right
 	Age           time.Duration // since it was installed
 	Idle          time.Duration // since its last packet
+	Setup         chain.Setup   // of what is right of this host
+	Known         bool          // it stood already, set up in-band; NewSession only
+}
+
+// SessionRequest is what the agent of the left neighbour asks for.
+type SessionRequest struct {
+	ID    chain.SessionID
+	Super chain.FiveTuple // client to server
+	Left  chain.FiveTuple // the subsession as the left neighbour sends it
+	Hops  []netip.Addr    // hosts right of this one, the server last; none: this is it
+}
+
+// Peer is a neighbour to which SYNs with payload do not pass, so that sessions
+// to it are set up out-of-band.
+type Peer struct {
+	Addr     netip.Addr
+	Expires  time.Duration // until in-band set-up is tried again
+	Sessions uint64        // set up out-of-band since it was noticed
 }
 
 // Subsession is the piece of a session between this host and a neighbour.

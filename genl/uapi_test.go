@@ -127,6 +127,13 @@ func TestChainNumbersAreTheModules(t *testing.T) {
 		{"state closing", chain.StateClosing, uint64(chain.StateClosing), uapi.TCPClosing},
 		{"state closed", chain.StateClosed, uint64(chain.StateClosed), uapi.TCPClosed},
 		{"state reset", chain.StateReset, uint64(chain.StateReset), uapi.TCPReset},
+		{"set-up unspec", chain.SetupUnspecified, uint64(chain.SetupUnspecified), uapi.SetupUnspec},
+		{"set-up in-band", chain.SetupInBand, uint64(chain.SetupInBand), uapi.SetupInBand},
+		{"set-up waiting", chain.SetupWaiting, uint64(chain.SetupWaiting), uapi.SetupWaiting},
+		{"set-up done", chain.SetupDone, uint64(chain.SetupDone), uapi.SetupDone},
+		{"set-up failed", chain.SetupFailed, uint64(chain.SetupFailed), uapi.SetupFailed},
+		{"set-up blocked", chain.SetupBlocked, uint64(chain.SetupBlocked), uapi.SetupBlocked},
+		{"set-up bypassed", chain.SetupBypassed, uint64(chain.SetupBypassed), uapi.SetupBypassed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,4 +5,10 @@
 
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>	/* skb_gso_validate_network_len() */
+#else
+#include <linux/skbuff.h>
+#endif
+
 #endif /* MBC_COMPAT_H */

@@ -5,20 +5,22 @@
 #include "netlink.h"
 
 /* Tell listeners that there was an event which they will not get. */
-static void lose(struct net *net)
+static void lose(struct net *net, enum mbc_group group)
 {
-	genl_set_err(&mbc_genl_family, net, 0, 0, -ENOBUFS);
+	genl_set_err(&mbc_genl_family, net, 0, group, -ENOBUFS);
 }
 
-void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
-		       enum mbc_reason why)
+int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
+		      enum mbc_reason why)
 {
+	enum mbc_group group = cmd == MBC_CMD_EVENT_SETUP ? MBC_SETUPS :
+							    MBC_EVENTS;
 	struct net *net = s->mn->net;
 	struct sk_buff *skb;
 	void *hdr;
 
-	if (likely(!mbc_netlink_listened(net)))
-		return;
+	if (likely(!mbc_netlink_listened(net, group)))
+		return -ESRCH;
 	skb = genlmsg_new(MBC_NETLINK_SESSION_SIZE, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		goto err;
@@ -27,13 +29,14 @@ void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 	    (why && nla_put_u32(skb, MBC_SESSION_A_END, why)))
 		goto err_skb;
 	genlmsg_end(skb, hdr);
-	genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, 0, GFP_ATOMIC);
-	return;
+	return genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, group,
+				       GFP_ATOMIC);
 
 err_skb:
 	nlmsg_free(skb);
 err:
-	lose(net);
+	lose(net, group);
+	return -ENOBUFS;
 }
 
 void mbc_event_policy(struct mbc_net *mn, u64 version)
@@ -42,7 +45,7 @@ void mbc_event_policy(struct mbc_net *mn, u64 version)
 	void *hdr;
 
 	rcu_read_lock();
-	if (!mbc_netlink_listened(mn->net))
+	if (!mbc_netlink_listened(mn->net, MBC_EVENTS))
 		goto out;
 	skb = genlmsg_new(nla_total_size_64bit(sizeof(version)), GFP_ATOMIC);
 	if (!skb)
@@ -53,14 +56,14 @@ void mbc_event_policy(struct mbc_net *mn, u64 version)
 				      MBC_POLICY_A_PAD))
 		goto err_skb;
 	genlmsg_end(skb, hdr);
-	genlmsg_multicast_netns(&mbc_genl_family, mn->net, skb, 0, 0,
-				GFP_ATOMIC);
+	genlmsg_multicast_netns(&mbc_genl_family, mn->net, skb, 0,
+				MBC_EVENTS, GFP_ATOMIC);
 	goto out;
 
 err_skb:
 	nlmsg_free(skb);
 err:
-	lose(mn->net);
+	lose(mn->net, MBC_EVENTS);
 out:
 	rcu_read_unlock();
 }

@@ -9,13 +9,15 @@
 #include "session.h"
 
 /**
- * mbc_event_session() - MBC_CMD_EVENT_SESSION_NEW or _END
- * @s: installed a moment ago, or just taken out of the tables
+ * mbc_event_session() - MBC_CMD_EVENT_SESSION_NEW, _END, or MBC_CMD_EVENT_SETUP
+ * @s: installed a moment ago; just taken out of the tables; or waiting
  * @why: MBC_REASON_END_* with _END, else MBC_REASON_NONE
  *
  * RCU read side or mbc_net.lock held. Costs nothing where nobody listens.
+ *
+ * Return: -ESRCH if nobody in the session's namespace got it.
  */
-void mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
+int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 		       enum mbc_reason why);
 
 /** mbc_event_policy() - MBC_CMD_EVENT_POLICY; process context */

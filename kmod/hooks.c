@@ -24,7 +24,14 @@ static bool idle(const struct mbc_net *mn)
 
 static unsigned int verdict(enum mbc_verdict v)
 {
-	return v == MBC_DROP ? NF_DROP : NF_ACCEPT;
+	switch (v) {
+	case MBC_DROP:
+		return NF_DROP;
+	case MBC_STOLEN:
+		return NF_STOLEN;
+	default:
+		return NF_ACCEPT;
+	}
 }
 
 static unsigned int hook_in(void *priv, struct sk_buff *skb,
@@ -39,7 +46,8 @@ static unsigned int hook_in(void *priv, struct sk_buff *skb,
 static unsigned int hook_in_last(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
-	return verdict(mbc_inbound_route(mbc_net_of(state->net), skb));
+	return verdict(mbc_inbound_route(mbc_net_of(state->net), skb,
+					 state->pf));
 }
 
 /* Does the packet only cross a bridge here? br_netfilter shows such frames to
@@ -96,14 +104,18 @@ static const struct nf_hook_ops ops[] = {
 		.hooknum = NF_INET_POST_ROUTING,
 		.priority = NF_IP_PRI_CONNTRACK_CONFIRM - 1,
 	},
-	/* The same for IPv6, but for the route: it has no reverse path filter,
-	 * and hosts take redirects from their own router alone.
-	 */
+	/* The same for IPv6. */
 	{
 		.hook = hook_in,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
+	},
+	{
+		.hook = hook_in_last,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
 	},
 	{
 		.hook = hook_out,

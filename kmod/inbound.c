@@ -6,28 +6,61 @@
 #include "inbound.h"
 
 #include <linux/inetdevice.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/route.h>
 #include "admit.h"
+#include "express.h"
+#include "fragment.h"
+#include "icmp.h"
+#include "nf.h"
 #include "rewrite.h"
 #include "stats.h"
 
-/* A bit of the IP layer's own control block that no kernel we support uses:
- * the packet was restored here, and needs mbc_inbound_route().
+/* The part of the type of service that rules of routing may look at. */
+#define ROUTING_TOS (IPTOS_TOS_MASK & ~INET_ECN_MASK)
+
+/* Does nothing beside addresses and device decide where the packet goes? A mark
+ * may, and so may the type of service.
  */
-#define IPSKB_RESTORED BIT(15)
-
-/* Only IPv4 has a route that mbc_inbound_route() has to find. */
-static bool wants_route(const struct mbc_session *s, const struct sk_buff *skb)
+static bool routes_plainly(const struct sk_buff *skb, u8 family)
 {
-	struct in_device *in_dev;
-
-	if (s->super.family != AF_INET)
+	if (skb->mark)
 		return false;
-	if (s->role == MBC_ROLE_MIDDLE)
-		return true;
-	in_dev = __in_dev_get_rcu(skb->dev);
+	if (family == AF_INET)
+		return !(ip_hdr(skb)->tos & ROUTING_TOS);
+	return !(ipv6_get_dsfield(ipv6_hdr(skb)) & ROUTING_TOS);
+}
+
+static bool filters_reverse_path(const struct sk_buff *skb)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(skb->dev);
+
 	return in_dev && IN_DEV_RPFILTER(in_dev);
+}
+
+/* A middlebox knows from earlier packets how its stack will route this one, if
+ * nobody marks it on the way there: mbc_inbound_route() has a look.
+ */
+static void route_ahead(struct mbc_session *s, enum mbc_dir dir,
+			struct sk_buff *skb)
+{
+	u8 family = s->super.family;
+	struct dst_entry *dst;
+
+	if (s->role != MBC_ROLE_MIDDLE) {
+		if (family == AF_INET && filters_reverse_path(skb))
+			mbc_packet_mark_restored(skb, family);
+		return;
+	}
+	mbc_packet_mark_restored(skb, family);
+	dst = mbc_route_kept(&s->ahead[dir], skb->skb_iif);
+	if (likely(dst) && routes_plainly(skb, family)) {
+		skb_dst_drop(skb);
+		skb_dst_set_noref(skb, dst);
+	}
 }
 
 static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
@@ -39,20 +72,88 @@ static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
 		return MBC_DROP;
 	if (mbc_session_counts_inbound(s, mbc_slot_dir(e->slot)))
 		mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
-	if (wants_route(s, p->skb))
-		IPCB(p->skb)->flags |= IPSKB_RESTORED;
+	route_ahead(s, mbc_slot_dir(e->slot), p->skb);
 	mbc_count(mn, MBC_REASON_REWRITTEN_IN);
 	return MBC_ACCEPT;
+}
+
+/* A middlebox whose NF does not stand in the host's own stack. */
+static enum mbc_verdict to_nf(struct mbc_net *mn, const struct mbc_nf *nf,
+			      struct mbc_packet *p, struct mbc_entry *e)
+{
+	enum mbc_verdict verdict;
+
+	if (nf->mode == MBC_NF_REDIRECT) {
+		verdict = restore(mn, p, e);
+		return verdict == MBC_ACCEPT ?
+			mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot)) :
+			verdict;
+	}
+	if (nf->mode == MBC_NF_TAP)
+		mbc_nf_tap(nf, p, e);
+	return mbc_express(mn, p, e, &verdict) ? verdict : restore(mn, p, e);
+}
+
+/* May it be a SYN, which may set up a session at an address that has none yet?
+ * @off: of the TCP header, if it is one
+ */
+static bool may_open(const struct sk_buff *skb, u8 proto, unsigned int off)
+{
+	const struct tcphdr *th = (const struct tcphdr *)(skb->data + off);
+
+	if (proto != IPPROTO_TCP)
+		return false;
+	return skb_headlen(skb) < off + sizeof(*th) || th->syn;
+}
+
+/* What passes by is the bulk of the traffic of many a host, so this comes before
+ * all else: subsessions lead to this host, so a packet that is not for one of
+ * its addresses that have any is none of ours. May say no when in doubt.
+ */
+static bool passes_by(const struct mbc_net *mn, const struct sk_buff *skb,
+		      u8 family)
+{
+	u64 addresses = READ_ONCE(mn->inbound_addresses);
+
+	if (family == AF_INET) {
+		const struct iphdr *iph = ip_hdr(skb);
+
+		return !(addresses & mbc_addr_bit4(iph->daddr)) &&
+		       !ip_is_fragment(iph) &&
+		       !may_open(skb, iph->protocol, iph->ihl * 4);
+	} else {
+		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+		return !(addresses & mbc_addr_bit6(ip6h->daddr.s6_addr32)) &&
+		       !ipv6_ext_hdr(ip6h->nexthdr) &&
+		       !may_open(skb, ip6h->nexthdr, sizeof(*ip6h));
+	}
 }
 
 enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 			     u8 family)
 {
+	const struct mbc_nf *nf = rcu_dereference(mn->nf);
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
-	if (!mbc_packet_parse(&p, mn, skb, family))
+	if (likely(!nf) && passes_by(mn, skb, family))
 		return MBC_ACCEPT;
+	/* The NF's device is no more the way to the client than a neighbour
+	 * is.
+	 */
+	if (unlikely(mbc_nf_returns(nf, skb->dev))) {
+		mbc_packet_mark_restored(skb, family);
+		return MBC_ACCEPT;
+	}
+	if (unlikely(mbc_fragment_is(skb, family))) {
+		enum mbc_verdict verdict = mbc_fragment_gather(mn, skb, family);
+
+		if (verdict != MBC_ACCEPT)
+			return verdict;
+	}
+	if (!mbc_packet_parse(&p, mn, skb, family))
+		return mbc_icmp_inbound(mn, skb, family);
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
 	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {
 		enum mbc_verdict verdict = mbc_admit(mn, &p, &e);
@@ -60,7 +161,11 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 		if (verdict != MBC_ACCEPT)
 			return verdict;
 	}
-	return e ? restore(mn, &p, e) : MBC_ACCEPT;
+	if (!e)
+		return MBC_ACCEPT;
+	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
+		return to_nf(mn, nf, &p, e);
+	return restore(mn, &p, e);
 }
 
 /* The interface behind which the kernel would look for @addr. */
@@ -79,26 +184,19 @@ static struct net_device *device_towards(struct net *net, __be32 addr)
 
 /*
  * A restored packet comes from an "impossible" interface: its source is the
- * client, yet it arrives from the left neighbour. Two things that the kernel
- * makes of that are wrong here: strict reverse path filtering drops it, and
- * on a shared segment an ICMP redirect tells the client to go straight to the
- * server. So we ask for the route, as if it came from where the client is if
- * need be, and forget the redirect.
+ * client, yet it arrives from the left neighbour. Two things that IPv4 makes of
+ * that are wrong here: strict reverse path filtering drops it, and on a shared
+ * segment an ICMP redirect tells the client to go straight to the server. So we
+ * ask for the route, as if it came from where the client is if need be, and
+ * forget the redirect. (IPv6 has no such filter, and hosts take redirects from
+ * their own router alone.)
  */
-enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb)
+static void find_route4(struct mbc_net *mn, struct sk_buff *skb)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	struct net_device *dev = skb->dev;
-	struct in_device *in_dev;
 
-	if (!(IPCB(skb)->flags & IPSKB_RESTORED))
-		return MBC_ACCEPT;
-	IPCB(skb)->flags &= ~IPSKB_RESTORED;
-	if (skb_dst(skb))
-		return MBC_ACCEPT;
-
-	in_dev = __in_dev_get_rcu(dev);
-	if (in_dev && IN_DEV_RPFILTER(in_dev)) {
+	if (filters_reverse_path(skb)) {
 		struct net_device *towards = device_towards(mn->net, iph->saddr);
 
 		if (towards)
@@ -109,5 +207,23 @@ enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb)
 	 */
 	ip_route_input_noref(skb, iph->daddr, iph->saddr, iph->tos, dev);
 	IPCB(skb)->flags &= ~IPSKB_DOREDIRECT;
+}
+
+enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb,
+				   u8 family)
+{
+	bool plainly;
+
+	if (!mbc_packet_is_restored(skb, family))
+		return MBC_ACCEPT;
+	plainly = routes_plainly(skb, family);
+	/* The mark says whether the route may be kept. */
+	if (!plainly)
+		mbc_packet_unmark_restored(skb, family);
+	if (likely(skb_dst(skb)) && plainly)
+		return MBC_ACCEPT;
+	skb_dst_drop(skb);
+	if (family == AF_INET)
+		find_route4(mn, skb);
 	return MBC_ACCEPT;
 }

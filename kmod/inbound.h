@@ -16,6 +16,7 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
  * mbc_inbound_route() - route a restored packet, after everybody in
  * PRE_ROUTING has seen it and before the kernel would
  */
-enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb);
+enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb,
+				   u8 family);
 
 #endif /* MBC_INBOUND_H */

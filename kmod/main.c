@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include "net.h"
 #include "netlink.h"
+#include "nf.h"
 #include "seen.h"
 #include "selftest.h"
 #include "session.h"
@@ -24,11 +25,16 @@ static int __init mbc_init(void)
 	err = mbc_net_register();
 	if (err)
 		goto err_seen;
-	err = mbc_netlink_register();
+	err = mbc_nf_register();
 	if (err)
 		goto err_net;
+	err = mbc_netlink_register();
+	if (err)
+		goto err_nf;
 	return 0;
 
+err_nf:
+	mbc_nf_unregister();
 err_net:
 	mbc_net_unregister();
 	rcu_barrier();
@@ -42,6 +48,7 @@ err_session:
 static void __exit mbc_exit(void)
 {
 	mbc_netlink_unregister();	/* no command runs any more */
+	mbc_nf_unregister();		/* no device tells us that it goes */
 	mbc_net_unregister();		/* no packet, no timer, no session */
 	rcu_barrier();			/* no callback into this code */
 	mbc_seen_cache_exit();

@@ -5,6 +5,8 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include "hooks.h"
+#include "nf.h"
+#include "peer.h"
 #include "ruleset.h"
 #include "seen.h"
 #include "session.h"
@@ -13,10 +15,13 @@
 unsigned int mbc_net_id __read_mostly;
 
 static const struct mbc_config defaults = {
-	.max_sessions = 1 << 20,	/* half a GiB */
+	.max_sessions = 1 << 20,	/* a GiB */
 	.syn_timeout = 120 * MSEC_PER_SEC,	/* Linux repeats a SYN for 127 s */
 	.idle_timeout = 7440 * MSEC_PER_SEC,	/* 2 h 4 min: RFC 5382 REQ-5 */
 	.close_timeout = 10 * MSEC_PER_SEC,
+	.udp_timeout = 30 * MSEC_PER_SEC,	/* as conntrack's */
+	.udp_stream_timeout = 300 * MSEC_PER_SEC,	/* RFC 4787 REQ-5 */
+	.setup_timeout = 5 * MSEC_PER_SEC,
 	.freshness = 30,
 	.port_min = 1024,
 	.port_max = 65535,
@@ -53,6 +58,7 @@ static int __net_init net_init(struct net *net)
 	spin_lock_init(&mn->lock);
 	mutex_init(&mn->control);
 	atomic_set(&mn->n_sessions, 0);
+	atomic_set(&mn->n_held, 0);
 
 	mn->stats = alloc_percpu(struct mbc_stats);
 	if (!mn->stats)
@@ -68,13 +74,18 @@ static int __net_init net_init(struct net *net)
 	err = mbc_seen_net_init(mn);
 	if (err)
 		goto err_session;
-	err = mbc_hooks_register(net);
+	err = mbc_peer_net_init(mn);
 	if (err)
 		goto err_seen;
+	err = mbc_hooks_register(net);
+	if (err)
+		goto err_peer;
 	return 0;
 
-err_seen:
+err_peer:
 	synchronize_rcu();	/* packets that met the hooks there were */
+	mbc_peer_net_exit(mn);
+err_seen:
 	mbc_seen_net_exit(mn);
 err_session:
 	mbc_session_net_exit(mn);
@@ -106,6 +117,8 @@ static void __net_exit net_exit_batch(struct list_head *list)
 		/* Neither a packet nor a command is left to read them. */
 		mbc_ruleset_free(mn->load.ruleset);
 		mbc_ruleset_free(rcu_dereference_protected(mn->ruleset, true));
+		mbc_nf_net_exit(mn);
+		mbc_peer_net_exit(mn);
 		mbc_seen_net_exit(mn);
 		mbc_session_net_exit(mn);
 		kfree_sensitive(rcu_dereference_protected(mn->keys, true));

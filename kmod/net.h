@@ -16,6 +16,7 @@
 #include "setup.h"
 #include "uapi/mbchain.h"
 
+struct mbc_nf;
 struct mbc_ruleset;
 struct mbc_stats;
 
@@ -32,6 +33,9 @@ struct mbc_config {
 	u32 syn_timeout;
 	u32 idle_timeout;
 	u32 close_timeout;
+	u32 udp_timeout;
+	u32 udp_stream_timeout;
+	u32 setup_timeout;
 	u32 freshness;
 	u16 port_min;
 	u16 port_max;
@@ -62,15 +66,23 @@ enum mbc_hook {
  * @net: the namespace
  * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
  *	@lock to change
+ * @inbound_addresses: mbc_addr_bit4() or _bit6() of each address that packets
+ *	of sessions come in for; bits stay until there is no session; @lock to
+ *	change
  * @ids: sessions by id; likewise
  * @seen: session ids accepted lately, by id; @lock to read and change
  * @seen_age: the same in the order they expire
  * @n_seen: how many
+ * @peers: neighbours that answer no SYN with payload; likewise
+ * @peers_age: the same in the order they expire
+ * @n_peers: how many
+ * @n_held: packets that wait for a set-up out-of-band, MBC_MAX_HELD at most
  * @lock: installing and removing sessions; taken with BH off; never on the
  *	path of a packet whose session stands
  * @n_sessions: sessions that exist, those awaiting a grace period included
  * @keys: set-up keys, never NULL; RCU, changed under @control
  * @ruleset: policy in force, NULL: none; RCU, changed under @control
+ * @nf: how its NF gets packets, NULL: inline; RCU, changed under @control
  * @config: limits and times
  * @stats: counters
  * @control: serialises netlink commands that change something
@@ -79,14 +91,20 @@ enum mbc_hook {
 struct mbc_net {
 	struct net *net;
 	struct rhashtable table[MBC_N_HOOKS];
+	u64 inbound_addresses;
 	struct rhashtable ids;
 	struct rhashtable seen;
 	struct list_head seen_age;
 	unsigned int n_seen;
+	struct rhashtable peers;
+	struct list_head peers_age;
+	unsigned int n_peers;
+	atomic_t n_held;
 	spinlock_t lock;
 	atomic_t n_sessions;
 	struct mbc_keys __rcu *keys;
 	struct mbc_ruleset __rcu *ruleset;
+	struct mbc_nf __rcu *nf;
 	struct mbc_config config;
 	struct mbc_stats __percpu *stats;
 	struct mutex control;

@@ -24,7 +24,9 @@ static struct netlink_range_validation
 	max_sessions = { .min = 1, .max = 1 << 24 },
 	syn_timeout = { .min = 1000, .max = 600000 },
 	idle_timeout = { .min = 1000, .max = 864000000 },
-	close_timeout = { .min = 100, .max = 600000 };
+	close_timeout = { .min = 100, .max = 600000 },
+	udp_timeout = { .min = 1000, .max = 864000000 },
+	setup_timeout = { .min = 100, .max = 60000 };
 
 static const struct nla_policy config_attrs[MBC_CONFIG_A_MAX + 1] = {
 	[MBC_CONFIG_A_MAX_SESSIONS] =
@@ -38,6 +40,12 @@ static const struct nla_policy config_attrs[MBC_CONFIG_A_MAX + 1] = {
 	[MBC_CONFIG_A_FRESHNESS] = NLA_POLICY_RANGE(NLA_U32, 1, 3600),
 	[MBC_CONFIG_A_PORT_MIN] = NLA_POLICY_MIN(NLA_U16, 1024),
 	[MBC_CONFIG_A_PORT_MAX] = NLA_POLICY_MIN(NLA_U16, 1024),
+	[MBC_CONFIG_A_UDP_TIMEOUT] =
+		NLA_POLICY_FULL_RANGE(NLA_U32, &udp_timeout),
+	[MBC_CONFIG_A_UDP_STREAM_TIMEOUT] =
+		NLA_POLICY_FULL_RANGE(NLA_U32, &udp_timeout),
+	[MBC_CONFIG_A_SETUP_TIMEOUT] =
+		NLA_POLICY_FULL_RANGE(NLA_U32, &setup_timeout),
 };
 
 static const struct nla_policy key_attrs[MBC_KEY_A_MAX + 1] = {
@@ -82,7 +90,13 @@ static int put_config(struct sk_buff *skb, const struct mbc_config *c)
 	    nla_put_u32(skb, MBC_CONFIG_A_FRESHNESS,
 			READ_ONCE(c->freshness)) ||
 	    nla_put_u16(skb, MBC_CONFIG_A_PORT_MIN, READ_ONCE(c->port_min)) ||
-	    nla_put_u16(skb, MBC_CONFIG_A_PORT_MAX, READ_ONCE(c->port_max)))
+	    nla_put_u16(skb, MBC_CONFIG_A_PORT_MAX, READ_ONCE(c->port_max)) ||
+	    nla_put_u32(skb, MBC_CONFIG_A_UDP_TIMEOUT,
+			READ_ONCE(c->udp_timeout)) ||
+	    nla_put_u32(skb, MBC_CONFIG_A_UDP_STREAM_TIMEOUT,
+			READ_ONCE(c->udp_stream_timeout)) ||
+	    nla_put_u32(skb, MBC_CONFIG_A_SETUP_TIMEOUT,
+			READ_ONCE(c->setup_timeout)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -105,7 +119,7 @@ static int put_info(struct sk_buff *skb, struct mbc_net *mn)
 	for (i = 0; i < keys->n; i++)
 		if (nla_put_u32(skb, MBC_INFO_A_KEY_ID, keys->key[i].id))
 			return -EMSGSIZE;
-	return put_config(skb, &mn->config);
+	return put_config(skb, &mn->config) ?: mbc_netlink_put_nf(skb, mn);
 }
 
 static int get_info(struct sk_buff *skb, struct genl_info *info)
@@ -173,6 +187,11 @@ static int set_config(struct sk_buff *skb, struct genl_info *info)
 			info->attrs[MBC_CONFIG_A_IDLE_TIMEOUT]);
 		set_u32(&c->close_timeout,
 			info->attrs[MBC_CONFIG_A_CLOSE_TIMEOUT]);
+		set_u32(&c->udp_timeout, info->attrs[MBC_CONFIG_A_UDP_TIMEOUT]);
+		set_u32(&c->udp_stream_timeout,
+			info->attrs[MBC_CONFIG_A_UDP_STREAM_TIMEOUT]);
+		set_u32(&c->setup_timeout,
+			info->attrs[MBC_CONFIG_A_SETUP_TIMEOUT]);
 		set_u32(&c->freshness, info->attrs[MBC_CONFIG_A_FRESHNESS]);
 	}
 	mutex_unlock(&mn->control);
@@ -334,6 +353,28 @@ static const struct genl_ops ops[] = {
 		.maxattr = MBC_SESSION_A_ID,
 		.doit = mbc_netlink_del_session,
 	}, {
+		.cmd = MBC_CMD_NEW_SESSION,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_setup_new_attrs,
+		.maxattr = MBC_SESSION_A_HOPS6,
+		.doit = mbc_netlink_new_session,
+	}, {
+		.cmd = MBC_CMD_SET_SESSION,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_setup_set_attrs,
+		.maxattr = MBC_SESSION_A_SETUP,
+		.doit = mbc_netlink_set_session,
+	}, {
+		.cmd = MBC_CMD_GET_PEER,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.dumpit = mbc_netlink_dump_peers,
+	}, {
+		.cmd = MBC_CMD_SET_NF,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_nf_attrs,
+		.maxattr = MBC_NF_A_MAX,
+		.doit = mbc_netlink_set_nf,
+	}, {
 		.cmd = MBC_CMD_GET_STATS,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.doit = get_stats,
@@ -341,7 +382,12 @@ static const struct genl_ops ops[] = {
 };
 
 static const struct genl_multicast_group groups[] = {
-	{ .name = MBC_GROUP_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
+	[MBC_EVENTS] = {
+		.name = MBC_GROUP_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[MBC_SETUPS] = {
+		.name = MBC_GROUP_SETUP, .flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
 };
 
 struct genl_family mbc_genl_family __ro_after_init = {
@@ -358,10 +404,10 @@ struct genl_family mbc_genl_family __ro_after_init = {
 
 static bool registered __read_mostly;
 
-bool mbc_netlink_listened(struct net *net)
+bool mbc_netlink_listened(struct net *net, enum mbc_group group)
 {
 	return READ_ONCE(registered) &&
-	       genl_has_listeners(&mbc_genl_family, net, 0);
+	       genl_has_listeners(&mbc_genl_family, net, group);
 }
 
 /* A socket is gone: so is the policy that it was loading. */

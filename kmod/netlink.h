@@ -2,8 +2,9 @@
 /*
  * The generic netlink family: uapi/mbchain.h says what each command does.
  * netlink.c holds the family and the commands about the namespace,
- * netlink_load.c those that load a policy, netlink_policy.c and
- * netlink_session.c those about what is there.
+ * netlink_load.c those that load a policy, netlink_setup.c those by which
+ * agents set up sessions, netlink_nf.c that about its NF, netlink_policy.c and netlink_session.c those about
+ * what is there.
  */
 #ifndef MBC_NETLINK_H
 #define MBC_NETLINK_H
@@ -18,13 +19,20 @@ extern struct genl_family mbc_genl_family;
 int mbc_netlink_register(void);
 void mbc_netlink_unregister(void);
 
+/** enum mbc_group - multicast groups, MBC_GROUP_* */
+enum mbc_group {
+	MBC_EVENTS,
+	MBC_SETUPS,
+};
+
 /**
- * mbc_netlink_listened() - does anybody listen to events in @net?
+ * mbc_netlink_listened() - does anybody listen to a group in @net?
  *
- * Also false while there is no family to send them by, for packets come
+ * Also true if somebody does so in another namespace: the kernel keeps one
+ * answer for all. Also false while there is no family to send them by, for packets come
  * earlier and go on longer. RCU read side, until the event is sent.
  */
-bool mbc_netlink_listened(struct net *net);
+bool mbc_netlink_listened(struct net *net, enum mbc_group group);
 
 /**
  * mbc_netlink_put_session() - MBC_SESSION_A_* of @s into @skb
@@ -61,6 +69,19 @@ int mbc_netlink_load_add(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_load_commit(struct sk_buff *skb, struct genl_info *info);
 /** mbc_netlink_load_forget() - what the socket @portid has begun */
 void mbc_netlink_load_forget(struct mbc_net *mn, u32 portid);
+
+/* netlink_setup.c */
+extern const struct nla_policy mbc_setup_new_attrs[];
+extern const struct nla_policy mbc_setup_set_attrs[];
+int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_set_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_dump_peers(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* netlink_nf.c */
+extern const struct nla_policy mbc_nf_attrs[];
+int mbc_netlink_set_nf(struct sk_buff *skb, struct genl_info *info);
+/** mbc_netlink_put_nf() - MBC_INFO_A_NF; RCU read side; 0 or -EMSGSIZE */
+int mbc_netlink_put_nf(struct sk_buff *skb, const struct mbc_net *mn);
 
 /* netlink_policy.c */
 int mbc_netlink_get_policy(struct sk_buff *skb, struct genl_info *info);

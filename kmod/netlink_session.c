@@ -111,6 +111,7 @@ int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 	if (nla_put(skb, MBC_SESSION_A_ID, MBC_ID_LEN, s->id) ||
 	    nla_put_u8(skb, MBC_SESSION_A_ROLE, s->role) ||
 	    nla_put_u8(skb, MBC_SESSION_A_STATE, READ_ONCE(s->tcp.state)) ||
+	    nla_put_u8(skb, MBC_SESSION_A_SETUP, READ_ONCE(s->setup)) ||
 	    put_tuple(skb, MBC_SESSION_A_SUPER, &s->super) ||
 	    put_sides(skb, s) ||
 	    put_hops(skb, s) ||

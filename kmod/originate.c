@@ -8,6 +8,7 @@
 #include <linux/ipv6.h>
 #include <linux/random.h>
 #include "path.h"
+#include "peer.h"
 #include "ruleset.h"
 #include "stats.h"
 #include "subsession.h"
@@ -48,7 +49,7 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	enum mbc_reason reason;
 	unsigned int n;
 
-	if (!rcu_dereference(mn->keys)->n)
+	if (p->tuple.proto == IPPROTO_TCP && !rcu_dereference(mn->keys)->n)
 		return MBC_REASON_NO_KEY;
 	reason = build_path(mn, rs, rule, &p->tuple, hops, &n);
 	if (reason)
@@ -60,7 +61,6 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	get_random_bytes(s->id, sizeof(s->id));
 	s->super = p->tuple;
 	s->isn = p->seg.seq;
-	s->syns = 1;
 	s->rule = rule->id;
 	s->on_failure = rule->on_failure;
 	s->policy_version = rs->version;
@@ -68,6 +68,9 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	memcpy(s->hops, hops, n * sizeof(*hops));
 
 	spin_lock_bh(&mn->lock);
+	if (p->tuple.proto == IPPROTO_UDP ||
+	    mbc_peer_noted(mn, &hops[0], p->tuple.family))
+		s->setup = MBC_SETUP_WAITING;
 	reason = mbc_subsession_open(s);
 	spin_unlock_bh(&mn->lock);
 	if (reason) {
@@ -99,7 +102,7 @@ static enum mbc_reason match(const struct mbc_ruleset *rs,
 	struct sk_buff *plain;
 
 	if (p->tuple.family == AF_INET ||
-	    p->tcp_off == sizeof(struct ipv6hdr)) {
+	    p->l4_off == sizeof(struct ipv6hdr)) {
 		*rule = mbc_ruleset_match(rs, p->skb, p->tuple.family);
 		return MBC_REASON_NONE;
 	}
@@ -111,6 +114,15 @@ static enum mbc_reason match(const struct mbc_ruleset *rs,
 	return MBC_REASON_NONE;
 }
 
+/* What the agents and policyd say to each other is never chained, whatever the
+ * rules say: chains are set up by it. Only a privileged program can ask for
+ * such a priority.
+ */
+static bool is_control(const struct mbc_packet *p)
+{
+	return p->skb->priority == MBC_CONTROL_PRIORITY;
+}
+
 enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 			       struct mbc_entry **e)
 {
@@ -120,16 +132,21 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	enum mbc_reason reason;
 
 	/* A link-local address means nothing to the next host. */
-	if (!rs || !mbc_tuple_valid(&p->tuple))
+	if (!rs || !mbc_tuple_valid(&p->tuple) || is_control(p))
+		return MBC_ACCEPT;
+	if (p->tuple.proto == IPPROTO_UDP &&
+	    mbc_ruleset_passed(rs, &p->tuple))
 		return MBC_ACCEPT;
 	reason = match(rs, p, &rule);
 	if (reason)
 		return refuse(mn, MBC_ON_FAILURE_BLOCK, reason);
-	if (!rule)
+	if (rule)
+		atomic64_inc(&rule->hits);
+	if (!rule || !rule->n_types) {
+		if (p->tuple.proto == IPPROTO_UDP)
+			mbc_ruleset_pass(rs, &p->tuple);
 		return MBC_ACCEPT;
-	atomic64_inc(&rule->hits);
-	if (!rule->n_types)
-		return MBC_ACCEPT;
+	}
 
 	reason = start(mn, p, rs, rule, &s);
 	if (!reason) {
@@ -151,12 +168,10 @@ enum mbc_verdict mbc_originate_again(struct mbc_net *mn, struct mbc_packet *p,
 		return mbc_originate(mn, p, e);
 	}
 	if (s->on_failure == MBC_ON_FAILURE_BYPASS && s->syns >= SYN_TRIES &&
-	    s->tcp.state == MBC_TCP_SYN) {
+	    s->setup == MBC_SETUP_IN_BAND && s->tcp.state == MBC_TCP_SYN) {
 		*e = NULL;
 		return mbc_originate_failed(s, MBC_REASON_NO_ANSWER);
 	}
-	if (s->syns < U8_MAX)
-		s->syns++;
 	mbc_count(mn, MBC_REASON_SETUP_REPEATED);
 	return MBC_ACCEPT;
 }

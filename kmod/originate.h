@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The client's part of in-band set-up (paper section 4.1). */
+/* The client's part of setting a session up (paper section 4.1). */
 #ifndef MBC_ORIGINATE_H
 #define MBC_ORIGINATE_H
 
@@ -7,11 +7,11 @@
 #include "session.h"
 
 /**
- * mbc_originate() - a local program opens a connection
- * @p: its SYN
- * @e: set to the session's MBC_OUT_RIGHT entry if the connection is chained
+ * mbc_originate() - a local program sends the first packet of a session
+ * @p: that packet: a SYN, or any of UDP
+ * @e: set to the session's MBC_OUT_RIGHT entry if the session is chained
  *
- * Return: what becomes of the SYN where @e is not set.
+ * Return: what becomes of the packet where @e is not set.
  */
 enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 			       struct mbc_entry **e);

@@ -9,6 +9,11 @@
 #include <linux/ipv6.h>
 #include <linux/netdevice.h>
 #include <net/ip.h>
+#include "hold.h"
+#include "icmp.h"
+#include "mtu.h"
+#include "nat.h"
+#include "netlink.h"
 #include "originate.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -18,6 +23,17 @@ static u32 headers(u8 family)
 {
 	return sizeof(struct tcphdr) + (family == AF_INET ?
 		sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
+
+/* How the stack has routed it from where it was restored: the next packet need
+ * not ask.
+ */
+static void keep_route(struct mbc_session *s, enum mbc_dir dir,
+		       const struct sk_buff *skb)
+{
+	if (unlikely(rcu_access_pointer(s->ahead[dir].dst) != skb_dst(skb)))
+		mbc_route_keep(&s->ahead[dir], skb, skb->skb_iif,
+			       s->super.family);
 }
 
 static void leave(struct mbc_net *mn, struct mbc_packet *p,
@@ -33,6 +49,8 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 			mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out,
 						      U16_MAX));
 	}
+	if (mbc_packet_is_restored(p->skb, p->tuple.family))
+		keep_route(s, dir, p->skb);
 	mbc_rewrite_send_by(p, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
 	if (mbc_session_counts_outbound(s, dir) ||
@@ -41,17 +59,29 @@ static void leave(struct mbc_net *mn, struct mbc_packet *p,
 	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
 }
 
+/* Takes @dst over. */
+static enum mbc_verdict refuse(struct mbc_net *mn, struct mbc_packet *p,
+			       struct dst_entry *dst)
+{
+	u32 mtu = dst_mtu(dst);
+
+	mbc_rewrite_put_route(p, dst);
+	return mbc_mtu_refuse(mn, p->skb, p->tuple.family, mtu);
+}
+
 static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
 			     struct mbc_entry *e)
 {
-	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
 
 	if (unlikely(!dst)) {
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
 		return MBC_DROP;
 	}
+	if (mbc_mtu_exceeds(p->skb, p->tuple.family, dst))
+		return refuse(mn, p, dst);
 	if (!mbc_rewrite(mn, p, e)) {
-		dst_release(dst);
+		mbc_rewrite_put_route(p, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
@@ -69,7 +99,8 @@ static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
 		return 0;
 	memcpy(h.id, s->id, sizeof(h.id));
 	h.time = (u32)ktime_get_real_seconds();
-	h.super = s->super;
+	/* An NF that is a NAT may have changed it here. */
+	h.super = s->entry[MBC_OUT_RIGHT].tuple;
 	h.n_hops = s->n_hops;
 	memcpy(h.hops, s->hops, sizeof(h.hops));
 	return mbc_setup_encode(&h, &keys->key[0], buf);
@@ -91,7 +122,7 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 				 struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
-	struct dst_entry *dst = mbc_rewrite_route(mn, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
 	enum mbc_reason reason;
 	u8 hdr[MBC_SETUP_MAX];
 	unsigned int len;
@@ -109,41 +140,81 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 	if (!mbc_packet_add_setup(p, hdr, len))
 		goto err_dst;
 	if (!mbc_rewrite(mn, p, e)) {
-		dst_release(dst);
+		mbc_rewrite_put_route(p, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
 	return MBC_ACCEPT;
 
 err_dst:
-	dst_release(dst);
+	mbc_rewrite_put_route(p, dst);
 	return fail(s, reason);
+}
+
+/* A SYN that stays unanswered although it is repeated may have met somebody who
+ * swallows SYNs with payload. What is farther right looks sooner, so that it is
+ * the host before the gap that finds out.
+ */
+static bool unheard(const struct mbc_session *s)
+{
+	u8 patience = s->role == MBC_ROLE_CLIENT ? 2 : 1;
+
+	return s->syns >= patience && s->tcp.state == MBC_TCP_SYN &&
+	       !READ_ONCE(s->asked) &&
+	       mbc_netlink_listened(s->mn->net, MBC_SETUPS);
+}
+
+static enum mbc_verdict open_right(struct mbc_net *mn, struct mbc_packet *p,
+				   struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+
+	if (s->setup == MBC_SETUP_DONE)
+		return send(mn, p, e);
+	if (s->syns < U8_MAX)
+		s->syns++;
+	return send_syn(mn, p, e);
+}
+
+static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
+				 struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+	bool opens = mbc_packet_opens(p);
+	enum mbc_verdict verdict;
+
+	if (unlikely(opens) && unheard(s))
+		mbc_hold_begin(s);
+	if (unlikely(!mbc_hold_ready(s)) &&
+	    mbc_hold_packet(s, p->skb, &verdict))
+		return verdict;
+	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
 }
 
 enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
 			      u8 family, bool forwarded,
 			      const struct net_device *out)
 {
-	enum mbc_verdict verdict;
+	enum mbc_verdict verdict = MBC_ACCEPT;
 	struct mbc_packet p;
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
-		return MBC_ACCEPT;
+		return mbc_icmp_outbound(mn, skb, family, out);
+	p.forwarded = forwarded;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
-	if (likely(!mbc_packet_opens(&p)))
-		return e ? send(mn, &p, e) : MBC_ACCEPT;
-
-	verdict = MBC_ACCEPT;
-	if (!e) {
-		/* Only this host's own connections to others are matched. */
+	if (!e && forwarded && mbc_packet_may_open(&p))
+		e = mbc_nat_follow(mn, &p);
+	if (e && e->slot != MBC_OUT_RIGHT)
+		return send(mn, &p, e);
+	if (likely(e) && unlikely(mbc_packet_opens(&p)) &&
+	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
+		verdict = mbc_originate_again(mn, &p, &e);
+	} else if (!e && mbc_packet_may_open(&p)) {
+		/* Only this host's own sessions with others are matched. */
 		if (forwarded || out->flags & IFF_LOOPBACK)
 			return MBC_ACCEPT;
 		verdict = mbc_originate(mn, &p, &e);
-	} else if (e->slot != MBC_OUT_RIGHT) {
-		return send(mn, &p, e);
-	} else if (mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
-		verdict = mbc_originate_again(mn, &p, &e);
 	}
-	return e ? send_syn(mn, &p, e) : verdict;
+	return e ? to_right(mn, &p, e) : verdict;
 }

@@ -5,17 +5,25 @@
  */
 #include "packet.h"
 
+#include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
 #include "stats.h"
 
-/* Where the TCP header begins, 0 for a packet that is none of ours. */
-static unsigned int find_tcp4(struct mbc_net *mn, const struct sk_buff *skb)
+static bool ours(u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
+/* Where the TCP or UDP header begins, 0 for a packet that is none of ours. */
+static unsigned int find_l4_4(struct mbc_net *mn, const struct sk_buff *skb,
+			      u8 *proto)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	if (iph->protocol != IPPROTO_TCP)
+	*proto = iph->protocol;
+	if (!ours(*proto))
 		return 0;
 	if (unlikely(ip_is_fragment(iph))) {
 		mbc_count(mn, MBC_REASON_FRAGMENT);
@@ -24,16 +32,17 @@ static unsigned int find_tcp4(struct mbc_net *mn, const struct sk_buff *skb)
 	return iph->ihl * 4;
 }
 
-static unsigned int find_tcp6(struct mbc_net *mn, const struct sk_buff *skb)
+static unsigned int find_l4_6(struct mbc_net *mn, const struct sk_buff *skb,
+			      u8 *proto)
 {
-	u8 proto = ipv6_hdr(skb)->nexthdr;
 	__be16 frag = 0;
 	int off;
 
-	if (likely(proto == IPPROTO_TCP))
+	*proto = ipv6_hdr(skb)->nexthdr;
+	if (likely(ours(*proto)))
 		return sizeof(struct ipv6hdr);
-	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), &proto, &frag);
-	if (off < 0 || proto != IPPROTO_TCP)
+	off = ipv6_skip_exthdr(skb, sizeof(struct ipv6hdr), proto, &frag);
+	if (off < 0 || !ours(*proto))
 		return 0;
 	if (frag) {
 		mbc_count(mn, MBC_REASON_FRAGMENT);
@@ -53,43 +62,68 @@ static void read_addrs(struct mbc_tuple *t, const struct sk_buff *skb)
 	}
 }
 
+static bool read_tcp(struct mbc_packet *p)
+{
+	const struct tcphdr *th;
+	unsigned int hlen;
+
+	if (!pskb_may_pull(p->skb, p->l4_off + sizeof(*th)))
+		return false;
+	hlen = mbc_packet_tcp(p)->doff * 4;
+	if (hlen < sizeof(*th) || !pskb_may_pull(p->skb, p->l4_off + hlen))
+		return false;
+	th = mbc_packet_tcp(p);
+	p->tuple.sport = th->source;
+	p->tuple.dport = th->dest;
+	p->seg.seq = ntohl(th->seq);
+	p->seg.ack = ntohl(th->ack_seq);
+	p->seg.flags = tcp_flag_byte(th);
+	p->data_off = p->l4_off + hlen;
+	return true;
+}
+
+static bool read_udp(struct mbc_packet *p)
+{
+	const struct udphdr *uh;
+
+	if (!pskb_may_pull(p->skb, p->l4_off + sizeof(*uh)))
+		return false;
+	uh = (const struct udphdr *)(p->skb->data + p->l4_off);
+	p->tuple.sport = uh->source;
+	p->tuple.dport = uh->dest;
+	p->seg.seq = 0;
+	p->seg.ack = 0;
+	p->seg.flags = 0;
+	p->data_off = p->l4_off + sizeof(*uh);
+	return true;
+}
+
 bool mbc_packet_parse(struct mbc_packet *p, struct mbc_net *mn,
 		      struct sk_buff *skb, u8 family)
 {
-	const struct tcphdr *th;
-	unsigned int off, hlen;
+	u8 proto;
 
-	off = family == AF_INET ? find_tcp4(mn, skb) : find_tcp6(mn, skb);
-	if (!off || !pskb_may_pull(skb, off + sizeof(*th)))
+	p->l4_off = family == AF_INET ? find_l4_4(mn, skb, &proto) :
+					find_l4_6(mn, skb, &proto);
+	if (!p->l4_off)
 		return false;
-	th = (const struct tcphdr *)(skb->data + off);
-	hlen = th->doff * 4;
-	if (hlen < sizeof(*th) || !pskb_may_pull(skb, off + hlen))
-		return false;
-
-	th = (const struct tcphdr *)(skb->data + off);
 	p->skb = skb;
-	p->tuple = (struct mbc_tuple){
-		.sport = th->source, .dport = th->dest,
-		.proto = IPPROTO_TCP, .family = family,
-	};
+	p->tuple = (struct mbc_tuple){ .proto = proto, .family = family };
+	if (!(likely(proto == IPPROTO_TCP) ? read_tcp(p) : read_udp(p)))
+		return false;
 	read_addrs(&p->tuple, skb);
 	/* A big TCP packet has length 0 in its header; the kernel trimmed all
 	 * others to it.
 	 */
 	p->wire_len = skb->len;
-	p->seg.seq = ntohl(th->seq);
-	p->seg.ack = ntohl(th->ack_seq);
-	p->seg.len = skb->len - off - hlen;
-	p->seg.flags = tcp_flag_byte(th);
-	p->tcp_off = off;
-	p->data_off = off + hlen;
+	p->forwarded = false;
+	p->seg.len = skb->len - p->data_off;
 	return true;
 }
 
 struct sk_buff *mbc_packet_plain(const struct mbc_packet *p)
 {
-	unsigned int hlen = p->data_off - p->tcp_off;
+	unsigned int hlen = p->data_off - p->l4_off;
 	struct sk_buff *plain;
 	struct ipv6hdr *ip6h;
 
@@ -99,8 +133,8 @@ struct sk_buff *mbc_packet_plain(const struct mbc_packet *p)
 	plain->protocol = p->skb->protocol;
 	skb_reset_network_header(plain);
 	ip6h = skb_put_data(plain, p->skb->data, sizeof(*ip6h));
-	ip6h->nexthdr = IPPROTO_TCP;
-	skb_put_data(plain, p->skb->data + p->tcp_off, hlen);
+	ip6h->nexthdr = p->tuple.proto;
+	skb_put_data(plain, p->skb->data + p->l4_off, hlen);
 	return plain;
 }
 
@@ -111,7 +145,7 @@ static void fix_lengths(struct mbc_packet *p, int delta, __wsum sum)
 {
 	struct sk_buff *skb = p->skb;
 	struct tcphdr *th = mbc_packet_tcp(p);
-	unsigned int l4 = skb->len - p->tcp_off;
+	unsigned int l4 = skb->len - p->l4_off;
 
 	if (p->tuple.family == AF_INET) {
 		struct iphdr *iph = ip_hdr(skb);

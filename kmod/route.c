@@ -12,18 +12,20 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
-static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x)
+static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x,
+				 u8 proto)
 {
 	struct flowi4 fl4 = { .saddr = x->saddr.ip, .daddr = x->daddr.ip,
-			      .flowi4_proto = IPPROTO_TCP };
+			      .flowi4_proto = proto };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x)
+static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x,
+				 u8 proto)
 {
-	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct flowi6 fl6 = { .flowi6_proto = proto };
 	struct dst_entry *dst;
 
 	memcpy(&fl6.saddr, &x->saddr, sizeof(fl6.saddr));
@@ -42,33 +44,79 @@ static u32 cookie(const struct dst_entry *dst, u8 family)
 	return rt6_get_cookie(container_of(dst, struct rt6_info, dst));
 }
 
-/* The cookie is written behind its dst and read before: it may be older than
- * the dst, which then counts as stale, but never newer.
+/* A new route into the slot. The cookie is written behind its dst and read
+ * before: it may be older than the dst, which then counts as stale, but never
+ * newer. Return: not the caller's; it outlives this RCU read side.
  */
-struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family)
+static struct dst_entry *refresh(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family, u8 proto)
 {
-	u32 known = smp_load_acquire(&route->cookie);
-	struct dst_entry *dst = rcu_dereference(route->dst);
-	struct dst_entry *old;
+	struct dst_entry *dst, *old;
 
-	if (likely(dst && dst_check(dst, known) && dst_hold_safe(dst)))
-		return dst;
-
-	dst = family == AF_INET ? lookup4(net, x) : lookup6(net, x);
+	dst = family == AF_INET ? lookup4(net, x, proto) :
+				  lookup6(net, x, proto);
 	if (!dst)
 		return NULL;
-	dst_hold(dst);
 	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
 	smp_store_release(&route->cookie, cookie(dst, family));
 	dst_release(old);
 	return dst;
 }
 
+struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family, u8 proto)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (likely(dst && dst_check(dst, known)))
+		return dst;
+	return refresh(route, net, x, family, proto);
+}
+
+struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
+				const struct mbc_xlate *x, u8 family, u8 proto)
+{
+	struct dst_entry *dst = mbc_route_peek(route, net, x, family, proto);
+
+	if (likely(dst && dst_hold_safe(dst)))
+		return dst;
+	dst = refresh(route, net, x, family, proto);
+	return dst && dst_hold_safe(dst) ? dst : NULL;
+}
+
+void mbc_route_keep(struct mbc_route *route, const struct sk_buff *skb,
+		    int iif, u8 family)
+{
+	struct dst_entry *dst = skb_dst(skb);
+	struct dst_entry *old;
+
+	if (!dst || !dst_hold_safe(dst))
+		return;
+	/* Another CPU may do the same for another device: who reads the old
+	 * index with the new route is on a route of this session all the same,
+	 * and the kernel does not look at where its packets came from again.
+	 */
+	WRITE_ONCE(route->iif, iif);
+	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
+	smp_store_release(&route->cookie, cookie(dst, family));
+	dst_release(old);
+}
+
+struct dst_entry *mbc_route_kept(const struct mbc_route *route, int iif)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (!dst || READ_ONCE(route->iif) != iif || !dst_check(dst, known))
+		return NULL;
+	return dst;
+}
+
 static bool source4(struct net *net, struct mbc_tuple *wire)
 {
 	struct flowi4 fl4 = { .daddr = wire->daddr.ip,
-			      .flowi4_proto = IPPROTO_TCP };
+			      .flowi4_proto = wire->proto };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	if (IS_ERR(rt))
@@ -80,7 +128,7 @@ static bool source4(struct net *net, struct mbc_tuple *wire)
 
 static bool source6(struct net *net, struct mbc_tuple *wire)
 {
-	struct flowi6 fl6 = { .flowi6_proto = IPPROTO_TCP };
+	struct flowi6 fl6 = { .flowi6_proto = wire->proto };
 	struct dst_entry *dst;
 
 	memcpy(&fl6.daddr, &wire->daddr, sizeof(fl6.daddr));

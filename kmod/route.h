@@ -14,10 +14,12 @@
  * struct mbc_route - zeroed to begin with
  * @dst: owned reference, or NULL
  * @cookie: how the kernel knows whether @dst is stale; 0 for IPv4
+ * @iif: of an input route, index of the device that packets come from; else 0
  */
 struct mbc_route {
 	struct dst_entry __rcu *dst;
 	u32 cookie;
+	int iif;
 };
 
 /**
@@ -25,17 +27,24 @@ struct mbc_route {
  * @route: where it is kept
  * @x: their translation
  * @family: AF_INET or AF_INET6
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
  *
  * RCU read side. The caller owns the reference that it gets.
  *
  * Return: NULL if there is none.
  */
 struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family);
+				const struct mbc_xlate *x, u8 family,
+				u8 proto);
+
+/** mbc_route_peek() - the same without a reference: for this RCU read side */
+struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
+				 const struct mbc_xlate *x, u8 family,
+				 u8 proto);
 
 /**
  * mbc_route_source() - the address to speak to a host from
- * @wire: has daddr and family; saddr is set
+ * @wire: has daddr, proto and family; saddr is set
  *
  * Return: false if there is no route.
  */
@@ -43,6 +52,20 @@ bool mbc_route_source(struct net *net, struct mbc_tuple *wire);
 
 /** mbc_route_is_local() - is it an address of this host? */
 bool mbc_route_is_local(struct net *net, const union mbc_addr *addr, u8 family);
+
+/**
+ * mbc_route_keep() - keep the route that the stack has found for a packet
+ * @skb: has that route, and came from the device with index @iif
+ */
+void mbc_route_keep(struct mbc_route *route, const struct sk_buff *skb,
+		    int iif, u8 family);
+
+/**
+ * mbc_route_kept() - the same route for another packet from the device @iif
+ *
+ * Return: for this RCU read side; NULL if there is none that still holds.
+ */
+struct dst_entry *mbc_route_kept(const struct mbc_route *route, int iif);
 
 /** mbc_route_clear() - drop the reference; nobody else may use @route */
 void mbc_route_clear(struct mbc_route *route);

@@ -7,6 +7,7 @@
 
 #include <linux/bsearch.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -16,6 +17,13 @@ struct mbc_ruleset *mbc_ruleset_new(u64 version, const u8 *seed)
 
 	if (!rs)
 		return NULL;
+	rs->passed = kvcalloc(MBC_PASSED_SLOTS, sizeof(*rs->passed),
+			      GFP_KERNEL_ACCOUNT);
+	if (!rs->passed) {
+		kfree(rs);
+		return NULL;
+	}
+	get_random_bytes(&rs->passed_key, sizeof(rs->passed_key));
 	rs->version = version;
 	memcpy(&rs->seed, seed, sizeof(rs->seed));
 	le64_to_cpus(&rs->seed.key[0]);
@@ -169,6 +177,7 @@ void mbc_ruleset_free(struct mbc_ruleset *rs)
 	}
 	kvfree(rs->types);
 	kvfree(rs->rules);
+	kvfree(rs->passed);
 	kfree(rs);
 }
 
@@ -217,6 +226,36 @@ struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
 			return n <= rs->n_rules ? &rs->rules[n - 1] : NULL;
 	}
 	return NULL;
+}
+
+/* 64 bits under a key that nobody knows stand for the tuple. 0 stands for none,
+ * so that a tuple may have it which is just never known.
+ */
+static u64 hash(const struct mbc_ruleset *rs, const struct mbc_tuple *tuple)
+{
+	if (tuple->family == AF_INET)
+		return siphash_4u32((__force u32)tuple->saddr.ip,
+				    (__force u32)tuple->daddr.ip,
+				    (__force u32)tuple->sport << 16 |
+				    (__force u32)tuple->dport,
+				    tuple->proto, &rs->passed_key);
+	return siphash(tuple, sizeof(*tuple), &rs->passed_key);
+}
+
+bool mbc_ruleset_passed(const struct mbc_ruleset *rs,
+			const struct mbc_tuple *tuple)
+{
+	u64 h = hash(rs, tuple);
+
+	return h && READ_ONCE(rs->passed[h % MBC_PASSED_SLOTS]) == h;
+}
+
+void mbc_ruleset_pass(const struct mbc_ruleset *rs,
+		      const struct mbc_tuple *tuple)
+{
+	u64 h = hash(rs, tuple);
+
+	WRITE_ONCE(rs->passed[h % MBC_PASSED_SLOTS], h);
 }
 
 bool mbc_ruleset_has_host(const struct mbc_ruleset *rs,

@@ -38,7 +38,8 @@ struct mbc_hosts {
 /**
  * struct mbc_ruleset - a policy; arrays grow while it is built
  *
- * @progs and @hosts by enum mbc_addr_slot.
+ * @progs and @hosts by enum mbc_addr_slot. @passed has MBC_PASSED_SLOTS hashes,
+ * under @passed_key, of tuples that no rule chains; 0: none.
  */
 struct mbc_ruleset {
 	u64 version;
@@ -51,6 +52,8 @@ struct mbc_ruleset {
 	struct mbc_rule *rules;
 	struct mbc_progs progs[MBC_N_ADDRS];
 	struct mbc_hosts hosts[MBC_N_ADDRS];
+	u64 *passed;
+	siphash_key_t passed_key;
 };
 
 /*
@@ -91,6 +94,21 @@ void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs);
  */
 struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
 				   const struct sk_buff *skb, u8 family);
+
+#define MBC_PASSED_SLOTS 4096	/* a power of two; 32 KiB */
+
+/**
+ * mbc_ruleset_passed() - is it known that no rule chains packets of @tuple?
+ *
+ * UDP has no SYN, so every packet without a session might begin one. This asks
+ * the programs once for a flow and not once for a packet, as long as no more
+ * than some thousand flows are at work. RCU read side.
+ */
+bool mbc_ruleset_passed(const struct mbc_ruleset *rs,
+			const struct mbc_tuple *tuple);
+/** mbc_ruleset_pass() - remember that no rule chains packets of @tuple */
+void mbc_ruleset_pass(const struct mbc_ruleset *rs,
+		      const struct mbc_tuple *tuple);
 
 /** mbc_ruleset_has_host() - does the host at @addr run mbchain? */
 bool mbc_ruleset_has_host(const struct mbc_ruleset *rs,

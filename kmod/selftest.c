@@ -106,12 +106,12 @@ static int __init check_xlate4(void)
 
 	mbc_xlate_init(&there, &super, &wire);
 	mbc_xlate_init(&back, &wire, &super);
-	mbc_xlate_apply4(&there, &p.ip, &p.tcp, false);
+	mbc_xlate_apply4(&there, &p.ip, &p.tcp, IPPROTO_TCP, false);
 	CHECK(p.ip.saddr == wire.saddr.ip && p.tcp.dest == wire.dport);
 	CHECK(!ip_fast_csum(&p.ip, 5));
 	CHECK(!tcp_v4_check(sizeof(p.tcp), p.ip.saddr, p.ip.daddr,
 			    csum_partial(&p.tcp, sizeof(p.tcp), 0)));
-	mbc_xlate_apply4(&back, &p.ip, &p.tcp, false);
+	mbc_xlate_apply4(&back, &p.ip, &p.tcp, IPPROTO_TCP, false);
 	CHECK(!memcmp(&p, &before, sizeof(p)));
 	return 0;
 }
@@ -144,11 +144,12 @@ static int __init check_xlate6(void)
 
 	mbc_xlate_init(&there, &super, &wire);
 	mbc_xlate_init(&back, &wire, &super);
-	mbc_xlate_apply6(&there, &p.ip6, &p.tcp, false);
+	mbc_xlate_apply6(&there, &p.ip6, &p.tcp, IPPROTO_TCP,
+			 false);
 	CHECK(!memcmp(&p.ip6.saddr, &wire.saddr, sizeof(wire.saddr)));
 	CHECK(!tcp_v6_check(sizeof(p.tcp), &p.ip6.saddr, &p.ip6.daddr,
 			    csum_partial(&p.tcp, sizeof(p.tcp), 0)));
-	mbc_xlate_apply6(&back, &p.ip6, &p.tcp, false);
+	mbc_xlate_apply6(&back, &p.ip6, &p.tcp, IPPROTO_TCP, false);
 	CHECK(!memcmp(&p, &before, sizeof(p)));
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include "event.h"
+#include "hold.h"
 #include "stats.h"
 
 static struct kmem_cache *cache;
@@ -23,25 +24,60 @@ static const struct rhashtable_params id_params = {
 	.automatic_shrinking = true,
 };
 
-/* jiffies of silence after which a session in its present state ends */
-static unsigned long patience(const struct mbc_session *s)
+/* A question and its answer are soon forgotten; what goes on is a stream. */
+static bool udp_streams(const struct mbc_session *s)
+{
+	u64 silent = jiffies_to_nsecs(jiffies - READ_ONCE(s->seen));
+
+	return s->tcp.state == MBC_TCP_ESTABLISHED &&
+	       ktime_get_coarse_ns() - s->created > silent + 2 * NSEC_PER_SEC;
+}
+
+static u32 udp_patience(const struct mbc_session *s)
+{
+	const struct mbc_config *c = &s->mn->config;
+
+	return udp_streams(s) ? READ_ONCE(c->udp_stream_timeout) :
+				READ_ONCE(c->udp_timeout);
+}
+
+static u32 tcp_patience(const struct mbc_session *s)
 {
 	const struct mbc_config *c = &s->mn->config;
 
 	switch (s->tcp.state) {
 	case MBC_TCP_NONE:
 	case MBC_TCP_SYN:
-		return msecs_to_jiffies(READ_ONCE(c->syn_timeout));
+		return READ_ONCE(c->syn_timeout);
 	case MBC_TCP_CLOSED:
 	case MBC_TCP_RESET:
-		return msecs_to_jiffies(READ_ONCE(c->close_timeout));
+		return READ_ONCE(c->close_timeout);
 	default:
-		return msecs_to_jiffies(READ_ONCE(c->idle_timeout));
+		return READ_ONCE(c->idle_timeout);
+	}
+}
+
+/* jiffies of silence after which a session in its present state ends */
+static unsigned long patience(const struct mbc_session *s)
+{
+	switch (s->setup) {
+	case MBC_SETUP_WAITING:
+		return msecs_to_jiffies(READ_ONCE(s->mn->config.setup_timeout));
+	case MBC_SETUP_BLOCKED:
+	case MBC_SETUP_BYPASSED:
+		return msecs_to_jiffies(MBC_HOLD_RETRY);
+	default:
+		return msecs_to_jiffies(s->super.proto == IPPROTO_UDP ?
+					udp_patience(s) : tcp_patience(s));
 	}
 }
 
 static enum mbc_reason end_by_time(const struct mbc_session *s)
 {
+	if (s->setup == MBC_SETUP_BLOCKED || s->setup == MBC_SETUP_BYPASSED)
+		return MBC_REASON_END_SYN_TIMEOUT;
+	if (s->super.proto == IPPROTO_UDP)
+		return MBC_REASON_END_IDLE;
 	switch (s->tcp.state) {
 	case MBC_TCP_NONE:
 	case MBC_TCP_SYN:
@@ -53,6 +89,13 @@ static enum mbc_reason end_by_time(const struct mbc_session *s)
 	default:
 		return MBC_REASON_END_IDLE;
 	}
+}
+
+void mbc_session_rearm(struct mbc_session *s)
+{
+	lockdep_assert_held(&s->lock);
+	if (!s->dead)
+		mod_timer(&s->timer, jiffies + patience(s));
 }
 
 /* Packets only note when they passed; the timer looks whether that was long
@@ -73,9 +116,13 @@ static void on_timer(struct timer_list *t)
 		spin_unlock(&s->lock);
 	} else {
 		enum mbc_reason why = end_by_time(s);
+		bool waits = s->setup == MBC_SETUP_WAITING;
 
 		spin_unlock(&s->lock);
-		mbc_session_end(s, why);
+		if (waits)
+			mbc_hold_failed(s, MBC_REASON_NO_ANSWER);
+		else
+			mbc_session_end(s, why);
 	}
 	rcu_read_unlock();
 }
@@ -100,6 +147,7 @@ struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 	s->mn = mn;
 	s->role = role;
 	s->tcp.state = MBC_TCP_SYN;
+	s->setup = MBC_SETUP_IN_BAND;
 	for (i = 0; i < MBC_N_SLOTS; i++)
 		s->entry[i].slot = i;
 	spin_lock_init(&s->lock);
@@ -115,8 +163,11 @@ static void free_rcu(struct rcu_head *rcu)
 {
 	struct mbc_session *s = container_of(rcu, struct mbc_session, rcu);
 
+	mbc_hold_free(s);
 	mbc_route_clear(&s->route[MBC_RIGHT]);
 	mbc_route_clear(&s->route[MBC_LEFT]);
+	mbc_route_clear(&s->ahead[MBC_RIGHT]);
+	mbc_route_clear(&s->ahead[MBC_LEFT]);
 	atomic_dec(&s->mn->n_sessions);
 	kmem_cache_free(cache, s);
 }
@@ -158,11 +209,45 @@ void mbc_session_set_right(struct mbc_session *s, const struct mbc_tuple *wire)
 	fill(&s->entry[MBC_IN_RIGHT], &wire_back, &super_back);
 }
 
+bool mbc_session_rename_right(struct mbc_session *s,
+			      const struct mbc_tuple *super)
+{
+	struct mbc_entry *out = &s->entry[MBC_OUT_RIGHT];
+	struct mbc_entry *in = &s->entry[MBC_IN_RIGHT];
+	struct mbc_tuple wire = mbc_tuple_reverse(&in->tuple);
+	struct mbc_tuple super_back = mbc_tuple_reverse(super);
+	bool ok = false;
+
+	spin_lock_bh(&s->mn->lock);
+	if (!READ_ONCE(s->dead)) {
+		mbc_table_remove(s->mn, out);
+		fill(out, super, &wire);
+		mbc_xlate_init(&in->xlate, &in->tuple, &super_back);
+		ok = !mbc_table_insert(s->mn, out);
+		if (!ok)
+			mbc_session_end_locked(s, MBC_REASON_TUPLE_TAKEN);
+	}
+	spin_unlock_bh(&s->mn->lock);
+	return ok;
+}
+
 static void remove_entries(struct mbc_session *s, int n)
 {
 	while (n-- > 0)
 		if (mbc_session_has(s, n))
 			mbc_table_remove(s->mn, &s->entry[n]);
+}
+
+/* Packets to the addresses of its subsessions are looked up from now on. */
+static void expect(struct mbc_session *s, const struct mbc_entry *e)
+{
+	const union mbc_addr *addr = &e->tuple.daddr;
+	u64 bit = s->super.family == AF_INET ? mbc_addr_bit4(addr->ip) :
+					       mbc_addr_bit6(addr->ip6);
+
+	if (mbc_slot_hook(e->slot) == MBC_IN)
+		WRITE_ONCE(s->mn->inbound_addresses,
+			   s->mn->inbound_addresses | bit);
 }
 
 int mbc_session_install(struct mbc_session *s)
@@ -179,13 +264,14 @@ int mbc_session_install(struct mbc_session *s)
 	for (i = 0; i < MBC_N_SLOTS; i++) {
 		if (!mbc_session_has(s, i))
 			continue;
+		expect(s, &s->entry[i]);
 		err = mbc_table_insert(mn, &s->entry[i]);
 		if (err)
 			goto err_entries;
 	}
 
 	spin_lock(&s->lock);
-	mod_timer(&s->timer, jiffies + patience(s));
+	mbc_session_rearm(s);
 	spin_unlock(&s->lock);
 	mbc_event_session(s, MBC_CMD_EVENT_SESSION_NEW, MBC_REASON_NONE);
 	return 0;
@@ -212,6 +298,8 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
 
 	remove_entries(s, MBC_N_SLOTS);
 	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
+	if (!atomic_read(&mn->ids.nelems))
+		WRITE_ONCE(mn->inbound_addresses, 0);
 	mbc_count(mn, why);
 	mbc_event_session(s, MBC_CMD_EVENT_SESSION_END, why);
 	call_rcu(&s->rcu, free_rcu);
@@ -229,6 +317,15 @@ bool mbc_session_end(struct mbc_session *s, enum mbc_reason why)
 	return ended;
 }
 
+/* UDP has no more of a state than whether an answer has passed. */
+static bool udp_step(struct mbc_tcp *state, enum mbc_dir dir)
+{
+	if (dir != MBC_LEFT)
+		return false;
+	state->state = MBC_TCP_ESTABLISHED;
+	return true;
+}
+
 void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
 			 const struct mbc_segment *seg)
 {
@@ -238,8 +335,9 @@ void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
 		return;
 
 	spin_lock_bh(&s->lock);
-	if (mbc_tcp_step(&s->tcp, dir, seg) && !s->dead)
-		mod_timer(&s->timer, jiffies + patience(s));
+	if (s->super.proto == IPPROTO_TCP ? mbc_tcp_step(&s->tcp, dir, seg) :
+					    udp_step(&s->tcp, dir))
+		mbc_session_rearm(s);
 	spin_unlock_bh(&s->lock);
 }
 

@@ -11,6 +11,7 @@
 #ifndef MBC_SESSION_H
 #define MBC_SESSION_H
 
+#include <linux/skbuff.h>
 #include <linux/timer.h>
 #include "route.h"
 #include "table.h"
@@ -21,15 +22,21 @@
  * @entry: by enum mbc_slot; the first member, see mbc_entry_session()
  * @mn: its namespace
  * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
+ * @ahead: how the host's own stack routes what travels that way; middlebox only
  * @id_node: in mbc_net.ids
  * @id: random, given by the client's host
  * @super: the tuple that the applications and NFs see, client to server
- * @lock: protects @tcp, @dead and arming @timer; nests inside mbc_net.lock
- * @tcp: progress
+ * @lock: protects @tcp, @setup, @held, @dead and arming @timer; nests inside
+ *	mbc_net.lock
+ * @tcp: progress; of UDP only @tcp.state
  * @role: enum mbc_role
  * @on_failure: enum mbc_on_failure of the rule; client only
  * @dead: no longer in the tables
- * @syns: SYNs sent so far; client only
+ * @syns: SYNs sent to the right so far
+ * @setup: enum mbc_setup_state; see hold.h
+ * @asked: an agent knows that @setup is WAITING
+ * @by_agent: what is left of this host was set up out-of-band
+ * @held: owned packets that wait, or NULL
  * @isn: sequence number of the SYN, host byte order
  * @rule: MBC_RULE_A_ID; client only
  * @policy_version: of the policy it was set up by; client only
@@ -44,6 +51,7 @@ struct mbc_session {
 	struct mbc_entry entry[MBC_N_SLOTS];
 	struct mbc_net *mn;
 	struct mbc_route route[2];
+	struct mbc_route ahead[2];
 	struct rhash_head id_node;
 	u8 id[MBC_ID_LEN];
 	struct mbc_tuple super;
@@ -53,6 +61,10 @@ struct mbc_session {
 	u8 on_failure;
 	bool dead;
 	u8 syns;
+	u8 setup;
+	bool asked;
+	bool by_agent;
+	struct sk_buff_head *held;
 	u32 isn;
 	u32 rule;
 	u64 policy_version;
@@ -110,6 +122,16 @@ void mbc_session_set_right(struct mbc_session *s,
 			   const struct mbc_tuple *wire);
 
 /**
+ * mbc_session_rename_right() - its packets to the right have another tuple now
+ * @super: what they have; the subsession stays
+ *
+ * For the first packet of a session, before any has come from the right. Takes
+ * mbc_net.lock. Return: false, and the session has ended, if the tuple is taken.
+ */
+bool mbc_session_rename_right(struct mbc_session *s,
+			      const struct mbc_tuple *super);
+
+/**
  * mbc_session_install() - make it findable and start its timer
  *
  * mbc_net.lock held. All of its tuples or none.
@@ -128,7 +150,10 @@ int mbc_session_install(struct mbc_session *s);
 bool mbc_session_end(struct mbc_session *s, enum mbc_reason why);
 bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
 
-/** mbc_session_advance() - one of its segments passes; packet path */
+/** mbc_session_rearm() - set the timer for its present state; @s->lock held */
+void mbc_session_rearm(struct mbc_session *s);
+
+/** mbc_session_advance() - one of its packets passes; packet path */
 void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
 			 const struct mbc_segment *seg);
 

@@ -71,6 +71,12 @@ static const char *const names[] = {
 	[MBC_REASON_ICMP_BAD] = "icmp_bad",
 	[MBC_REASON_TOO_BIG] = "too_big",
 	[MBC_REASON_FRAGMENT_HELD] = "fragment_held",
+	[MBC_REASON_EXPRESS] = "express",
+	[MBC_REASON_TAPPED] = "tapped",
+	[MBC_REASON_TAP_LOST] = "tap_lost",
+	[MBC_REASON_REDIRECTED] = "redirected",
+	[MBC_REASON_REDIRECT_GONE] = "redirect_gone",
+	[MBC_REASON_NAT_ASTRAY] = "nat_astray",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

@@ -47,6 +47,13 @@ struct mbc_entry {
 	u8 slot;
 } ____cacheline_aligned;
 
+/** mbc_entry_count() - one more packet was translated by @e */
+static inline void mbc_entry_count(struct mbc_entry *e, unsigned int bytes)
+{
+	atomic64_inc(&e->packets);
+	atomic64_add(bytes, &e->bytes);
+}
+
 static inline enum mbc_hook mbc_slot_hook(enum mbc_slot slot)
 {
 	return slot == MBC_IN_LEFT || slot == MBC_IN_RIGHT ? MBC_IN : MBC_OUT;

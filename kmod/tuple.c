@@ -34,7 +34,7 @@ bool mbc_addr_valid(const union mbc_addr *addr, u8 family)
 bool mbc_tuple_valid(const struct mbc_tuple *t)
 {
 	return (t->family == AF_INET || t->family == AF_INET6) &&
-	       t->proto == IPPROTO_TCP && t->sport && t->dport &&
+	       (t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP) && t->sport && t->dport &&
 	       mbc_addr_valid(&t->saddr, t->family) &&
 	       mbc_addr_valid(&t->daddr, t->family);
 }

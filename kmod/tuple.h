@@ -29,6 +29,21 @@ static inline bool mbc_addr_equal(const union mbc_addr *a,
 	       a->ip6[2] == b->ip6[2] && a->ip6[3] == b->ip6[3];
 }
 
+/**
+ * mbc_addr_bit4() - one bit of 64 for an address, as a filter goes by
+ * @ip: network byte order
+ */
+static inline u64 mbc_addr_bit4(__be32 ip)
+{
+	return 1ULL << ((u32)((__force u32)ip * 0x61c88647u) >> 26);
+}
+
+/** mbc_addr_bit6() - the same; the last 64 bits tell hosts apart */
+static inline u64 mbc_addr_bit6(const __be32 *ip6)
+{
+	return mbc_addr_bit4(ip6[2] ^ ip6[3]);
+}
+
 /** mbc_addr_len() - bytes of an address on the wire */
 static inline unsigned int mbc_addr_len(u8 family)
 {
@@ -36,12 +51,12 @@ static inline unsigned int mbc_addr_len(u8 family)
 }
 
 /**
- * struct mbc_tuple - five-tuple of one direction of a TCP session
+ * struct mbc_tuple - five-tuple of one direction of a session
  * @saddr: source address
  * @daddr: destination address
  * @sport: source port
  * @dport: destination port
- * @proto: IPPROTO_TCP
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
  * @family: AF_INET or AF_INET6, of both addresses
  * @pad: always 0, so that tuples can be compared and hashed as bytes
  *
@@ -96,7 +111,7 @@ bool mbc_addr_valid(const union mbc_addr *addr, u8 family);
  * @t: the tuple
  *
  * Return: true if the family is known, both addresses pass mbc_addr_valid(), no
- * port is 0 and the protocol is TCP.
+ * port is 0 and the protocol is TCP or UDP.
  */
 bool mbc_tuple_valid(const struct mbc_tuple *t);
 

@@ -9,10 +9,12 @@
  */
 #include "xlate.h"
 
+#include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/string.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 static u32 words(u32 w)
 {
@@ -62,6 +64,18 @@ void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 				 (u16)~(__force u16)from->dport);
 }
 
+/* The sum of two folded differences, folded; 0 and never 0xffff for none. */
+static __sum16 add_diff(__sum16 a, __sum16 b)
+{
+	return fold_diff((__force u16)a + (__force u16)b);
+}
+
+void mbc_xlate_join(struct mbc_xlate *second, const struct mbc_xlate *first)
+{
+	second->addr_diff = add_diff(second->addr_diff, first->addr_diff);
+	second->port_diff = add_diff(second->port_diff, first->port_diff);
+}
+
 __sum16 mbc_csum_update(__sum16 check, __sum16 diff)
 {
 	u32 sum = add_fold((u16)~(__force u16)check, (__force u16)diff);
@@ -75,35 +89,59 @@ __sum16 mbc_csum_update_partial(__sum16 check, __sum16 diff)
 					 (__force u16)diff);
 }
 
+static __sum16 update(const struct mbc_xlate *x, __sum16 check, bool partial)
+{
+	u32 diff;
+
+	/* The pseudo header has no ports in it. */
+	if (partial)
+		return mbc_csum_update_partial(check, x->addr_diff);
+	diff = add_fold((__force u16)x->addr_diff, (__force u16)x->port_diff);
+	return mbc_csum_update(check, (__force __sum16)diff);
+}
+
 static void apply_tcp(const struct mbc_xlate *x, struct tcphdr *th,
 		      bool partial)
 {
 	th->source = x->sport;
 	th->dest = x->dport;
-	if (partial) {
-		/* The pseudo header has no ports in it. */
-		th->check = mbc_csum_update_partial(th->check, x->addr_diff);
-	} else {
-		u32 diff = add_fold((__force u16)x->addr_diff,
-				    (__force u16)x->port_diff);
+	th->check = update(x, th->check, partial);
+}
 
-		th->check = mbc_csum_update(th->check, (__force __sum16)diff);
-	}
+static void apply_udp(const struct mbc_xlate *x, struct udphdr *uh,
+		      bool partial)
+{
+	uh->source = x->sport;
+	uh->dest = x->dport;
+	if (!uh->check && !partial)
+		return;
+	uh->check = update(x, uh->check, partial);
+	if (!uh->check && !partial)
+		uh->check = (__force __sum16)0xffff;
+}
+
+static void apply_l4(const struct mbc_xlate *x, void *l4, u8 proto,
+		     bool partial)
+{
+	if (proto == IPPROTO_UDP)
+		apply_udp(x, l4, partial);
+	else
+		apply_tcp(x, l4, partial);
 }
 
 void mbc_xlate_apply4(const struct mbc_xlate *x, struct iphdr *iph,
-		      struct tcphdr *th, bool partial)
+		      void *l4, u8 proto, bool partial)
 {
 	iph->saddr = x->saddr.ip;
 	iph->daddr = x->daddr.ip;
 	iph->check = mbc_csum_update(iph->check, x->addr_diff);
-	apply_tcp(x, th, partial);
+	apply_l4(x, l4, proto, partial);
 }
 
 void mbc_xlate_apply6(const struct mbc_xlate *x, struct ipv6hdr *ip6h,
-		      struct tcphdr *th, bool partial)
+		      void *l4, u8 proto, bool partial)
 {
 	memcpy(&ip6h->saddr, &x->saddr, sizeof(ip6h->saddr));
 	memcpy(&ip6h->daddr, &x->daddr, sizeof(ip6h->daddr));
-	apply_tcp(x, th, partial);
+	apply_l4(x, l4, proto, partial);
 }

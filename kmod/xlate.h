@@ -17,8 +17,8 @@
  * @dport: new destination port
  * @addr_diff: ones' complement sum of (new - old) addresses, folded to 16
  *	bits, 0 and never 0xffff for no difference: changes the IPv4 header
- *	checksum and the TCP pseudo header
- * @port_diff: the same for the ports: changes the TCP checksum only
+ *	checksum and the TCP or UDP pseudo header
+ * @port_diff: the same for the ports: changes the TCP or UDP checksum only
  *
  * 40 bytes.
  */
@@ -39,6 +39,13 @@ struct mbc_xlate {
  */
 void mbc_xlate_init(struct mbc_xlate *x, const struct mbc_tuple *from,
 		    const struct mbc_tuple *to);
+
+/**
+ * mbc_xlate_join() - two translations in one
+ * @second: becomes both
+ * @first: what is done before it
+ */
+void mbc_xlate_join(struct mbc_xlate *second, const struct mbc_xlate *first);
 
 /**
  * mbc_csum_update() - a checksum field after its data changed
@@ -66,30 +73,31 @@ __sum16 mbc_csum_update_partial(__sum16 check, __sum16 diff);
 
 struct iphdr;
 struct ipv6hdr;
-struct tcphdr;
 
 /**
  * mbc_xlate_apply4() - rewrite both headers of an IPv4 packet
  * @x: the translation
  * @iph: IPv4 header, writable
- * @th: TCP header, writable
- * @partial: the TCP checksum is CHECKSUM_PARTIAL
+ * @l4: TCP or UDP header, writable
+ * @proto: which, IPPROTO_TCP or IPPROTO_UDP
+ * @partial: the checksum in @l4 is CHECKSUM_PARTIAL
  *
- * Addresses, ports, IP checksum and TCP checksum. The caller has made sure
- * that the packet's tuple is the one @x was made from. A checksum over the
- * whole packet kept beside it (CHECKSUM_COMPLETE) goes down by @x->addr_diff;
- * that is the caller's to do.
+ * Addresses, ports, IP checksum and that of @l4. A UDP checksum of 0, which is
+ * none (RFC 768), stays none, and one that comes out as 0 is written as 0xffff.
+ * The caller has made sure that the packet's tuple is the one @x was made from.
+ * A checksum over the whole packet kept beside it (CHECKSUM_COMPLETE) goes down
+ * by @x->addr_diff if @l4 has a checksum; that is the caller's to do.
  */
 void mbc_xlate_apply4(const struct mbc_xlate *x, struct iphdr *iph,
-		      struct tcphdr *th, bool partial);
+		      void *l4, u8 proto, bool partial);
 
 /**
  * mbc_xlate_apply6() - the same for an IPv6 packet
  *
  * Its header has no checksum: what the addresses add to a checksum over the
- * whole packet, the TCP checksum takes away.
+ * whole packet, the checksum in @l4 takes away.
  */
 void mbc_xlate_apply6(const struct mbc_xlate *x, struct ipv6hdr *ip6h,
-		      struct tcphdr *th, bool partial);
+		      void *l4, u8 proto, bool partial);
 
 #endif /* MBC_XLATE_H */

@@ -54,7 +54,7 @@ var counters = []struct{ name, meaning string }{
 	{"not_writable", "packets dropped: no memory to make them writable"},
 	{"route_gone", "packets dropped: the route to the next hop is gone"},
 
-	{"fragment", "TCP fragments passed on: nobody reassembled them before us"},
+	{"fragment", "fragments passed on as they are: not for this host"},
 
 	{"no_instance", "set-up failed: an NF type has no instance of the session's family"},
 
@@ -70,7 +70,14 @@ var counters = []struct{ name, meaning string }{
 	{"icmp_out", "ICMP errors about a supersession, sent to the neighbour concerned"},
 	{"icmp_bad", "ICMP errors with a wrong checksum; passed on"},
 	{"too_big", "packets dropped, answered by an ICMP error: longer than the next hop's MTU"},
-	{"fragment_held", "fragments that waited for the rest of their packet"},
+	{"fragment_held", "fragments that waited for the rest of their packet, or fitted none"},
+
+	{"express", "packets sent straight on, from subsession to subsession"},
+	{"tapped", "packets of which a copy went to the tap"},
+	{"tap_lost", "packets of which no copy went to the tap: no memory, or its queue is full"},
+	{"redirected", "packets sent into the NF's device"},
+	{"redirect_gone", "packets dropped: the NF's device is gone"},
+	{"nat_astray", "sessions that left the chain: an NF here changed their destination"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -87,6 +87,7 @@ func host(name, address string, types ...string) *proto.Host {
 			Host: name, AgentVersion: "0.1.0", ModuleVersion: "0.1.0", Kernel: "6.12.9",
 			Sessions: 3, MaxSessions: 65536, SessionBytes: 384, PolicyVersion: 8, OfferedVersion: 8,
 			Rules: 2, PolicydConnected: true, UptimeMs: 3_600_000, Policyd: "10.255.0.100:7400",
+			OutOfBand: true,
 		},
 	}
 }
@@ -158,7 +159,7 @@ func webSession(first byte) []*proto.Session {
 	super := tuple("10.0.0.1", 40000, "10.0.0.4", 80)
 	part := func(host string, role proto.Role, hops ...string) *proto.Session {
 		return &proto.Session{Id: id(first), Host: host, Role: role, State: "established", Super: super,
-			Hops: hops, AgeMs: 72_000, IdleMs: 200}
+			Hops: hops, AgeMs: 72_000, IdleMs: 200, Setup: "in-band"}
 	}
 	client := part("client", proto.Role_ROLE_CLIENT, "10.0.0.2", "10.0.0.3", "10.0.0.4")
 	client.Rule, client.PolicyVersion = 1, 8
@@ -193,5 +194,32 @@ func oldSession(first byte) []*proto.Session {
 func endedSession(first byte) []*proto.Session {
 	return []*proto.Session{{Id: id(first), Host: "client", Role: proto.Role_ROLE_CLIENT, State: "closed",
 		Super: tuple("10.0.0.1", 40001, "10.0.0.4", 80), Hops: []string{"10.0.0.4"}, AgeMs: 900, IdleMs: 10,
-		Rule: 3, PolicyVersion: 8, Right: side(tuple("10.0.0.1", 34000, "10.0.0.4", 34001), 0, 1)}}
+		Rule: 3, PolicyVersion: 8, Setup: "in-band", Right: side(tuple("10.0.0.1", 34000, "10.0.0.4", 34001), 0, 1)}}
+}
+
+// datagrams is a UDP session by mb1; client and mb1 are how these say that it was
+// set up. Without mb1 nobody else knows of it.
+func datagrams(first byte, client, mb1 string) []*proto.Session {
+	super, state := udp("10.0.0.1", 40003, "10.0.0.4", 53), "established"
+	if mb1 == "" {
+		state = "syn"
+	}
+	left := &proto.Session{Id: id(first), Host: "client", Role: proto.Role_ROLE_CLIENT, State: state, Setup: client,
+		Super: super, Hops: []string{"10.0.0.2", "10.0.0.4"}, AgeMs: 2500, IdleMs: 40, Rule: 2, PolicyVersion: 8,
+		Right: side(udp("10.0.0.1", 35000, "10.0.0.2", 35001), 1, 1)}
+	if mb1 == "" {
+		return []*proto.Session{left}
+	}
+	middle := &proto.Session{Id: id(first), Host: "mb1", Role: proto.Role_ROLE_MIDDLE, State: "established", Setup: mb1,
+		Super: super, Hops: []string{"10.0.0.4"}, AgeMs: 2500, IdleMs: 40, Left: left.Right,
+		Right: side(udp("10.0.0.2", 35002, "10.0.0.4", 35003), 1, 1)}
+	server := &proto.Session{Id: id(first), Host: "server", Role: proto.Role_ROLE_SERVER, State: "established",
+		Setup: "out-of-band", Super: super, AgeMs: 2500, IdleMs: 40, Left: middle.Right}
+	return []*proto.Session{left, middle, server}
+}
+
+func udp(source string, sourcePort uint32, destination string, destinationPort uint32) *proto.Tuple {
+	t := tuple(source, sourcePort, destination, destinationPort)
+	t.Protocol = 17
+	return t
 }

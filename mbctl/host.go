@@ -24,7 +24,9 @@ func (w *world) hostCommand() *cli.Command {
 				Name:      "list",
 				Usage:     "list hosts, one line each",
 				ArgsUsage: " ",
-				Description: describe("POLICY is the version that the host runs, and the newer one offered to it.",
+				Description: describe(`POLICY is the version that the host runs, and the newer one offered to it. Lines
+below the table name hosts that cannot set sessions up out-of-band, as UDP needs
+it, and neighbours to which SYNs with payload do not pass.`,
 					"mbctl host list", "mbctl host list --json | jq -r '.hosts[] | select(.connected | not).name'"),
 				Action: w.action(w.hostList),
 			},
@@ -111,6 +113,7 @@ func (w *world) printHosts(hosts []*proto.Host) {
 			text(h.Status.GetModuleVersion()))
 	}
 	t.print(w)
+	w.printSetupNotes(hosts)
 }
 
 func (w *world) connectedCell(h *proto.Host) cell {

@@ -58,6 +58,9 @@ func (d *drawing) head() {
 	if d.chain.Rule != 0 {
 		d.printf("  by rule %d of policy version %d\n", d.chain.Rule, d.chain.PolicyVersion)
 	}
+	if how, tint := setupText(d.chain); how != "" {
+		d.printf("  %s\n", d.paint(tint, how))
+	}
 	d.printf("\n")
 }
 

@@ -17,7 +17,9 @@ func (w *world) sessionListCommand() *cli.Command {
 		Usage:     "list sessions, one line each, the oldest first",
 		ArgsUsage: "[--host NAME] [--match PREDICATE] [--state STATE]...",
 		Description: describe(`The packets and bytes are those the client's host sent and received; "?" in
-HOSTS is a host that reported nothing of the session.`,
+HOSTS is a host that reported nothing of the session. SET-UP is in-band, by the
+SYN; out-of-band, by the agents; waiting for them; or blocked or bypassed because
+they failed.`,
 			"mbctl session list",
 			"mbctl session list --host mb1 --state established",
 			"mbctl session list --match 'dstport=80 & srcip=10.0.0.0/24' --json",
@@ -75,12 +77,13 @@ func (w *world) printSessions(s *sessions) {
 		w.printf("no session\n")
 		return
 	}
-	t := newTable("ID", "STATE", "CLIENT", "SERVER", "RULE", "PACKETS", "BYTES", "AGE", "HOSTS")
+	t := newTable("ID", "STATE", "PROTO", "SET-UP", "CLIENT", "SERVER", "RULE", "PACKETS", "BYTES", "AGE", "HOSTS")
 	digits := idDigits(s.chains)
 	for _, chain := range s.chains {
 		first := chain.First()
 		packets, bytes := totals(chain)
 		t.add(text(cut8(chain.ID, digits)), text(first.State),
+			text(protocolText(chain.Super.GetProtocol())), setupCell(chain),
 			text(endText(chain.Super.GetSource(), chain.Super.GetSourcePort())),
 			text(endText(chain.Super.GetDestination(), chain.Super.GetDestinationPort())),
 			figure(ruleText(chain)), number(packets), figure(bytesText(bytes)),

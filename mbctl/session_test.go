@@ -98,10 +98,10 @@ func TestListAsksForNoMoreThanNeeded(t *testing.T) {
 
 func TestTerminalCutsTheLastColumn(t *testing.T) {
 	w := newTestWorld(t, lab())
-	w.width = 95
+	w.width = 111
 	w.run(t.Context(), []string{"session", "list"})
 	lines := strings.Split(w.out.String(), "\n")
-	if got, want := lines[2], "client m~"; !strings.HasSuffix(got, want) || len(got) != 95 {
-		t.Errorf("line of %d columns %q, want 95 that end in %q", len(got), got, want)
+	if got, want := lines[2], "client m~"; !strings.HasSuffix(got, want) || len(got) != 111 {
+		t.Errorf("line of %d columns %q, want 111 that end in %q", len(got), got, want)
 	}
 }

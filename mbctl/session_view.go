@@ -13,6 +13,7 @@ type chainView struct {
 	ID            string          `json:"id"`
 	Super         *tupleView      `json:"super"`
 	State         string          `json:"state"`
+	Setup         string          `json:"setup"`
 	Rule          uint32          `json:"rule"`
 	PolicyVersion uint64          `json:"policy_version"`
 	AgeMs         uint64          `json:"age_ms"`
@@ -30,6 +31,7 @@ type chainHostView struct {
 	NFTypes  []string `json:"nf_types"`
 	Reported bool     `json:"reported"`
 	State    string   `json:"state"`
+	Setup    string   `json:"setup"` // of what is right of it
 	AgeMs    uint64   `json:"age_ms"`
 	IdleMs   uint64   `json:"idle_ms"`
 }
@@ -58,6 +60,7 @@ func viewChain(c chainview.Chain, types nfTypes) chainView {
 		ID:            c.ID,
 		Super:         viewTuple(c.Super),
 		State:         first.GetState(),
+		Setup:         c.Setup(),
 		Rule:          c.Rule,
 		PolicyVersion: c.PolicyVersion,
 		AgeMs:         first.GetAgeMs(),
@@ -75,6 +78,7 @@ func viewChain(c chainview.Chain, types nfTypes) chainView {
 			NFTypes:  append([]string{}, types.of(i)...),
 			Reported: h.Record != nil,
 			State:    h.Record.GetState(),
+			Setup:    h.Record.GetSetup(),
 			AgeMs:    h.Record.GetAgeMs(),
 			IdleMs:   h.Record.GetIdleMs(),
 		})

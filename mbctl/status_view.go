@@ -24,6 +24,10 @@ type statusView struct {
 	Policyd          string `json:"policyd"`
 	PolicydConnected bool   `json:"policyd_connected"`
 	UptimeMs         uint64 `json:"uptime_ms"`
+
+	OutOfBand bool       `json:"out_of_band"` // it can set sessions up so
+	Peers     []peerView `json:"peers"`       // to which it must
+	MorePeers uint32     `json:"more_peers"`  // not listed
 }
 
 func viewStatus(s *proto.HostStatus) statusView {
@@ -42,6 +46,10 @@ func viewStatus(s *proto.HostStatus) statusView {
 		Policyd:          s.GetPolicyd(),
 		PolicydConnected: s.GetPolicydConnected(),
 		UptimeMs:         s.GetUptimeMs(),
+
+		OutOfBand: s.GetOutOfBand(),
+		Peers:     viewPeers(s.GetPeers()),
+		MorePeers: s.GetMorePeers(),
 	}
 }
 
@@ -58,6 +66,7 @@ func addStatus(t *table, s *proto.HostStatus) {
 		t.add(cell{}, tinted(yellow, fmt.Sprintf("was offered version %d", s.GetOfferedVersion())))
 	}
 	t.add(text("sessions"), text(sessionsText(s)))
+	addSetup(t, s)
 	t.add(text("agentd"), text(fmt.Sprintf("version %s, up %s", dash(s.GetAgentVersion()), millisText(s.GetUptimeMs()))))
 	t.add(text("module"), text("version "+dash(s.GetModuleVersion())))
 	t.add(text("kernel"), text(s.GetKernel()))

@@ -63,6 +63,9 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 	switch classified := e.judge(seed, super, hosts); {
 	case e.Problem == "":
 		e.say("the path is %s", joinPath(super.Source.Addr(), e.Path))
+		if super.Protocol == chain.ProtocolUDP {
+			e.say("the agents on it set it up out-of-band, and its packets wait for them")
+		}
 	case !classified:
 		e.say("no chain is tried: the session goes straight to the server")
 	case e.Rule.OnFailure == Bypass:
@@ -203,8 +206,8 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		none *NoInstanceError
 	)
 	switch {
-	case super.Protocol != chain.ProtocolTCP:
-		e.Problem = "only TCP sessions are chained yet"
+	case super.Protocol != chain.ProtocolTCP && super.Protocol != chain.ProtocolUDP:
+		e.Problem = "only TCP and UDP sessions are chained"
 		return false
 	case !known(hosts, client):
 		e.Problem = fmt.Sprintf("the client %s runs no agent", client)

@@ -56,7 +56,8 @@ func TestExplain(t *testing.T) {
 			"10.0.0.1:40000 > 10.0.0.9:81 tcp", // proxy on the server
 			"10.0.0.1:40000 > 10.0.0.9:82 tcp", // left alone
 			"10.0.0.1:40000 > 10.0.0.9:83 tcp", // no agent at an instance
-			"10.0.0.1:40000 > 10.0.0.9:84 udp", // not TCP
+			"10.0.0.1:40000 > 10.0.0.9:84 udp",
+			"10.0.0.1:40000 > 10.0.0.9:84 132", // a protocol that is not chained
 			"10.0.0.1:40000 > 10.0.0.9:85 tcp", // loop
 			"10.0.0.3:40000 > 10.0.0.9:86 tcp", // an instance is the client
 			"10.0.0.1:40000 > 10.0.0.9:87 tcp", // no rule

@@ -63,8 +63,8 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 			hides.Number, hides.Line)
 	}
 	switch {
-	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
-		return "only TCP sessions are chained yet; sessions of this rule go straight to the server"
+	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Or{Protocol(chain.ProtocolTCP), Protocol(chain.ProtocolUDP)}}):
+		return "only TCP and UDP sessions are chained; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
 	}

@@ -86,7 +86,7 @@ type Tuple struct {
 	Destination     string                 `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
 	SourcePort      uint32                 `protobuf:"varint,3,opt,name=source_port,json=sourcePort,proto3" json:"source_port,omitempty"`
 	DestinationPort uint32                 `protobuf:"varint,4,opt,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
-	Protocol        uint32                 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"` // IP protocol number: 6 TCP
+	Protocol        uint32                 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"` // IP protocol number: 6 TCP, 17 UDP
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -249,6 +249,9 @@ type Session struct {
 	Hops          []string               `protobuf:"bytes,10,rep,name=hops,proto3" json:"hops,omitempty"` // addresses of the hosts right of this one
 	AgeMs         uint64                 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	IdleMs        uint64                 `protobuf:"varint,12,opt,name=idle_ms,json=idleMs,proto3" json:"idle_ms,omitempty"`
+	// How what is right of this host was set up: "in-band", "waiting",
+	// "out-of-band", "blocked", "bypassed"; empty: not said.
+	Setup         string `protobuf:"bytes,13,opt,name=setup,proto3" json:"setup,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +370,13 @@ func (x *Session) GetIdleMs() uint64 {
 	return 0
 }
 
+func (x *Session) GetSetup() string {
+	if x != nil {
+		return x.Setup
+	}
+	return ""
+}
+
 type Counter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -436,6 +446,9 @@ type HostStatus struct {
 	Policyd          string                 `protobuf:"bytes,12,opt,name=policyd,proto3" json:"policyd,omitempty"`                    // address it follows
 	OfferedVersion   uint64                 `protobuf:"varint,13,opt,name=offered_version,json=offeredVersion,proto3" json:"offered_version,omitempty"`
 	PolicyError      string                 `protobuf:"bytes,14,opt,name=policy_error,json=policyError,proto3" json:"policy_error,omitempty"`
+	OutOfBand        bool                   `protobuf:"varint,15,opt,name=out_of_band,json=outOfBand,proto3" json:"out_of_band,omitempty"` // it can set sessions up out-of-band
+	Peers            []*Peer                `protobuf:"bytes,16,rep,name=peers,proto3" json:"peers,omitempty"`                             // at most 64
+	MorePeers        uint32                 `protobuf:"varint,17,opt,name=more_peers,json=morePeers,proto3" json:"more_peers,omitempty"`   // not listed
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -568,6 +581,89 @@ func (x *HostStatus) GetPolicyError() string {
 	return ""
 }
 
+func (x *HostStatus) GetOutOfBand() bool {
+	if x != nil {
+		return x.OutOfBand
+	}
+	return false
+}
+
+func (x *HostStatus) GetPeers() []*Peer {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *HostStatus) GetMorePeers() uint32 {
+	if x != nil {
+		return x.MorePeers
+	}
+	return 0
+}
+
+// A neighbour to which SYNs with payload do not pass, so that sessions to it
+// are set up out-of-band.
+type Peer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	ExpiresMs     uint64                 `protobuf:"varint,2,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"` // until in-band set-up is tried again
+	Sessions      uint64                 `protobuf:"varint,3,opt,name=sessions,proto3" json:"sessions,omitempty"`                    // set up out-of-band since it was noticed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peer) Reset() {
+	*x = Peer{}
+	mi := &file_common_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peer) ProtoMessage() {}
+
+func (x *Peer) ProtoReflect() protoreflect.Message {
+	mi := &file_common_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peer.ProtoReflect.Descriptor instead.
+func (*Peer) Descriptor() ([]byte, []int) {
+	return file_common_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Peer) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Peer) GetExpiresMs() uint64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *Peer) GetSessions() uint64 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
 var File_common_proto protoreflect.FileDescriptor
 
 const file_common_proto_rawDesc = "" +
@@ -588,7 +684,7 @@ const file_common_proto_rawDesc = "" +
 	"\bin_bytes\x18\x03 \x01(\x04R\ainBytes\x12\x1f\n" +
 	"\vout_packets\x18\x04 \x01(\x04R\n" +
 	"outPackets\x12\x1b\n" +
-	"\tout_bytes\x18\x05 \x01(\x04R\boutBytes\"\xdf\x02\n" +
+	"\tout_bytes\x18\x05 \x01(\x04R\boutBytes\"\xf5\x02\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12$\n" +
@@ -602,10 +698,11 @@ const file_common_proto_rawDesc = "" +
 	"\x04hops\x18\n" +
 	" \x03(\tR\x04hops\x12\x15\n" +
 	"\x06age_ms\x18\v \x01(\x04R\x05ageMs\x12\x17\n" +
-	"\aidle_ms\x18\f \x01(\x04R\x06idleMs\"3\n" +
+	"\aidle_ms\x18\f \x01(\x04R\x06idleMs\x12\x14\n" +
+	"\x05setup\x18\r \x01(\tR\x05setup\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value\"\xd5\x03\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value\"\xbc\x04\n" +
 	"\n" +
 	"HostStatus\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12#\n" +
@@ -622,7 +719,16 @@ const file_common_proto_rawDesc = "" +
 	"\tuptime_ms\x18\v \x01(\x04R\buptimeMs\x12\x18\n" +
 	"\apolicyd\x18\f \x01(\tR\apolicyd\x12'\n" +
 	"\x0foffered_version\x18\r \x01(\x04R\x0eofferedVersion\x12!\n" +
-	"\fpolicy_error\x18\x0e \x01(\tR\vpolicyError*O\n" +
+	"\fpolicy_error\x18\x0e \x01(\tR\vpolicyError\x12\x1e\n" +
+	"\vout_of_band\x18\x0f \x01(\bR\toutOfBand\x12&\n" +
+	"\x05peers\x18\x10 \x03(\v2\x10.mbchain.v1.PeerR\x05peers\x12\x1d\n" +
+	"\n" +
+	"more_peers\x18\x11 \x01(\rR\tmorePeers\"[\n" +
+	"\x04Peer\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x02 \x01(\x04R\texpiresMs\x12\x1a\n" +
+	"\bsessions\x18\x03 \x01(\x04R\bsessions*O\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_CLIENT\x10\x01\x12\x0f\n" +
@@ -642,7 +748,7 @@ func file_common_proto_rawDescGZIP() []byte {
 }
 
 var file_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_common_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_common_proto_goTypes = []any{
 	(Role)(0),          // 0: mbchain.v1.Role
 	(*Tuple)(nil),      // 1: mbchain.v1.Tuple
@@ -650,6 +756,7 @@ var file_common_proto_goTypes = []any{
 	(*Session)(nil),    // 3: mbchain.v1.Session
 	(*Counter)(nil),    // 4: mbchain.v1.Counter
 	(*HostStatus)(nil), // 5: mbchain.v1.HostStatus
+	(*Peer)(nil),       // 6: mbchain.v1.Peer
 }
 var file_common_proto_depIdxs = []int32{
 	1, // 0: mbchain.v1.Side.tuple:type_name -> mbchain.v1.Tuple
@@ -657,11 +764,12 @@ var file_common_proto_depIdxs = []int32{
 	1, // 2: mbchain.v1.Session.super:type_name -> mbchain.v1.Tuple
 	2, // 3: mbchain.v1.Session.left:type_name -> mbchain.v1.Side
 	2, // 4: mbchain.v1.Session.right:type_name -> mbchain.v1.Side
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6, // 5: mbchain.v1.HostStatus.peers:type_name -> mbchain.v1.Peer
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_common_proto_init() }
@@ -675,7 +783,7 @@ func file_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_common_proto_rawDesc), len(file_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -42,6 +42,9 @@ func (k *Kernel) encodeInfo() []byte {
 		ae.Uint32(uapi.ConfigAttrFreshness, uint32(c.Freshness/time.Second))
 		ae.Uint16(uapi.ConfigAttrPortMin, c.PortMin)
 		ae.Uint16(uapi.ConfigAttrPortMax, c.PortMax)
+		ae.Uint32(uapi.ConfigAttrUDPTimeout, uint32(c.UDPTimeout/time.Millisecond))
+		ae.Uint32(uapi.ConfigAttrUDPStreamTimeout, uint32(c.UDPStreamTimeout/time.Millisecond))
+		ae.Uint32(uapi.ConfigAttrSetupTimeout, uint32(c.SetupTimeout/time.Millisecond))
 		return nil
 	})
 	return encode(ae)
@@ -111,6 +114,8 @@ func encodeSession(s *genl.Session, end genl.Reason) []byte {
 	encodeHops(ae, s)
 	ae.Uint64(uapi.SessionAttrAge, uint64(s.Age/time.Millisecond))
 	ae.Uint64(uapi.SessionAttrIdle, uint64(s.Idle/time.Millisecond))
+	ae.Uint8(uapi.SessionAttrSetup, uint8(s.Setup))
+	ae.Flag(uapi.SessionAttrKnown, s.Known)
 	if end != genl.ReasonNone {
 		ae.Uint32(uapi.SessionAttrEnd, uint32(end))
 	}

@@ -130,6 +130,9 @@ var commands = map[uint8]func(k *Kernel, s *socket, b []byte, dump bool) ([][]by
 	uapi.CmdGetSession:   (*Kernel).getSession,
 	uapi.CmdDelSession:   (*Kernel).delSession,
 	uapi.CmdGetStats:     (*Kernel).getStats,
+	uapi.CmdNewSession:   (*Kernel).newSession,
+	uapi.CmdSetSession:   (*Kernel).setSession,
+	uapi.CmdGetPeer:      (*Kernel).getPeer,
 }
 
 // control answers "which number has the family of this name?", and without a
@@ -153,11 +156,16 @@ func (k *Kernel) control(m genetlink.Message) ([][]byte, error) {
 	ae.String(controlFamilyName, uapi.GenlName)
 	ae.Uint32(controlVersion, uapi.GenlVersion)
 	ae.Nested(controlGroups, func(ae *netlink.AttributeEncoder) error {
-		ae.Nested(1, func(ae *netlink.AttributeEncoder) error {
-			ae.String(controlGroupName, uapi.GroupEvents)
-			ae.Uint32(controlGroupID, eventsGroup)
-			return nil
-		})
+		for i, g := range []struct {
+			name string
+			id   uint32
+		}{{uapi.GroupEvents, eventsGroup}, {uapi.GroupSetup, setupGroup}} {
+			ae.Nested(uint16(i+1), func(ae *netlink.AttributeEncoder) error {
+				ae.String(controlGroupName, g.name)
+				ae.Uint32(controlGroupID, g.id)
+				return nil
+			})
+		}
 		return nil
 	})
 	m.Header.Command = controlNewFamily
@@ -187,6 +195,10 @@ func (k *Kernel) setConfig(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		}),
 		uapi.ConfigAttrPortMin: inRange(1024, 65535, func(v uint16) { c.PortMin = v }),
 		uapi.ConfigAttrPortMax: inRange(1024, 65535, func(v uint16) { c.PortMax = v }),
+
+		uapi.ConfigAttrUDPTimeout:       inRange(1000, 864000000, ms(&c.UDPTimeout)),
+		uapi.ConfigAttrUDPStreamTimeout: inRange(1000, 864000000, ms(&c.UDPStreamTimeout)),
+		uapi.ConfigAttrSetupTimeout:     inRange(100, 60000, ms(&c.SetupTimeout)),
 	})
 	if err != nil {
 		return nil, err

@@ -20,6 +20,9 @@ import (
 // Version is the module version that a Kernel reports.
 const Version = "genlfake"
 
+// firstPort is the port of the first subsession that a Kernel opens by itself.
+const firstPort = 40000
+
 // sessionBytes is the memory of a session that a Kernel reports.
 const sessionBytes = 1024
 
@@ -39,6 +42,9 @@ const (
 	GetSession    Command = uapi.CmdGetSession
 	DeleteSession Command = uapi.CmdDelSession
 	GetStats      Command = uapi.CmdGetStats
+	NewSession    Command = uapi.CmdNewSession
+	SetSession    Command = uapi.CmdSetSession
+	GetPeer       Command = uapi.CmdGetPeer
 )
 
 // A Kernel is one network namespace with the module in it.
@@ -60,6 +66,8 @@ type Kernel struct {
 	loader   *socket      // who loads a policy, nil: nobody
 	loading  *genl.Policy
 	sessions []genl.Session
+	peers    []genl.Peer
+	port     uint16 // of the last subsession that was opened
 	counters map[genl.Reason]uint64
 }
 
@@ -101,10 +109,15 @@ func (k *Kernel) Load() {
 		Freshness:    30 * time.Second,
 		PortMin:      1024,
 		PortMax:      65535,
+
+		UDPTimeout:       30 * time.Second,
+		UDPStreamTimeout: 5 * time.Minute,
+		SetupTimeout:     5 * time.Second,
 	}
 	k.keys, k.policy, k.hits = nil, nil, nil
 	k.loader, k.loading = nil, nil
-	k.sessions = nil
+	k.sessions, k.peers = nil, nil
+	k.port = firstPort - 1
 	k.counters = make(map[genl.Reason]uint64)
 }
 
@@ -119,7 +132,7 @@ func (k *Kernel) Unload() {
 	k.loaded = false
 	k.familyID++
 	for s := range k.sockets {
-		s.joined = false
+		clear(s.groups)
 	}
 }
 
@@ -151,26 +164,33 @@ func (k *Kernel) LoseEvents() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for s := range k.sockets {
-		if s.joined {
+		if len(s.groups) > 0 {
 			s.deliver(datagram{err: syscall.ENOBUFS})
 		}
 	}
 }
 
-// AddSession installs a session and tells listeners. It panics when there is
-// one of that id.
+// AddSession installs a session and tells listeners, of its set-up too if it
+// waits for that. It panics when there is one of that id.
 func (k *Kernel) AddSession(s genl.Session) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.find(s.ID) >= 0 {
 		panic(fmt.Sprintf("genlfake: session %v is there already", s.ID))
 	}
+	k.install(s)
+	if s.Setup == chain.SetupWaiting {
+		k.multicast(uapi.CmdEventSetup, encodeSession(&s, genl.ReasonNone))
+	}
+}
+
+func (k *Kernel) install(s genl.Session) {
 	k.sessions = append(k.sessions, s)
 	k.multicast(uapi.CmdEventSessionNew, encodeSession(&s, genl.ReasonNone))
 }
 
 // UpdateSession replaces the session of the same id: its state, its counters.
-// It panics when there is none.
+// Listeners are told if it begins to wait. It panics when there is none.
 func (k *Kernel) UpdateSession(s genl.Session) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -178,7 +198,38 @@ func (k *Kernel) UpdateSession(s genl.Session) {
 	if i < 0 {
 		panic(fmt.Sprintf("genlfake: session %v is not there", s.ID))
 	}
+	waited := k.sessions[i].Setup == chain.SetupWaiting
 	k.sessions[i] = s
+	if s.Setup == chain.SetupWaiting && !waited {
+		k.multicast(uapi.CmdEventSetup, encodeSession(&s, genl.ReasonNone))
+	}
+}
+
+// SetupListened reports whether anybody undertook to set sessions up
+// out-of-band.
+func (k *Kernel) SetupListened() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for s := range k.sockets {
+		if s.groups[setupGroup] {
+			return true
+		}
+	}
+	return false
+}
+
+// Sessions returns all sessions, in the order of their beginning.
+func (k *Kernel) Sessions() []genl.Session {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.sessions)
+}
+
+// SetPeers says to which neighbours SYNs with payload do not pass.
+func (k *Kernel) SetPeers(peers []genl.Peer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.peers = slices.Clone(peers)
 }
 
 // EndSession removes a session, counts the reason and tells listeners. It

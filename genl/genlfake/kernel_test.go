@@ -68,7 +68,7 @@ func TestUpdateSession(t *testing.T) {
 
 // FuzzRequest feeds the fake with requests that no client would make.
 func FuzzRequest(f *testing.F) {
-	for cmd := range uint8(uapi.CmdGetStats + 1) {
+	for cmd := range uint8(uapi.CmdEventSetup + 1) {
 		f.Add(cmd, false, []byte{20, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16})
 		f.Add(cmd, true, []byte{})
 	}

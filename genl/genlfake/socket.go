@@ -15,8 +15,11 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// eventsGroup is the multicast group's number.
-const eventsGroup = 7
+// The multicast groups' numbers.
+const (
+	eventsGroup = 7
+	setupGroup  = 8
+)
 
 // datagram is what one read of a socket returns.
 type datagram struct {
@@ -31,13 +34,13 @@ type socket struct {
 
 	queue    []datagram
 	changed  *sync.Cond
-	joined   bool
+	groups   map[uint32]bool // that it joined
 	closed   bool
 	deadline bool // passed
 }
 
 func newSocket(k *Kernel, pid uint32) *socket {
-	return &socket{kernel: k, pid: pid, changed: sync.NewCond(&k.mu)}
+	return &socket{kernel: k, pid: pid, changed: sync.NewCond(&k.mu), groups: make(map[uint32]bool)}
 }
 
 func (s *socket) deliver(d datagram) {
@@ -47,12 +50,16 @@ func (s *socket) deliver(d datagram) {
 
 // multicast sends an event to all who listen.
 func (k *Kernel) multicast(cmd uint8, attrs []byte) {
+	group := uint32(eventsGroup)
+	if cmd == uapi.CmdEventSetup {
+		group = setupGroup
+	}
 	m := genetlink.Message{
 		Header: genetlink.Header{Command: cmd, Version: uapi.GenlVersion},
 		Data:   attrs,
 	}
 	for s := range k.sockets {
-		if s.joined {
+		if s.groups[group] {
 			s.deliver(datagram{messages: []netlink.Message{{
 				Header: netlink.Header{Type: netlink.HeaderType(k.familyID)},
 				Data:   marshal(m),
@@ -143,18 +150,18 @@ func (s *socket) JoinGroup(group uint32) error {
 	k := s.kernel
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if group != eventsGroup || !k.loaded {
+	if group != eventsGroup && group != setupGroup || !k.loaded {
 		return os.NewSyscallError("setsockopt", syscall.EINVAL)
 	}
-	s.joined = true
+	s.groups[group] = true
 	return nil
 }
 
 // LeaveGroup ends that.
-func (s *socket) LeaveGroup(uint32) error {
+func (s *socket) LeaveGroup(group uint32) error {
 	s.kernel.mu.Lock()
 	defer s.kernel.mu.Unlock()
-	s.joined = false
+	delete(s.groups, group)
 	return nil
 }
 

@@ -3,8 +3,8 @@
  * Generic netlink interface of mbchain: dynamic service chaining.
  *
  * Family "mbchain", version 1, one instance per network namespace: a command
- * acts on the namespace of the socket it is sent on. Every command and the
- * multicast group need CAP_NET_ADMIN in the user namespace that owns the
+ * acts on the namespace of the socket it is sent on. Every command and both
+ * multicast groups need CAP_NET_ADMIN in the user namespace that owns the
  * network namespace; without it the answer is EPERM.
  *
  * Rules that hold for every command:
@@ -91,19 +91,30 @@
  *       MBC_SESSION_A_HOPS or _HOPS6: hosts right of this one, the server last;
  *           neither: this host is the server
  *   Answers MBC_SESSION_A_*; with hops, MBC_SESSION_A_RIGHT is the subsession to
- *   ask the right neighbour for.
+ *   ask the right neighbour for, and the session waits (MBC_SETUP_WAITING) for
+ *   SET_SESSION. MBC_SESSION_A_KNOWN: the session stood already, set up in-band.
  *
  * MBC_CMD_SET_SESSION: do. Ends the wait of a session whose MBC_SESSION_A_SETUP
  *   is MBC_SETUP_WAITING: its packets go on, or become what its rule says.
  *   ENOENT without such a session, EALREADY when it does not wait.
  *       MBC_SESSION_A_ID
- *       MBC_SESSION_A_SETUP: MBC_SETUP_DONE, or MBC_SETUP_FAILED
+ *       MBC_SESSION_A_SETUP: MBC_SETUP_DONE; MBC_SETUP_IN_BAND: the same, and the
+ *           right neighbour knew the session already, so that it cannot be it
+ *           that swallows SYN payload; or MBC_SETUP_FAILED
  *       MBC_SESSION_A_END: with MBC_SETUP_FAILED, the enum mbc_reason to count:
  *           MBC_REASON_NO_ANSWER or MBC_REASON_PEER_REFUSED
  *
  * MBC_CMD_GET_PEER: dump. Neighbours to which SYNs with payload do not pass, so
  *   that sessions to them are set up out-of-band. One message for each:
  *   MBC_PEER_A_*
+ *
+ * MBC_CMD_SET_NF: do. How this host's NF gets the packets of sessions that pass
+ *   it. ENODEV when there is no such device here; EINVAL when it is not Ethernet,
+ *   or a device is missing or too many.
+ *       MBC_NF_A_MODE: u8, enum mbc_nf_mode
+ *       MBC_NF_A_DEV: string, name of a device; TAP: one; REDIRECT: two, the one
+ *           that packets to the right enter the NF by, and the one they leave
+ *           it by
  *
  * MBC_CMD_GET_STATS: do. Answers MBC_STATS_A_COUNTER, nested, once for each
  *   enum mbc_reason from 1 on:
@@ -117,6 +128,10 @@
  *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
  *       MBC_SESSION_A_END
  *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
+ *
+ * Requests, multicast group MBC_GROUP_SETUP: whoever joins it undertakes to set
+ * sessions up out-of-band, as agentd does. While nobody has, such sessions fail
+ * at once (MBC_REASON_NO_LISTENER).
  *   MBC_CMD_EVENT_SETUP: MBC_SESSION_A_*, once a session waits for its agent
  *       to set up what is right of this host (MBC_SETUP_WAITING)
  */
@@ -126,6 +141,7 @@
 #define MBC_GENL_NAME "mbchain"
 #define MBC_GENL_VERSION 1
 #define MBC_GROUP_EVENTS "events"
+#define MBC_GROUP_SETUP "setup"
 
 #define MBC_ID_LEN 16		/* session id, random bytes */
 #define MBC_KEY_LEN 16		/* SipHash-2-4 key */
@@ -137,6 +153,11 @@
 #define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
+
+/* SO_PRIORITY of sockets that are never chained: those of the agents and of
+ * policyd. Needs CAP_NET_ADMIN, as every priority above 6.
+ */
+#define MBC_CONTROL_PRIORITY 1835164520	/* "mbch" */
 
 enum mbc_cmd {
 	MBC_CMD_UNSPEC,
@@ -158,6 +179,7 @@ enum mbc_cmd {
 	MBC_CMD_SET_SESSION,
 	MBC_CMD_GET_PEER,
 	MBC_CMD_EVENT_SETUP,
+	MBC_CMD_SET_NF,
 	__MBC_CMD_MAX
 };
 #define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
@@ -172,6 +194,7 @@ enum mbc_info_attr {
 	MBC_INFO_A_RULES,		/* u32 */
 	MBC_INFO_A_KEY_ID,		/* u32, once per key, signing key first */
 	MBC_INFO_A_CONFIG,		/* nested, MBC_CONFIG_A_* */
+	MBC_INFO_A_NF,			/* nested, MBC_NF_A_* */
 	__MBC_INFO_A_MAX
 };
 #define MBC_INFO_A_MAX (__MBC_INFO_A_MAX - 1)
@@ -280,6 +303,7 @@ enum mbc_session_attr {
 	MBC_SESSION_A_END,		/* u32, enum mbc_reason; event only */
 	MBC_SESSION_A_HOPS6,		/* struct in6_addr[], the same; IPv6 */
 	MBC_SESSION_A_SETUP,		/* u8, enum mbc_setup_state */
+	MBC_SESSION_A_KNOWN,		/* flag; answer of MBC_CMD_NEW_SESSION only */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
@@ -314,6 +338,22 @@ enum mbc_setup_state {
 	MBC_SETUP_BLOCKED,		/* failed: packets are dropped until it is tried anew */
 	MBC_SETUP_BYPASSED,		/* failed: packets go straight to the server till then */
 	__MBC_SETUP_MAX
+};
+
+enum mbc_nf_attr {
+	MBC_NF_A_UNSPEC,
+	MBC_NF_A_MODE,			/* u8, enum mbc_nf_mode */
+	MBC_NF_A_DEV,			/* string; twice with REDIRECT */
+	__MBC_NF_A_MAX
+};
+#define MBC_NF_A_MAX (__MBC_NF_A_MAX - 1)
+
+enum mbc_nf_mode {
+	MBC_NF_INLINE,			/* through the host's own stack */
+	MBC_NF_TAP,			/* copies go to a device; the packets do not wait */
+	MBC_NF_REDIRECT,		/* into one device, back by another */
+	MBC_NF_NONE,			/* there is none: straight on */
+	__MBC_NF_MAX
 };
 
 /* A neighbour that answers no SYN with payload. */
@@ -427,7 +467,7 @@ enum mbc_reason {
 	MBC_REASON_NOT_WRITABLE,	/* no memory to unshare it */
 	MBC_REASON_ROUTE_GONE,		/* no route to the next hop any more */
 	/* packets not looked at: ordinary */
-	MBC_REASON_FRAGMENT,		/* TCP fragment, not reassembled before us */
+	MBC_REASON_FRAGMENT,		/* fragment, not for this host */
 	/* set-up not possible: on-failure */
 	MBC_REASON_NO_INSTANCE,		/* a type has none of the session's family */
 	/* set-up out-of-band */
@@ -446,7 +486,16 @@ enum mbc_reason {
 	MBC_REASON_ICMP_BAD,		/* error: checksum wrong: ordinary */
 	MBC_REASON_TOO_BIG,		/* longer than the next hop's MTU and not to be
 					 * fragmented: answered by an ICMP error: drop */
-	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet */
+	MBC_REASON_FRAGMENT_HELD,	/* fragment: waits for the rest of its packet,
+					 * or is of no use for one: drop */
+	/* the NF */
+	MBC_REASON_EXPRESS,		/* packet: straight from subsession to subsession */
+	MBC_REASON_TAPPED,		/* packet: a copy went to the tap */
+	MBC_REASON_TAP_LOST,		/* packet: no memory or room for its copy */
+	MBC_REASON_REDIRECTED,		/* packet: sent into the NF's device */
+	MBC_REASON_REDIRECT_GONE,	/* packet: the NF's device is gone: drop */
+	MBC_REASON_NAT_ASTRAY,		/* first packet: an NF on this host changed its
+					 * destination, it leaves the chain: ordinary */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

@@ -29,6 +29,9 @@ type options struct {
 
 // run measures rows, in a guest, and writes what it finds.
 func run(o options) error {
+	if least := endpointConns * turn; o.packets < least || o.packets%least != 0 {
+		return fmt.Errorf("read number of packets: %d is no multiple of %d", o.packets, least)
+	}
 	rows, err := choose(allRows(), o.rows)
 	if err != nil {
 		return err

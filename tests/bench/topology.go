@@ -113,5 +113,9 @@ func insertModule() error {
 	if file == "" {
 		return fmt.Errorf("load module: MBCHAIN_KO is not set; start with tests/vm/run")
 	}
+	// insmod, unlike modprobe, brings nothing that the file needs.
+	if err := command("modprobe", "nf_defrag_ipv6"); err != nil {
+		return err
+	}
 	return command("insmod", file)
 }

@@ -100,8 +100,8 @@ func craft(r *rig) []crafted {
 	}
 	if r.number == ipv4.number {
 		rows = append(rows,
-			crafted{name: "first fragment", segment: func(s *segment) { s.fragment = 0x2000 }, want: genl.ReasonFragment, ends: true},
-			crafted{name: "last fragment", segment: func(s *segment) { s.fragment = 1 }, want: genl.ReasonFragment, ends: true})
+			crafted{name: "first fragment", segment: func(s *segment) { s.fragment = 0x2000 }, want: genl.ReasonFragmentHeld, ends: true},
+			crafted{name: "last fragment", segment: func(s *segment) { s.fragment = 1 }, want: genl.ReasonFragmentHeld, ends: true})
 	}
 	for _, n := range []int{4, 5, 8, 16, 32, fixed - 1, fixed, fixed + headerMAC - 1} {
 		rows = append(rows, crafted{name: fmt.Sprintf("%d bytes of it", n), payload: cut(n), want: genl.ReasonHdrTruncated})

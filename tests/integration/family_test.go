@@ -17,6 +17,7 @@ type family struct {
 	host     func(k int) netip.Addr        // host K from the left, from 1
 	link     func(i, end int) netip.Prefix // link I from the left, from 1, end 1 or 2
 	header   int                           // bytes of an IP header
+	atOnce   string                        // tells ip that an address is good now, whatever waits
 }
 
 var (
@@ -28,7 +29,7 @@ var (
 		},
 	}
 	ipv6 = family{
-		name: "IPv6", nft: "ip6", number: 6, hostBits: 128, header: ipv6HeaderLen,
+		name: "IPv6", nft: "ip6", number: 6, hostBits: 128, header: ipv6HeaderLen, atOnce: " nodad",
 		host: func(k int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("fd08::%x", k)) },
 		link: func(i, end int) netip.Prefix {
 			return netip.MustParsePrefix(fmt.Sprintf("fd08:0:0:%x::%x/64", i, end))

@@ -151,11 +151,15 @@ func (h *host) offloads(t *testing.T, device, state string) {
 }
 
 // nft loads rules into a table of their own, which goes when the test ends.
-// The text stands inside "table inet NAME { }".
+// The table is of family inet, unless its name says which: "bridge filter". The
+// text stands inside the table's braces.
 func (h *host) nft(t *testing.T, table, text string) {
 	t.Helper()
-	h.feed(t, fmt.Sprintf("table inet %s {\n%s\n}\n", table, text), "nft", "-f", "-")
-	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete", "table", "inet", table)) })
+	if !strings.Contains(table, " ") {
+		table = "inet " + table
+	}
+	h.feed(t, fmt.Sprintf("table %s {\n%s\n}\n", table, text), "nft", "-f", "-")
+	t.Cleanup(func() { _, _ = h.output(exec.Command("nft", "delete table "+table)) })
 }
 
 // impair makes the links between neighbouring hosts worse, in both directions,

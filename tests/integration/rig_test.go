@@ -123,7 +123,7 @@ func addHost(t *testing.T, f family, name string, k int) *host {
 	for _, which := range []string{"all", "default"} {
 		h.set(t, "ipv6/conf/"+which+"/accept_dad", "0")
 	}
-	h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/%d dev lo", h.addr, f.hostBits))
+	h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/%d dev lo%s", h.addr, f.hostBits, f.atOnce))
 	if err := h.module.SetKeys(t.Context(), []genl.Key{rigKey}); err != nil {
 		t.Fatalf("add host %s: %v", name, err)
 	}

@@ -98,6 +98,13 @@ func (s *echo) has(end netip.AddrPort) bool {
 	return ok
 }
 
+// end is the server's end of the connection of a client.
+func (s *echo) end(client netip.AddrPort) net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened[client]
+}
+
 // hangUp closes the server's end of a connection first.
 func (s *echo) hangUp(t *testing.T, end netip.AddrPort) {
 	t.Helper()

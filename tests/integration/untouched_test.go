@@ -40,11 +40,11 @@ func TestUnmatchedTrafficIsUntouched(t *testing.T) {
 		tuple: chain.FiveTuple{Source: client.port(30001), Destination: server.port(port + 1)},
 		flags: flagSYN, seq: 1, payload: append(odd.bytes(), "more"...),
 	}.packet()
-	fragment := segment{
+	whole := segment{
 		tuple: chain.FiveTuple{Source: client.port(30002), Destination: server.port(port + 1)},
-		flags: flagACK, fragment: 0x2000, payload: make([]byte, 44),
+		flags: flagACK, payload: make([]byte, 44),
 	}.packet()
-	if err := client.send(syn, fragment); err != nil {
+	if err := client.send(append(whole.fragments(7, 0, 32), syn)...); err != nil {
 		t.Fatal(err)
 	}
 	client.run(t, "ping", "-n", "-c", "2", "-i", "0.2", server.addr.String())

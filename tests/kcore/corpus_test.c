@@ -15,6 +15,7 @@ static const struct {
 	{ "path", fuzz_path },
 	{ "tcp", fuzz_tcp },
 	{ "xlate", fuzz_xlate },
+	{ "quote", fuzz_quote },
 };
 
 static bool run_file(fuzz_target *run, const char *dir, const char *name)

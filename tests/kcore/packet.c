@@ -4,6 +4,7 @@
 
 #include <linux/in.h>
 #include <linux/string.h>
+#include <linux/udp.h>
 #include <asm/byteorder.h>
 
 #define IP_NOP 1	/* of IPv4 options; IPv6 options have zeros for it */
@@ -32,7 +33,7 @@ static struct ipv6hdr *ip6(struct packet *p)
 
 struct tcphdr *packet_tcp(struct packet *p)
 {
-	return (struct tcphdr *)(p->bytes + p->tcp_at);
+	return (struct tcphdr *)(p->bytes + p->l4_at);
 }
 
 static void make_ip4(struct packet *p, const struct mbc_tuple *t,
@@ -40,9 +41,9 @@ static void make_ip4(struct packet *p, const struct mbc_tuple *t,
 {
 	struct iphdr *iph = ip4(p);
 
-	p->tcp_at = sizeof(*iph) + options * 4;
+	p->l4_at = sizeof(*iph) + options * 4;
 	iph->version = 4;
-	iph->ihl = p->tcp_at / 4;
+	iph->ihl = p->l4_at / 4;
 	iph->ttl = 64;
 	iph->protocol = t->proto;
 	iph->saddr = t->saddr.ip;
@@ -56,7 +57,7 @@ static void make_ip6(struct packet *p, const struct mbc_tuple *t,
 	struct ipv6hdr *ip6h = ip6(p);
 	u8 *extension = (u8 *)(ip6h + 1);
 
-	p->tcp_at = sizeof(*ip6h) + options * 8;
+	p->l4_at = sizeof(*ip6h) + options * 8;
 	ip6h->version = 6;
 	ip6h->hop_limit = 64;
 	ip6h->nexthdr = t->proto;
@@ -69,27 +70,48 @@ static void make_ip6(struct packet *p, const struct mbc_tuple *t,
 	}
 }
 
+__sum16 *packet_check(struct packet *p)
+{
+	struct udphdr *uh = (struct udphdr *)(p->bytes + p->l4_at);
+
+	return p->proto == IPPROTO_UDP ? &uh->check : &packet_tcp(p)->check;
+}
+
+/* Both begin with the ports. Return: bytes of the header. */
+static unsigned int make_l4(struct packet *p, const struct mbc_tuple *t,
+			    unsigned int len)
+{
+	struct udphdr *uh = (struct udphdr *)(p->bytes + p->l4_at);
+	struct tcphdr *th = packet_tcp(p);
+
+	uh->source = t->sport;
+	uh->dest = t->dport;
+	if (p->proto == IPPROTO_UDP) {
+		uh->len = cpu_to_be16(sizeof(*uh) + len);
+		return sizeof(*uh);
+	}
+	th->doff = 5;
+	th->ack = 1;
+	th->window = cpu_to_be16(1024);
+	return sizeof(*th);
+}
+
 void packet_make(struct packet *p, const struct mbc_tuple *t,
 		 unsigned int options, const u8 *payload, unsigned int len)
 {
-	struct tcphdr *th;
+	unsigned int hlen;
 
 	memset(p, 0, sizeof(*p));
 	p->family = t->family;
+	p->proto = t->proto;
 	if (p->family == AF_INET)
 		make_ip4(p, t, options);
 	else
 		make_ip6(p, t, options);
 
-	th = packet_tcp(p);
-	th->source = t->sport;
-	th->dest = t->dport;
-	th->doff = 5;
-	th->ack = 1;
-	th->window = cpu_to_be16(1024);
-	memcpy(th + 1, payload, len);
-
-	p->len = (u8 *)(th + 1) + len - p->bytes;
+	hlen = make_l4(p, t, len);
+	memcpy(p->bytes + p->l4_at + hlen, payload, len);
+	p->len = p->l4_at + hlen + len;
 	if (p->family == AF_INET)
 		ip4(p)->tot_len = cpu_to_be16(p->len);
 	else
@@ -97,11 +119,11 @@ void packet_make(struct packet *p, const struct mbc_tuple *t,
 }
 
 /* Addresses, length and protocol; zeros between them add nothing. */
-static u32 pseudo_sum(struct packet *p, unsigned int tcp_len)
+static u32 pseudo_sum(struct packet *p, unsigned int l4_len)
 {
 	const unsigned int n = mbc_addr_len(p->family);
 	const struct mbc_tuple t = packet_tuple(p);
-	u32 acc = tcp_len + t.proto;
+	u32 acc = l4_len + t.proto;
 
 	acc = sum(acc, (const u8 *)&t.saddr, n);
 	return sum(acc, (const u8 *)&t.daddr, n);
@@ -109,17 +131,19 @@ static u32 pseudo_sum(struct packet *p, unsigned int tcp_len)
 
 void packet_seal(struct packet *p)
 {
-	struct tcphdr *th = packet_tcp(p);
-	const unsigned int tcp_len = p->len - p->tcp_at;
-	const u32 pseudo = pseudo_sum(p, tcp_len);
+	const unsigned int l4_len = p->len - p->l4_at;
+	const u32 pseudo = pseudo_sum(p, l4_len);
+	__sum16 *check = packet_check(p);
 
 	if (p->family == AF_INET) {
 		ip4(p)->check = 0;
-		ip4(p)->check = cpu_to_be16(~sum(0, p->bytes, p->tcp_at));
+		ip4(p)->check = cpu_to_be16(~sum(0, p->bytes, p->l4_at));
 	}
-	th->check = 0;
-	th->check = p->partial ? cpu_to_be16(pseudo) :
-		    cpu_to_be16(~sum(pseudo, (u8 *)th, tcp_len));
+	*check = 0;
+	*check = p->partial ? cpu_to_be16(pseudo) :
+		 cpu_to_be16(~sum(pseudo, p->bytes + p->l4_at, l4_len));
+	if (!*check && p->proto == IPPROTO_UDP && !p->partial)
+		*check = 0xffff;
 }
 
 u16 packet_sum(const struct packet *p)
@@ -132,7 +156,7 @@ struct mbc_tuple packet_tuple(struct packet *p)
 	const struct tcphdr *th = packet_tcp(p);
 	struct mbc_tuple t = {
 		.sport = th->source, .dport = th->dest,
-		.proto = IPPROTO_TCP, .family = p->family,
+		.proto = p->proto, .family = p->family,
 	};
 
 	if (p->family == AF_INET) {
@@ -148,7 +172,9 @@ struct mbc_tuple packet_tuple(struct packet *p)
 void packet_xlate(struct packet *p, const struct mbc_xlate *x)
 {
 	if (p->family == AF_INET)
-		mbc_xlate_apply4(x, ip4(p), packet_tcp(p), p->partial);
+		mbc_xlate_apply4(x, ip4(p), packet_tcp(p), p->proto,
+				 p->partial);
 	else
-		mbc_xlate_apply6(x, ip6(p), packet_tcp(p), p->partial);
+		mbc_xlate_apply6(x, ip6(p), packet_tcp(p), p->proto,
+				 p->partial);
 }

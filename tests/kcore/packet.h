@@ -18,8 +18,9 @@
 struct packet {
 	_Alignas(8) u8 bytes[PACKET_MAX];
 	unsigned int len;
-	unsigned int tcp_at;	/* offset of the TCP header */
+	unsigned int l4_at;	/* offset of the TCP or UDP header */
 	u8 family;
+	u8 proto;
 	bool partial;	/* CHECKSUM_PARTIAL: see packet_seal() */
 };
 
@@ -35,10 +36,13 @@ void packet_make(struct packet *p, const struct mbc_tuple *t,
 /** packet_tcp() - its TCP header */
 struct tcphdr *packet_tcp(struct packet *p);
 
+/** packet_check() - its TCP or UDP checksum */
+__sum16 *packet_check(struct packet *p);
+
 /**
  * packet_seal() - fill both checksums in
  *
- * With @p->partial the TCP field gets the uncomplemented sum of the pseudo
+ * With @p->partial the TCP or UDP field gets the uncomplemented sum of the pseudo
  * header instead, as the kernel leaves it for the device to finish.
  */
 void packet_seal(struct packet *p);

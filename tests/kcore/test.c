@@ -29,6 +29,7 @@ static const struct {
 	{ "crafted", crafted_test },
 	{ "path", path_test },
 	{ "choice", choice_test },
+	{ "quote", quote_test },
 	{ "corpus", corpus_test },
 };
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))

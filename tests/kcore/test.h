@@ -49,6 +49,7 @@ void setup_test(void);
 void crafted_test(void);
 void path_test(void);
 void choice_test(void);
+void quote_test(void);
 void corpus_test(void);
 
 /* Committed files; each is printed by `kcore --print NAME`. */

@@ -92,10 +92,12 @@ static void test_fields(u8 family)
 	t = make_tuple(family, a, 80, b, 0);
 	EXPECT(!mbc_tuple_valid(&t), "destination port 0 is valid");
 
-	test_begin("%s: a protocol other than TCP names no session", name);
+	test_begin("%s: a protocol other than TCP and UDP names no session", name);
 	t = make_tuple(family, a, 1, b, 2);
 	t.proto = IPPROTO_UDP;
-	EXPECT(!mbc_tuple_valid(&t), "UDP is valid");
+	EXPECT(mbc_tuple_valid(&t), "UDP is not valid");
+	t.proto = IPPROTO_SCTP;
+	EXPECT(!mbc_tuple_valid(&t), "SCTP is valid");
 }
 
 static void test_reverse(u8 family)

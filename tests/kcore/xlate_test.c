@@ -5,6 +5,7 @@
 #include "test.h"
 #include "xlate.h"
 
+#include <linux/in.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
 
@@ -46,12 +47,20 @@ static const struct pair pairs[] = {
 	    0x80, 0, 0x7f, 0xff } },
 };
 
+static const u8 protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+
+static const char *proto_name(u8 proto)
+{
+	return proto == IPPROTO_TCP ? "TCP" : "UDP";
+}
+
 /* @words: which of the four words of an IPv6 address are those of the pair; a
  * bit each, the others 0.
  */
-static struct mbc_tuple tuple_of(u8 family, const u8 *b, unsigned int words)
+static struct mbc_tuple tuple_of(u8 family, u8 proto, const u8 *b,
+				 unsigned int words)
 {
-	struct mbc_tuple t = { .proto = 6, .family = family };
+	struct mbc_tuple t = { .proto = proto, .family = family };
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
@@ -101,25 +110,27 @@ static void check(const struct mbc_tuple *from, const struct mbc_tuple *to,
 	       partial ? ", partial" : "");
 
 	/* A packet damaged on the way must not be made whole. */
-	packet_tcp(&p)->check ^= 0x0101;
+	*packet_check(&p) ^= 0x0101;
 	apply(&p, from, to);
-	EXPECT(partial || packet_tcp(&p)->check != packet_tcp(&want)->check,
+	EXPECT(partial || *packet_check(&p) != *packet_check(&want),
 	       "%u bytes: bad checksum made good", len);
 }
 
-static void test_pairs(u8 family, u32 *state)
+static void test_pairs(u8 family, u8 proto, u32 *state)
 {
 	static const u8 masks[] = { 1, 2, 4, 8, 5, 15 };
 	const unsigned int n_masks = family == AF_INET ? 1 : ARRAY_SIZE(masks);
 	unsigned int i, m, len;
 
 	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
-		test_begin("%s: checksums hold when %s", family_name(family),
-			   pairs[i].name);
+		test_begin("%s, %s: checksums hold when %s", family_name(family),
+			   proto_name(proto), pairs[i].name);
 		for (m = 0; m < n_masks; m++) {
 			const struct mbc_tuple
-				from = tuple_of(family, pairs[i].from, masks[m]),
-				to = tuple_of(family, pairs[i].to, masks[m]);
+				from = tuple_of(family, proto, pairs[i].from,
+						masks[m]),
+				to = tuple_of(family, proto, pairs[i].to,
+					      masks[m]);
 
 			for (len = 0; len < 64; len++) {
 				check(&from, &to, len % 11, len, false, state);
@@ -129,16 +140,17 @@ static void test_pairs(u8 family, u32 *state)
 	}
 }
 
-static void test_random(u8 family, u32 *state)
+static void test_random(u8 family, u8 proto, u32 *state)
 {
 	struct mbc_tuple from, to;
 	unsigned int i;
 
-	test_begin("%s: checksums hold for 20,000 translations at random",
-		   family_name(family));
+	test_begin("%s, %s: checksums hold for 20,000 translations at random",
+		   family_name(family), proto_name(proto));
 	for (i = 0; i < 20000; i++) {
 		from = make_random_tuple(family, state);
 		to = make_random_tuple(family, state);
+		from.proto = to.proto = proto;
 		check(&from, &to, i % 11, i % 64, i & 1, state);
 	}
 }
@@ -147,18 +159,20 @@ static void test_random(u8 family, u32 *state)
  * gains the rest of the packet loses; IPv6 addresses are in the packet's sum,
  * which stays.
  */
-static void test_complete(u8 family, u32 *state)
+static void test_complete(u8 family, u8 proto, u32 *state)
 {
 	struct mbc_tuple from, to;
 	struct mbc_xlate x;
 	struct packet p;
 	unsigned int i, want;
 
-	test_begin("%s: the sum over a whole packet %s", family_name(family),
+	test_begin("%s, %s: the sum over a whole packet %s",
+		   family_name(family), proto_name(proto),
 		   family == AF_INET ? "goes down by addr_diff" : "stays");
 	for (i = 0; i < 1000; i++) {
 		from = make_random_tuple(family, state);
 		to = make_random_tuple(family, state);
+		from.proto = to.proto = proto;
 		packet_make(&p, &from, i % 11, (u8 *)state, sizeof(*state));
 		packet_seal(&p);
 		mbc_xlate_init(&x, &from, &to);
@@ -200,9 +214,25 @@ static void test_update(u32 *state)
 	}
 }
 
+/* RFC 768: 0 is no checksum. */
+static void test_udp_without_checksum(u32 *state)
+{
+	struct mbc_tuple from = make_random_tuple(AF_INET, state);
+	struct mbc_tuple to = make_random_tuple(AF_INET, state);
+	struct packet p;
+
+	test_begin("UDP without a checksum stays without one");
+	from.proto = to.proto = IPPROTO_UDP;
+	packet_make(&p, &from, 0, (u8 *)state, sizeof(*state));
+	packet_seal(&p);
+	*packet_check(&p) = 0;
+	apply(&p, &from, &to);
+	EXPECT_EQ(*packet_check(&p), 0);
+}
+
 static void test_no_difference(u8 family)
 {
-	struct mbc_tuple t = tuple_of(family, pairs[0].from, 1);
+	struct mbc_tuple t = tuple_of(family, IPPROTO_TCP, pairs[0].from, 1);
 	struct mbc_xlate x;
 	u32 check;
 
@@ -219,17 +249,20 @@ static void test_no_difference(u8 family)
 
 void xlate_test(void)
 {
-	unsigned int i;
+	unsigned int i, j;
 	u32 state = 1;
 
 	test_begin("a translation takes 40 bytes");
 	EXPECT_EQ(sizeof(struct mbc_xlate), 40);
 
 	for (i = 0; i < ARRAY_SIZE(families); i++) {
-		test_pairs(families[i], &state);
-		test_random(families[i], &state);
-		test_complete(families[i], &state);
+		for (j = 0; j < ARRAY_SIZE(protos); j++) {
+			test_pairs(families[i], protos[j], &state);
+			test_random(families[i], protos[j], &state);
+			test_complete(families[i], protos[j], &state);
+		}
 		test_no_difference(families[i]);
 	}
+	test_udp_without_checksum(&state);
 	test_update(&state);
 }

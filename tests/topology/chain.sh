@@ -80,22 +80,24 @@ hexadecimal() {
 }
 
 # Prints what ip is to do in host $1, from 0, of a row of $2: its addresses, and
-# the way to the other hosts, spoken to from its host address.
+# the way to the other hosts, spoken to from its host address. Without nodad an
+# IPv6 address is tentative until a worker of the kernel has run, and no route's
+# source meanwhile.
 chain_host() {
 	local i count=$2 self=$(($1 + 1))
 	echo "link set lo up"
 	echo "addr add 10.0.0.$self/32 dev lo"
-	echo "addr add fd00::$(hexadecimal "$self")/128 dev lo"
+	echo "addr add fd00::$(hexadecimal "$self")/128 dev lo nodad"
 	echo "addr add 10.255.0.$self/24 dev mgmt"
 	echo "link set mgmt up"
 	if ((self > 1)); then
 		echo "addr add 10.1.$((self - 1)).2/30 dev left"
-		echo "addr add $(chain_link $((self - 1)))2/64 dev left"
+		echo "addr add $(chain_link $((self - 1)))2/64 dev left nodad"
 		echo "link set left up"
 	fi
 	if ((self < count)); then
 		echo "addr add 10.1.$self.1/30 dev right"
-		echo "addr add $(chain_link "$self")1/64 dev right"
+		echo "addr add $(chain_link "$self")1/64 dev right nodad"
 		echo "link set right up"
 	fi
 	for ((i = 1; i < self; i++)); do

@@ -21,6 +21,8 @@ daemon_arguments() {
 	printf '%s\n' "$TOP/bin/agentd" --name "$host" --policyd "$POLICYD" \
 		--address "$(host_field "$host" 3)" --address "$(host_field "$host" 5)" --socket "$(socket_of "$host")" \
 		--state "$LAB/$host/state" --log-level "$level"
+	printf '%s\n' --tls-ca "$(certificates_of "$host")/ca.pem" \
+		--tls-cert "$(certificates_of "$host")/cert.pem" --tls-key "$(certificates_of "$host")/key.pem"
 	for type in "$@"; do
 		printf '%s\n' --nf-type "$type"
 	done

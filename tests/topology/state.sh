@@ -3,7 +3,8 @@
 # What is known of the lab that is up. Sourced by tests/lab.
 #   $LAB/hosts   one line a host: name role address management-address address6
 #   $LAB/links   one line an end of a link: host interface address neighbour
-#   $LAB/HOST/   the daemon of a host: pid, log, arguments, socket, state
+#   $LAB/HOST/   the daemon of a host: pid, log, arguments, socket, state, tls
+#   $LAB/ca.*    the CA of the hosts' certificates
 # shellcheck shell=bash
 
 LAB=/run/mbchain-lab

@@ -23,6 +23,7 @@ type Kernel interface {
 	LoadPolicy(ctx context.Context, sub *proto.Subpolicy) error
 	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
 	Counters(ctx context.Context) ([]*proto.Counter, error)
+	Peers(ctx context.Context) ([]*proto.Peer, error)
 	Watch(ctx context.Context, handle func(kernel.Event)) error
 }
 
@@ -48,6 +49,7 @@ type Config struct {
 	KernelRelease string
 	// Addresses returns those that subsessions may use, at this moment.
 	Addresses func() ([]netip.Addr, error)
+	OutOfBand bool // it can set sessions up out-of-band
 	Log       *slog.Logger
 }
 

@@ -133,7 +133,7 @@ func TestOfferThatTheModuleRefusesLeavesTheOldOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, agenttest.NewModule(), &disk{})
 		b.offer(1, sub(3))
-		b.module.Fail(errors.New("too many types"))
+		b.module.FailLoad(errors.New("too many types"))
 		b.offer(2, sub(4))
 		time.Sleep(time.Minute)
 		b.wantRunning(sub(3))
@@ -157,7 +157,7 @@ func TestOfferToABusyModuleIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, agenttest.NewModule(), &disk{})
 		for range 3 {
-			b.module.Fail(errors.Join(errors.New("another loader"), kernel.ErrPasses))
+			b.module.FailLoad(errors.Join(errors.New("another loader"), kernel.ErrPasses))
 		}
 		b.offer(1, sub(3))
 		b.wantAcks("nack 1/1 version=0: another loader\ntry again")

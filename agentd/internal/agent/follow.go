@@ -56,6 +56,7 @@ type follower struct {
 	machine *subpolicy.Machine
 	last    subpolicy.Status // after the last step
 	keys    int              // of the module, at the last probe
+	module  uint16           // which one it was, at the last probe; 0: none
 	unsaved *proto.Subpolicy // what the disk did not take; nil: nothing
 }
 
@@ -68,15 +69,17 @@ func (f *follower) probe(ctx context.Context) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		f.keys = 0
+		f.keys, f.module = 0, 0
 		f.step(ctx, subpolicy.Gone{Err: err})
 		return
 	}
-	// A module that has forgotten what it had was loaded anew.
-	if info.Version == 0 && f.last.Running != 0 || len(info.KeyIDs) == 0 && f.keys != 0 {
+	// A module that has forgotten what it had was loaded anew, and so was one
+	// of another number.
+	if info.Version == 0 && f.last.Running != 0 || len(info.KeyIDs) == 0 && f.keys != 0 ||
+		f.module != 0 && info.Instance != f.module {
 		f.replace()
 	}
-	f.keys = len(info.KeyIDs)
+	f.keys, f.module = len(info.KeyIDs), info.Instance
 	f.step(ctx, subpolicy.Probed{Module: info.Module})
 }
 

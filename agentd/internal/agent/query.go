@@ -13,6 +13,9 @@ import (
 	"mbchain/proto"
 )
 
+// maxPeers is how many neighbours a status lists, as common.proto promises.
+const maxPeers = 64
+
 // defaultLimit is what agent.proto promises for a limit of 0.
 const defaultLimit = 10000
 
@@ -104,6 +107,7 @@ func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 		Policyd:          a.config.Policyd,
 		OfferedVersion:   machine.Offered,
 		PolicyError:      machine.Problem,
+		OutOfBand:        a.config.OutOfBand,
 	}
 	info, err := a.kernel.Info(ctx)
 	if err != nil {
@@ -113,5 +117,14 @@ func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 	s.ModuleVersion = info.ModuleVersion
 	s.Sessions, s.MaxSessions, s.SessionBytes = info.Sessions, info.MaxSessions, info.SessionBytes
 	s.PolicyVersion, s.Rules = info.Version, info.Rules
+	peers, err := a.kernel.Peers(ctx)
+	if err != nil {
+		a.log.Debug("neighbours not read", "error", err)
+	}
+	if len(peers) > maxPeers {
+		s.MorePeers = uint32(len(peers) - maxPeers)
+		peers = peers[:maxPeers]
+	}
+	s.Peers = peers
 	return s
 }

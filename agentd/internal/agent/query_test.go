@@ -23,6 +23,14 @@ func TestAnswer(t *testing.T) {
 		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version,
 		Sessions: 2, Policyd: "policyd1:7400", PolicydConnected: true,
 	}
+	crowd := make([]*proto.Peer, 70)
+	for i := range crowd {
+		crowd[i] = &proto.Peer{Address: "10.0.0.9", Sessions: uint64(i)}
+	}
+	crowded := &proto.HostStatus{
+		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", ModuleVersion: agenttest.Version,
+		Sessions: 2, Policyd: "policyd1:7400", PolicydConnected: true, Peers: crowd[:64], MorePeers: 6,
+	}
 	noModule := &proto.HostStatus{
 		Host: "mb1", AgentVersion: "1.2.3", Kernel: "6.12", PolicyError: "no module",
 		Policyd: "policyd1:7400", PolicydConnected: true,
@@ -30,6 +38,7 @@ func TestAnswer(t *testing.T) {
 	tests := []struct {
 		name   string
 		absent bool
+		peers  []*proto.Peer
 		query  *proto.Query
 		want   *proto.AnswerRequest
 	}{
@@ -49,6 +58,11 @@ func TestAnswer(t *testing.T) {
 			want: &proto.AnswerRequest{Status: status},
 		},
 		{
+			name: "status with many neighbours that swallow SYNs", peers: crowd,
+			query: &proto.Query{Body: &proto.Query_Status{Status: &proto.StatusQuery{}}},
+			want:  &proto.AnswerRequest{Status: crowded},
+		},
+		{
 			name: "of a later policyd", query: &proto.Query{},
 			want: &proto.AnswerRequest{Error: "answer query: agentd 1.2.3 does not know it"},
 		},
@@ -65,6 +79,7 @@ func TestAnswer(t *testing.T) {
 				m := agenttest.NewModule()
 				m.Begin(&proto.Session{Id: id(1)}, false)
 				m.Begin(&proto.Session{Id: id(2)}, false)
+				m.SetPeers(test.peers)
 				if test.absent {
 					m.Unload()
 				}

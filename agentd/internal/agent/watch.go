@@ -38,9 +38,7 @@ func (a *Agent) watch(ctx context.Context) {
 // watchModule follows the events of the module that is there now, until it is
 // replaced.
 func (a *Agent) watchModule(ctx context.Context, v *view) error {
-	a.mu.Lock()
-	replaced := a.replaced
-	a.mu.Unlock()
+	replaced := a.Replaced()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan struct{})
@@ -67,6 +65,14 @@ func (a *Agent) watchModule(ctx context.Context, v *view) error {
 		return nil
 	}
 	return err
+}
+
+// Replaced returns a channel that is closed once the module that is there now is
+// gone, or another one: what was subscribed to it tells nothing any more.
+func (a *Agent) Replaced() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.replaced
 }
 
 // replace ends the watch of a module that is not there any more.

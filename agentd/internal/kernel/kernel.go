@@ -21,6 +21,7 @@ type Info struct {
 	Sessions      uint32 // live now
 	MaxSessions   uint32
 	SessionBytes  uint32 // memory of one session
+	Instance      uint16 // differs from one loading of the module to the next
 }
 
 // A Kernel speaks to the module of one network namespace.
@@ -29,6 +30,7 @@ type Kernel struct {
 
 	mu     sync.Mutex
 	client *genl.Client // nil: none yet
+	setups *genl.Client // for set-ups, which must not wait for long dumps; nil: none yet
 }
 
 // New returns a kernel that dials, for the network namespace of this process,
@@ -39,27 +41,34 @@ func New() *Kernel { return &Kernel{dial: genl.Dial} }
 func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.client == nil {
-		return nil
+	var errs []error
+	for _, client := range []**genl.Client{&k.client, &k.setups} {
+		if *client != nil {
+			errs = append(errs, (*client).Close())
+			*client = nil
+		}
 	}
-	err := k.client.Close()
-	k.client = nil
-	return err
+	return errors.Join(errs...)
 }
 
 // dialled returns the client, and dials if there is none. A client finds a
 // module that was loaded anew by itself, and is kept.
-func (k *Kernel) dialled() (*genl.Client, error) {
+func (k *Kernel) dialled() (*genl.Client, error) { return k.dialInto(&k.client) }
+
+// dialledForSetups is dialled, for set-ups.
+func (k *Kernel) dialledForSetups() (*genl.Client, error) { return k.dialInto(&k.setups) }
+
+func (k *Kernel) dialInto(client **genl.Client) (*genl.Client, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.client == nil {
-		client, err := genl.NewClient(k.dial)
+	if *client == nil {
+		dialled, err := genl.NewClient(k.dial)
 		if err != nil {
 			return nil, classified(err)
 		}
-		k.client = client
+		*client = dialled
 	}
-	return k.client, nil
+	return *client, nil
 }
 
 // doubt gives a client up whose failure nothing explains, and classifies the
@@ -95,6 +104,7 @@ func (k *Kernel) Info(ctx context.Context) (Info, error) {
 		Sessions:      i.Sessions,
 		MaxSessions:   i.Config.MaxSessions,
 		SessionBytes:  i.SessionBytes,
+		Instance:      i.Family,
 	}
 	if i.PolicyVersion == 0 {
 		return info, nil

@@ -27,7 +27,7 @@ func (k *Kernel) Sessions(ctx context.Context, prefix []byte, limit int) (sessio
 	}
 	sessions = make([]*proto.Session, 0, len(found))
 	for i := range found {
-		sessions = append(sessions, session(&found[i]))
+		sessions = append(sessions, sessionOf(&found[i]))
 	}
 	return sessions, more, nil
 }
@@ -54,7 +54,7 @@ func (k *Kernel) find(ctx context.Context, prefix []byte) ([]genl.Session, error
 	return slices.DeleteFunc(all, func(s genl.Session) bool { return !s.ID.HasPrefix(prefix) }), nil
 }
 
-func session(s *genl.Session) *proto.Session {
+func sessionOf(s *genl.Session) *proto.Session {
 	out := &proto.Session{
 		Id:            s.ID[:],
 		Role:          roles[s.Role],
@@ -66,6 +66,9 @@ func session(s *genl.Session) *proto.Session {
 		PolicyVersion: s.PolicyVersion,
 		AgeMs:         uint64(s.Age.Milliseconds()),
 		IdleMs:        uint64(s.Idle.Milliseconds()),
+	}
+	if s.Setup != chain.SetupUnspecified {
+		out.Setup = s.Setup.String()
 	}
 	for _, hop := range s.Hops {
 		out.Hops = append(out.Hops, hop.String())

@@ -48,9 +48,9 @@ func (k *Kernel) Watch(ctx context.Context, handle func(Event)) error {
 		for _, e := range received {
 			switch e := e.(type) {
 			case genl.SessionNew:
-				handle(Event{New: session(&e.Session)})
+				handle(Event{New: sessionOf(&e.Session)})
 			case genl.SessionEnd:
-				handle(Event{End: session(&e.Session), Reason: e.Reason.String()})
+				handle(Event{End: sessionOf(&e.Session), Reason: e.Reason.String()})
 			case genl.PolicyLoaded:
 				handle(Event{Policy: e.Version})
 			}

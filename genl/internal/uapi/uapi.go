@@ -7,6 +7,7 @@ const (
 	GenlName    = "mbchain"
 	GenlVersion = 1
 	GroupEvents = "events"
+	GroupSetup  = "setup"
 )
 
 // Limits.
@@ -21,6 +22,8 @@ const (
 	MaxHosts     = 65536 // of one policy
 	MaxProgs     = 256   // of one policy
 	TypeNameLen  = 32    // with its final zero
+
+	ControlPriority = 1835164520 // SO_PRIORITY of sockets that are never chained
 )
 
 // enum mbc_cmd
@@ -44,6 +47,7 @@ const (
 	CmdSetSession
 	CmdGetPeer
 	CmdEventSetup
+	CmdSetNF
 )
 
 // enum mbc_info_attr
@@ -57,6 +61,7 @@ const (
 	InfoAttrRules
 	InfoAttrKeyID
 	InfoAttrConfig
+	InfoAttrNF
 )
 
 // enum mbc_config_attr
@@ -154,6 +159,7 @@ const (
 	SessionAttrEnd
 	SessionAttrHops6
 	SessionAttrSetup
+	SessionAttrKnown
 )
 
 // enum mbc_role
@@ -183,6 +189,21 @@ const (
 	SetupFailed
 	SetupBlocked
 	SetupBypassed
+)
+
+// enum mbc_nf_attr
+const (
+	NFAttrUnspec = iota
+	NFAttrMode
+	NFAttrDev
+)
+
+// enum mbc_nf_mode
+const (
+	NFInline = iota
+	NFTap
+	NFRedirect
+	NFNone
 )
 
 // enum mbc_peer_attr

@@ -12,26 +12,44 @@ import (
 
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/subpolicy"
+	"mbchain/chain"
 	"mbchain/proto"
 )
 
 // Version is what a Module says of itself.
 const Version = "agenttest"
 
-// A Module is an agent.Kernel.
+// A Module is an agent.Kernel and a setup.Module.
 type Module struct {
 	mu       sync.Mutex
 	absent   bool
+	instance uint16
 	failures []error
 	keys     []*proto.SetupKey
 	policy   *proto.Subpolicy
 	loads    []uint64
 	sessions []*proto.Session
 	watches  map[chan kernel.Event]bool
+
+	setups   map[chan kernel.SetupEvent]bool
+	held     map[chain.SessionID]*held
+	refusals []string // of Install
+	orders   []string
+	port     uint16 // of the last subsession
+	peers    []*proto.Peer
 }
 
 // NewModule returns a module with nothing in it.
-func NewModule() *Module { return &Module{watches: make(map[chan kernel.Event]bool)} }
+func NewModule() *Module {
+	return &Module{
+		watches: make(map[chan kernel.Event]bool),
+		setups:  make(map[chan kernel.SetupEvent]bool),
+		held:    make(map[chain.SessionID]*held),
+
+		instance: 1,
+		port:     39999,
+	}
+}
 
 // Unload makes the module go away, and forget. Watches are not told.
 func (m *Module) Unload() {
@@ -40,6 +58,25 @@ func (m *Module) Unload() {
 	m.absent = true
 	m.keys, m.policy, m.sessions = nil, nil, nil
 	clear(m.watches)
+	clear(m.setups)
+	clear(m.held)
+}
+
+// SetPeers says to which neighbours SYNs with payload do not pass.
+func (m *Module) SetPeers(peers []*proto.Peer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.peers = peers
+}
+
+// Peers implements agent.Kernel.
+func (m *Module) Peers(context.Context) ([]*proto.Peer, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.absent {
+		return nil, kernel.ErrAbsent
+	}
+	return m.peers, nil
 }
 
 // Reload makes it come back, empty.
@@ -48,10 +85,11 @@ func (m *Module) Reload() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.absent = false
+	m.instance++
 }
 
-// Fail makes the next call of LoadPolicy fail. Calls add up.
-func (m *Module) Fail(err error) {
+// FailLoad makes the next call of LoadPolicy fail. Calls add up.
+func (m *Module) FailLoad(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failures = append(m.failures, err)
@@ -131,6 +169,7 @@ func (m *Module) Info(context.Context) (kernel.Info, error) {
 		ModuleVersion: Version,
 		Rules:         uint32(len(m.policy.GetRules())),
 		Sessions:      uint32(len(m.sessions)),
+		Instance:      m.instance,
 	}
 	for _, k := range m.keys {
 		info.KeyIDs = append(info.KeyIDs, k.GetId())

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/peer"
+	"mbchain/agentd/internal/session"
+	"mbchain/agentd/internal/setup"
+)
+
+// peers is the agent among those of other hosts.
+type peers struct {
+	module  setup.Module
+	log     *slog.Logger
+	node    *peer.Node // nil: there are no certificates
+	service *setup.Service
+}
+
+// newPeers opens the socket for other agents, if there are certificates.
+func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
+	p := &peers{module: m, log: log}
+	if cfg.tls == (peer.Files{}) {
+		log.Warn("set-up out-of-band is off, so UDP sessions are not chained: say --tls-ca, --tls-cert and --tls-key")
+		return p, nil
+	}
+	credentials, err := peer.Load(cfg.tls)
+	if err != nil {
+		return nil, fmt.Errorf("%w (docs/OPERATIONS.md says how to make certificates)", err)
+	}
+	p.inspect(cfg, credentials)
+	p.node, err = peer.Listen(peer.Config{
+		Listen: cfg.peers, Credentials: credentials, Priority: kernel.ControlPriority, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (--peer-listen says where)", err)
+	}
+	return p, nil
+}
+
+// follow says how a new module is noticed.
+func (p *peers) follow(cfg *config, replaced func() <-chan struct{}) {
+	p.service = setup.New(setup.Config{
+		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open, Replaced: replaced, Log: p.log,
+	}, p.module)
+}
+
+// inspect warns of a certificate that other hosts will not take.
+func (p *peers) inspect(cfg *config, credentials *peer.Credentials) {
+	if expires := credentials.Expires(); time.Now().After(expires) {
+		p.log.Warn("certificate has expired: renew it, agentd reads it again", "expires", expires)
+	}
+	mine, err := cfg.hostAddresses()
+	if err != nil {
+		return // others say so
+	}
+	missing := slices.DeleteFunc(slices.Clone(mine), func(a netip.Addr) bool {
+		return slices.Contains(credentials.Addresses(), a)
+	})
+	if len(missing) > 0 {
+		p.log.Warn("certificate lacks addresses of this host, from which UDP sessions will be refused", "addresses", missing)
+	}
+}
+
+// open is the node's Open.
+func (p *peers) open(ctx context.Context, host netip.Addr) (setup.Stream, error) {
+	s, err := p.node.Open(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// run sets sessions up until ctx is done. Without certificates it refuses those
+// that wait already; the module itself refuses what comes later.
+func (p *peers) run(ctx context.Context) error {
+	if p.node == nil {
+		p.refuse(ctx)
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return p.node.Run(ctx, func(ctx context.Context, s *peer.Stream) { p.service.Serve(ctx, s) })
+	})
+	group.Go(func() error { p.service.Run(ctx); return nil })
+	return group.Wait()
+}
+
+func (p *peers) refuse(ctx context.Context) {
+	waiting, err := p.module.Waiting(ctx)
+	for _, part := range waiting {
+		err = errors.Join(err, p.module.Fail(ctx, part.ID, session.NoAnswer))
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, kernel.ErrAbsent) {
+		p.log.Warn("waiting sessions not refused", "error", err)
+	}
+}
+
+// dialControl opens a TCP connection that is not chained itself, whatever the
+// policy says. Without the right to do so it is one like any other.
+func dialControl(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, kernel.ControlPriority)
+		})
+	}}
+	return d.DialContext(ctx, network, address)
+}

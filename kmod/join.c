@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Joining a session: which part is ours, is it new, and its subsessions. All
+ * under mbc_net.lock.
+ */
+#include "join.h"
+
+#include "hold.h"
+#include "peer.h"
+#include "seen.h"
+#include "stats.h"
+#include "subsession.h"
+
+static bool is_local(const struct mbc_net *mn, const union mbc_addr *addr,
+		     u8 family)
+{
+	return mbc_route_is_local(mn->net, addr, family);
+}
+
+/* Which part is ours to play? */
+static enum mbc_reason find_role(const struct mbc_net *mn,
+				 const struct mbc_setup *h,
+				 enum mbc_role *role)
+{
+	u8 family = h->super.family;
+
+	if (!is_local(mn, &h->hops[0], family))
+		return MBC_REASON_HDR_RECEIVER;
+	if (h->n_hops == 1) {
+		*role = MBC_ROLE_SERVER;
+		return is_local(mn, &h->super.daddr, family) ?
+			       MBC_REASON_NONE : MBC_REASON_HDR_NOT_LAST;
+	}
+	*role = MBC_ROLE_MIDDLE;
+	return is_local(mn, &h->hops[1], family) ? MBC_REASON_HDR_LOOP :
+						   MBC_REASON_NONE;
+}
+
+/* The client knows best: a tuple that it opens anew is free again, whatever
+ * we still remember of it.
+ */
+static void replace_old(struct mbc_net *mn, const struct mbc_setup *h,
+			const struct mbc_tuple *wire, enum mbc_role role)
+{
+	struct mbc_tuple out = h->super;
+	struct mbc_entry *e;
+
+	e = mbc_table_find(mn, MBC_IN, wire);
+	if (e)
+		mbc_session_end_locked(mbc_entry_session(e),
+				       MBC_REASON_END_REPLACED);
+	if (role == MBC_ROLE_SERVER)
+		out = mbc_tuple_reverse(&out);
+	e = mbc_table_find(mn, MBC_OUT, &out);
+	if (e)
+		mbc_session_end_locked(mbc_entry_session(e),
+				       MBC_REASON_END_REPLACED);
+}
+
+/* How what is right of us will come to be. */
+static enum mbc_setup_state choose_setup(struct mbc_net *mn,
+					 const struct mbc_setup *h,
+					 const struct mbc_join *j,
+					 enum mbc_role role)
+{
+	if (role == MBC_ROLE_SERVER)
+		return j->by_agent ? MBC_SETUP_DONE : MBC_SETUP_IN_BAND;
+	if (j->by_agent || mbc_peer_noted(mn, &h->hops[1], h->super.family))
+		return MBC_SETUP_WAITING;
+	return MBC_SETUP_IN_BAND;
+}
+
+static enum mbc_reason install(struct mbc_session *s)
+{
+	if (s->role == MBC_ROLE_MIDDLE)
+		return mbc_subsession_open(s);
+	switch (mbc_session_install(s)) {
+	case 0:
+		return MBC_REASON_NONE;
+	case -EEXIST:
+		return MBC_REASON_TUPLE_TAKEN;
+	default:
+		return MBC_REASON_NO_MEMORY;
+	}
+}
+
+static enum mbc_reason open_session(struct mbc_net *mn,
+				    const struct mbc_setup *h,
+				    const struct mbc_join *j,
+				    enum mbc_role role,
+				    struct mbc_session **session)
+{
+	struct mbc_session *s;
+	enum mbc_reason reason;
+
+	replace_old(mn, h, j->wire, role);
+	s = mbc_session_new(mn, role, &reason);
+	if (!s)
+		return reason;
+	memcpy(s->id, h->id, sizeof(s->id));
+	s->super = h->super;
+	s->isn = j->isn;
+	s->setup = choose_setup(mn, h, j, role);
+	s->asked = j->by_agent;
+	s->by_agent = j->by_agent;
+	s->n_hops = h->n_hops - 1;
+	memcpy(s->hops, h->hops + 1, s->n_hops * sizeof(*s->hops));
+	mbc_session_set_left(s, j->wire);
+
+	reason = install(s);
+	if (reason) {
+		mbc_session_abandon(s);
+		return reason;
+	}
+	mbc_count(mn, MBC_REASON_SETUP_ACCEPTED);
+	*session = s;
+	return MBC_REASON_NONE;
+}
+
+/* The same set-up once more, perhaps the other way. */
+static void join_again(struct mbc_session *s, struct mbc_join *j)
+{
+	mbc_count(s->mn, MBC_REASON_SETUP_REPEATED);
+	if (!j->by_agent)
+		return;
+	j->known = !s->by_agent;
+	WRITE_ONCE(s->asked, true);
+	if (s->role == MBC_ROLE_MIDDLE)
+		mbc_hold_begin(s);
+}
+
+enum mbc_reason mbc_join(struct mbc_net *mn, const struct mbc_setup *h,
+			 struct mbc_join *j, struct mbc_session **session)
+{
+	struct mbc_session *s;
+	enum mbc_reason reason;
+	enum mbc_role role;
+
+	lockdep_assert_held(&mn->lock);
+	reason = find_role(mn, h, &role);
+	if (reason)
+		return reason;
+	/* What an agent asks for is fresh. */
+	reason = j->by_agent ? MBC_REASON_NONE :
+			       mbc_seen_note(mn, h->id, j->wire);
+	if (reason)
+		return reason;
+
+	s = mbc_session_find(mn, h->id);
+	if (!s)
+		return open_session(mn, h, j, role, session);
+	if (!mbc_tuple_equal(&s->entry[MBC_IN_LEFT].tuple, j->wire))
+		return MBC_REASON_HDR_REPLAY;
+	join_again(s, j);
+	*session = s;
+	return MBC_REASON_NONE;
+}

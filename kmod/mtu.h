@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How long a packet may be on the way to a neighbour (path MTU discovery,
+ * RFC 1191 and 8201): what routers say about it, and packets that are longer.
+ */
+#ifndef MBC_MTU_H
+#define MBC_MTU_H
+
+#include <net/dst.h>
+#include "packet.h"
+
+/** mbc_mtu_split() - may a packet longer than @mtu leave in pieces? */
+bool mbc_mtu_split(const struct sk_buff *skb, u8 family, u32 mtu);
+
+/**
+ * mbc_mtu_exceeds() - can the packet not leave by @dst?
+ * @skb: data at its IP header
+ * @family: AF_INET or AF_INET6
+ */
+static inline bool mbc_mtu_exceeds(const struct sk_buff *skb, u8 family,
+				   const struct dst_entry *dst)
+{
+	const u32 mtu = dst_mtu(dst);
+
+	return unlikely(skb->len > mtu) && !mbc_mtu_split(skb, family, mtu);
+}
+
+/**
+ * mbc_mtu_refuse() - tell a packet's sender that it is longer than @mtu
+ * @skb: still that of the supersession, so that its sender knows it; gone
+ *	when the function returns
+ */
+enum mbc_verdict mbc_mtu_refuse(struct mbc_net *mn, struct sk_buff *skb,
+				u8 family, u32 mtu);
+
+/**
+ * mbc_mtu_learn() - believe an ICMP error about a packet that we sent
+ * @skb: linear, data at the outer IP header
+ * @off: offset of the ICMP header from there; a whole IP header is quoted
+ *
+ * Does nothing for one that does not speak of an MTU. The kernel keeps it
+ * with the route to the host that the packet was for, as long as any other.
+ */
+void mbc_mtu_learn(struct net *net, struct sk_buff *skb, u8 family,
+		   unsigned int off);
+
+#endif /* MBC_MTU_H */

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands by which the agents set up sessions out-of-band (paper section
+ * 4.1), and the neighbours that make it necessary.
+ */
+#include "netlink.h"
+
+#include <linux/netlink.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
+#include "hold.h"
+#include "join.h"
+#include "peer.h"
+#include "session.h"
+#include "stats.h"
+
+static const struct nla_policy tuple_attrs[MBC_TUPLE_A_MAX + 1] = {
+	[MBC_TUPLE_A_SADDR4] = { .type = NLA_U32 },
+	[MBC_TUPLE_A_DADDR4] = { .type = NLA_U32 },
+	[MBC_TUPLE_A_SPORT] = { .type = NLA_U16 },
+	[MBC_TUPLE_A_DPORT] = { .type = NLA_U16 },
+	[MBC_TUPLE_A_PROTO] = { .type = NLA_U8 },
+	[MBC_TUPLE_A_SADDR6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+	[MBC_TUPLE_A_DADDR6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+};
+
+static const struct nla_policy side_attrs[MBC_SIDE_A_TUPLE + 1] = {
+	[MBC_SIDE_A_TUPLE] = NLA_POLICY_NESTED(tuple_attrs),
+};
+
+/* The first hop is this host, so one less is left for the others. */
+#define MAX_RIGHT (MBC_MAX_HOPS - 1)
+
+const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_HOPS6 + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_SUPER] = NLA_POLICY_NESTED(tuple_attrs),
+	[MBC_SESSION_A_LEFT] = NLA_POLICY_NESTED(side_attrs),
+	[MBC_SESSION_A_HOPS] = {
+		.type = NLA_BINARY, .len = MAX_RIGHT * sizeof(__be32),
+	},
+	[MBC_SESSION_A_HOPS6] = {
+		.type = NLA_BINARY, .len = MAX_RIGHT * sizeof(struct in6_addr),
+	},
+};
+
+const struct nla_policy mbc_setup_set_attrs[MBC_SESSION_A_SETUP + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_SETUP] = NLA_POLICY_RANGE(NLA_U8, MBC_SETUP_IN_BAND,
+						 MBC_SETUP_FAILED),
+	[MBC_SESSION_A_END] = { .type = NLA_U32 },
+};
+
+static int refuse(struct netlink_ext_ack *extack, const struct nlattr *attr,
+		  const char *message)
+{
+	extack->_msg = message;	/* lives as long as the module */
+	NL_SET_BAD_ATTR(extack, attr);
+	return -EINVAL;
+}
+
+/* Both addresses, of one family; 0 or -EINVAL. */
+static int read_addrs(struct mbc_tuple *t, struct nlattr **tb)
+{
+	if (tb[MBC_TUPLE_A_SADDR4] && tb[MBC_TUPLE_A_DADDR4] &&
+	    !tb[MBC_TUPLE_A_SADDR6] && !tb[MBC_TUPLE_A_DADDR6]) {
+		t->family = AF_INET;
+		t->saddr.ip = nla_get_in_addr(tb[MBC_TUPLE_A_SADDR4]);
+		t->daddr.ip = nla_get_in_addr(tb[MBC_TUPLE_A_DADDR4]);
+		return 0;
+	}
+	if (tb[MBC_TUPLE_A_SADDR6] && tb[MBC_TUPLE_A_DADDR6] &&
+	    !tb[MBC_TUPLE_A_SADDR4] && !tb[MBC_TUPLE_A_DADDR4]) {
+		t->family = AF_INET6;
+		nla_memcpy(&t->saddr, tb[MBC_TUPLE_A_SADDR6], sizeof(t->saddr));
+		nla_memcpy(&t->daddr, tb[MBC_TUPLE_A_DADDR6], sizeof(t->daddr));
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int read_tuple(struct mbc_tuple *t, const struct nlattr *attr,
+		      struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[MBC_TUPLE_A_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, MBC_TUPLE_A_MAX, attr, tuple_attrs, extack);
+	if (err)
+		return err;
+	*t = (struct mbc_tuple){};
+	if (read_addrs(t, tb) || !tb[MBC_TUPLE_A_SPORT] ||
+	    !tb[MBC_TUPLE_A_DPORT] || !tb[MBC_TUPLE_A_PROTO])
+		return refuse(extack, attr, "the tuple is not complete");
+	t->sport = nla_get_be16(tb[MBC_TUPLE_A_SPORT]);
+	t->dport = nla_get_be16(tb[MBC_TUPLE_A_DPORT]);
+	t->proto = nla_get_u8(tb[MBC_TUPLE_A_PROTO]);
+	if (!mbc_tuple_valid(t))
+		return refuse(extack, attr, "no session can have this tuple");
+	return 0;
+}
+
+static int read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
+		     struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[MBC_SIDE_A_TUPLE + 1];
+	int err;
+
+	err = nla_parse_nested(tb, MBC_SIDE_A_TUPLE, attr, side_attrs, extack);
+	if (err)
+		return err;
+	if (!tb[MBC_SIDE_A_TUPLE])
+		return refuse(extack, attr, "the subsession has no tuple");
+	return read_tuple(wire, tb[MBC_SIDE_A_TUPLE], extack);
+}
+
+/* The hosts right of this one, behind itself in @h->hops. */
+static int read_hops(struct mbc_setup *h, struct genl_info *info)
+{
+	u8 family = h->super.family;
+	const struct nlattr *attr = info->attrs[family == AF_INET ?
+		MBC_SESSION_A_HOPS : MBC_SESSION_A_HOPS6];
+	const struct nlattr *wrong = info->attrs[family == AF_INET ?
+		MBC_SESSION_A_HOPS6 : MBC_SESSION_A_HOPS];
+	unsigned int len = mbc_addr_len(family), i;
+
+	if (wrong)
+		return refuse(info->extack, wrong, "hops of another family");
+	if (!attr)
+		return 0;
+	if (!nla_len(attr) || nla_len(attr) % len)
+		return refuse(info->extack, attr, "no list of addresses");
+	for (i = 0; i < nla_len(attr) / len; i++) {
+		union mbc_addr *hop = &h->hops[h->n_hops++];
+
+		memcpy(hop, nla_data(attr) + i * len, len);
+		if (!mbc_addr_valid(hop, family))
+			return refuse(info->extack, attr,
+				      "no host can have this address");
+	}
+	return 0;
+}
+
+static int read_setup(struct mbc_setup *h, struct mbc_tuple *wire,
+		      struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	int err;
+
+	if (!attrs[MBC_SESSION_A_ID] || !attrs[MBC_SESSION_A_SUPER] ||
+	    !attrs[MBC_SESSION_A_LEFT]) {
+		GENL_SET_ERR_MSG(info, "no id, supersession or subsession");
+		return -EINVAL;
+	}
+	err = read_tuple(&h->super, attrs[MBC_SESSION_A_SUPER], info->extack) ?:
+	      read_wire(wire, attrs[MBC_SESSION_A_LEFT], info->extack);
+	if (err)
+		return err;
+	if (wire->family != h->super.family || wire->proto != h->super.proto)
+		return refuse(info->extack, attrs[MBC_SESSION_A_LEFT],
+			      "of another family or protocol");
+	nla_memcpy(h->id, attrs[MBC_SESSION_A_ID], sizeof(h->id));
+	h->hops[0] = wire->daddr;
+	h->n_hops = 1;
+	return read_hops(h, info);
+}
+
+static int error_of(enum mbc_reason reason)
+{
+	switch (reason) {
+	case MBC_REASON_TABLE_FULL:
+		return -ENOSPC;
+	case MBC_REASON_HDR_REPLAY:
+	case MBC_REASON_TUPLE_TAKEN:
+		return -EEXIST;
+	case MBC_REASON_HDR_LOOP:
+		return -ELOOP;
+	case MBC_REASON_NO_ROUTE:
+		return -EHOSTUNREACH;
+	case MBC_REASON_NO_PORT:
+		return -EADDRNOTAVAIL;
+	case MBC_REASON_NO_MEMORY:
+		return -ENOMEM;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int join(struct sk_buff *answer, struct genl_info *info,
+		const struct mbc_setup *h, const struct mbc_tuple *wire)
+{
+	struct mbc_join j = { .wire = wire, .by_agent = true };
+	struct mbc_net *mn = mbc_netlink_net(info);
+	struct mbc_session *s;
+	enum mbc_reason reason;
+	int err = 0;
+
+	spin_lock_bh(&mn->lock);
+	reason = mbc_join(mn, h, &j, &s);
+	if (!reason)
+		err = mbc_netlink_put_session(answer, s);
+	spin_unlock_bh(&mn->lock);
+	if (reason) {
+		mbc_count(mn, reason);
+		info->extack->_msg = mbc_reason_name(reason);
+		return error_of(reason);
+	}
+	if (!err && j.known)
+		err = nla_put_flag(answer, MBC_SESSION_A_KNOWN);
+	if (err)
+		GENL_SET_ERR_MSG(info, "the answer does not fit");
+	return err;
+}
+
+int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mbc_setup h = {};
+	struct mbc_tuple wire;
+	struct sk_buff *answer;
+	void *hdr;
+	int err;
+
+	err = read_setup(&h, &wire, info);
+	if (err)
+		return err;
+	answer = mbc_netlink_answer(info, MBC_NETLINK_SESSION_SIZE, &hdr);
+	if (!answer)
+		return -ENOMEM;
+	rcu_read_lock();
+	err = join(answer, info, &h, &wire);
+	rcu_read_unlock();
+	if (err) {
+		nlmsg_free(answer);
+		return err;
+	}
+	genlmsg_end(answer, hdr);
+	return genlmsg_reply(answer, info);
+}
+
+/* A SYN with payload went unanswered here, and one without will pass. */
+static void note_peer(struct mbc_session *s)
+{
+	if (!s->syns)
+		return;
+	spin_lock_bh(&s->mn->lock);
+	mbc_peer_note(s->mn, &s->hops[0], s->super.family);
+	spin_unlock_bh(&s->mn->lock);
+}
+
+static bool end_wait(struct mbc_session *s, struct genl_info *info)
+{
+	const struct nlattr *why = info->attrs[MBC_SESSION_A_END];
+
+	switch (nla_get_u8(info->attrs[MBC_SESSION_A_SETUP])) {
+	case MBC_SETUP_FAILED:
+		return mbc_hold_failed(s, why ? nla_get_u32(why) :
+						MBC_REASON_PEER_REFUSED);
+	case MBC_SETUP_DONE:
+		note_peer(s);
+		fallthrough;
+	default:
+		return mbc_hold_done(s);
+	}
+}
+
+static int check_set(struct genl_info *info)
+{
+	const struct nlattr *setup = info->attrs[MBC_SESSION_A_SETUP];
+	const struct nlattr *why = info->attrs[MBC_SESSION_A_END];
+
+	if (!info->attrs[MBC_SESSION_A_ID] || !setup) {
+		GENL_SET_ERR_MSG(info, "no session id or set-up state");
+		return -EINVAL;
+	}
+	if (nla_get_u8(setup) == MBC_SETUP_WAITING)
+		return refuse(info->extack, setup, "it is not over");
+	if (why && nla_get_u8(setup) != MBC_SETUP_FAILED)
+		return refuse(info->extack, why, "what did not fail has no reason");
+	if (why && nla_get_u32(why) != MBC_REASON_NO_ANSWER &&
+	    nla_get_u32(why) != MBC_REASON_PEER_REFUSED)
+		return refuse(info->extack, why, "no reason for this");
+	return 0;
+}
+
+int mbc_netlink_set_session(struct sk_buff *skb, struct genl_info *info)
+{
+	struct mbc_session *s;
+	int err;
+
+	err = check_set(info);
+	if (err)
+		return err;
+	rcu_read_lock();
+	s = mbc_session_find(mbc_netlink_net(info),
+			     nla_data(info->attrs[MBC_SESSION_A_ID]));
+	if (!s) {
+		GENL_SET_ERR_MSG(info, "no such session");
+		err = -ENOENT;
+	} else if (READ_ONCE(s->setup) != MBC_SETUP_WAITING ||
+		   !end_wait(s, info)) {
+		GENL_SET_ERR_MSG(info, "the session does not wait");
+		err = -EALREADY;
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+static int put_peer(struct sk_buff *skb, const struct mbc_peer *peer)
+{
+	long left = peer->expires - jiffies;
+	int err;
+
+	if (peer->key.family == AF_INET)
+		err = nla_put_in_addr(skb, MBC_PEER_A_ADDR4, peer->key.addr.ip);
+	else
+		err = nla_put(skb, MBC_PEER_A_ADDR6, sizeof(peer->key.addr),
+			      &peer->key.addr);
+	if (err ||
+	    nla_put_u64_64bit(skb, MBC_PEER_A_EXPIRES,
+			      left > 0 ? jiffies64_to_msecs(left) : 0,
+			      MBC_PEER_A_PAD) ||
+	    nla_put_u64_64bit(skb, MBC_PEER_A_SESSIONS, peer->sessions,
+			      MBC_PEER_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int dump_peer(struct sk_buff *skb, struct netlink_callback *cb,
+		     const struct mbc_peer *peer)
+{
+	void *hdr;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &mbc_genl_family, NLM_F_MULTI, MBC_CMD_GET_PEER);
+	if (!hdr)
+		return -EMSGSIZE;
+	if (put_peer(skb, peer)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/* In the order in which they expire. Of two parts of a dump the second goes on
+ * by number, so it may miss one when others expire meanwhile.
+ */
+int mbc_netlink_dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct mbc_net *mn = mbc_net_of(sock_net(cb->skb->sk));
+	const struct mbc_peer *peer;
+	long i = 0;
+
+	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
+		NL_SET_ERR_MSG(cb->extack, "a dump of neighbours takes nothing");
+		return -EINVAL;
+	}
+	spin_lock_bh(&mn->lock);
+	list_for_each_entry(peer, &mn->peers_age, age) {
+		if (i++ < cb->args[0])
+			continue;
+		if (dump_peer(skb, cb, peer))
+			break;
+		cb->args[0] = i;
+	}
+	spin_unlock_bh(&mn->lock);
+	return skb->len;
+}
