@@ -19,7 +19,7 @@ packages=(
 	qemu-system-x86 busybox-static iproute2 iputils-ping nftables conntrack ethtool procps
 	bsdextrautils tcpdump openssl
 	# clients, servers, network functions
-	curl nginx-light iperf3 prads jq ipvsadm dnsmasq-base bind9-dnsutils dhcpoptinj
+	curl nginx-light iperf3 prads jq ipvsadm wireguard-tools dnsmasq-base bind9-dnsutils dhcpoptinj
 )
 
 series=(6.1 6.12)

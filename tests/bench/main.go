@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -12,81 +11,67 @@ import (
 
 func main() {
 	app := &cli.App{
-		Name:  "bench",
-		Usage: "count instructions per packet of a middle host",
-		Description: "Examples:\n" +
-			"  tests/vm/run --icount --no-module -- build/bench run --out build/vm-out/bench.json\n" +
-			"  build/bench report --in build/bench.json --doc docs/BENCHMARKS.md",
-		Commands: []*cli.Command{
-			{
-				Name:  "run",
-				Usage: "measure, as root in a guest that counts instructions",
-				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "out", Value: "build/vm-out/bench.json"},
-					&cli.StringFlag{Name: "only", Usage: "rows whose name contains this, and the first"},
-					&cli.IntFlag{Name: "flows", Value: 1000},
-				},
-				Action: func(c *cli.Context) error {
-					return run(c.String("out"), c.String("only"), c.Int("flows"))
-				},
-			},
-			{
-				Name:  "report",
-				Usage: "print the rows as a table, and put it into a document",
-				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "in", Value: "build/bench.json"},
-					&cli.StringFlag{Name: "doc"},
-				},
-				Action: func(c *cli.Context) error { return report(c.String("in"), c.String("doc")) },
-			},
-			{
-				Name:  "profile",
-				Usage: "print what the plugin counted, by function",
-				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "in", Value: "build/vm-out/bench.json"},
-					&cli.StringFlag{Name: "counts", Value: "build/vm-out/counts"},
-					&cli.StringFlag{Name: "symbols", Value: "build/vm-out/kallsyms"},
-				},
-				Action: func(c *cli.Context) error {
-					return profile(c.String("in"), c.String("counts"), c.String("symbols"), 10000)
-				},
-			},
-			// What "run" runs in its namespaces.
-			{Name: "serve", Hidden: true, Action: func(*cli.Context) error { return serve() }},
-			{
-				Name: "dial", Hidden: true,
-				Action: func(c *cli.Context) error {
-					var n int
-					if _, err := fmt.Sscan(c.Args().Get(1), &n); err != nil {
-						return fmt.Errorf("read number of connections: %w", err)
-					}
-					return dial(c.Args().First(), n)
-				},
-			},
-			{
-				Name: "configure", Hidden: true,
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "chain"}},
-				Action: func(c *cli.Context) error { return configure(c.Bool("chain")) },
-			},
-			{Name: "subsessions", Hidden: true, Action: func(*cli.Context) error { return subsessions() }},
-			{
-				Name: "blast", Hidden: true,
-				Action: func(c *cli.Context) error {
-					var n int
-					if _, err := fmt.Sscan(c.Args().First(), &n); err != nil {
-						return fmt.Errorf("read number of passes: %w", err)
-					}
-					tuples, err := io.ReadAll(os.Stdin)
-					if err != nil {
-						return err
-					}
-					return blast(string(tuples), n)
-				},
-			},
-		},
+		Name:     "bench",
+		Usage:    "count instructions per packet; tests/bench/run is what to start",
+		Commands: []*cli.Command{runCommand, listCommand, reportCommand, profileCommand},
 	}
 	if err := app.Run(os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+var runCommand = &cli.Command{
+	Name:  "run",
+	Usage: "measure, as root in a guest that counts instructions",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "out", Value: "build/vm-out/bench.json", Usage: "where the results go"},
+		&cli.StringFlag{Name: "rows", Usage: "patterns of names, separated by commas (default: all)"},
+		&cli.IntFlag{Name: "windows", Value: 1, Usage: "how often each row is measured"},
+		&cli.IntFlag{Name: "packets", Value: 10000, Usage: "in each window"},
+		&cli.StringFlag{Name: "progress", Usage: "what stands before each line of progress"},
+		&cli.StringFlag{Name: "symbols", Usage: "where a copy of the guest's symbols goes"},
+	},
+	Action: func(c *cli.Context) error {
+		return run(options{
+			out: c.String("out"), rows: c.String("rows"), windows: c.Int("windows"),
+			packets: c.Int("packets"), progress: c.String("progress"), symbols: c.String("symbols"),
+		})
+	},
+}
+
+var listCommand = &cli.Command{
+	Name:  "list",
+	Usage: "name the rows",
+	Flags: []cli.Flag{&cli.StringFlag{Name: "rows", Usage: "of these only, and what they are compared to"}},
+	Action: func(c *cli.Context) error {
+		rows, err := choose(allRows(), c.String("rows"))
+		for _, r := range rows {
+			fmt.Printf("%-28s %s\n", r.name, r.title)
+		}
+		return err
+	},
+}
+
+var reportCommand = &cli.Command{
+	Name:      "report",
+	Usage:     "sum up what guests found",
+	ArgsUsage: "RESULTS...",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "out", Usage: "also as JSON"},
+		&cli.StringFlag{Name: "doc", Usage: "also into this document"},
+		&cli.StringFlag{Name: "plot", Usage: "also as a picture"},
+	},
+	Action: func(c *cli.Context) error {
+		return report(c.Args().Slice(), c.String("out"), c.String("doc"), c.String("plot"))
+	},
+}
+
+var profileCommand = &cli.Command{
+	Name:      "profile",
+	Usage:     "print by function what the plugin of tests/bench/count counted",
+	ArgsUsage: "RESULTS COUNTS SYMBOLS",
+	Action: func(c *cli.Context) error {
+		return profile(c.Args().Get(0), c.Args().Get(1), c.Args().Get(2))
+	},
 }

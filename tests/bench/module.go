@@ -4,69 +4,91 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
+	"time"
 
-	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/policy"
 )
 
-// configure gives this namespace's module a key, and with a chain the policy
-// that leads every session through the middle host.
-func configure(chained bool) error {
-	ctx := context.Background()
-	c, err := genl.New()
+// configure gives the module of a namespace a key, and a policy if it has rules.
+func configure(namespace string, f *family, rules ruleSet) error {
+	_, err := within(namespace, func() (struct{}, error) {
+		ctx := context.Background()
+		c, err := genl.New()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer c.Close()
+		if err := c.SetKeys(ctx, []genl.Key{key}); err != nil {
+			return struct{}{}, err
+		}
+		if err := c.SetConfig(ctx, genl.Config{SYNTimeout: 10 * time.Minute}); err != nil {
+			return struct{}{}, err
+		}
+		if rules.n == 0 {
+			return struct{}{}, nil
+		}
+		p, err := newPolicy(rules.predicates(f))
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, c.LoadPolicy(ctx, p)
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("configure %s: %w", namespace, err)
 	}
-	defer c.Close()
-	if err := c.SetKeys(ctx, []genl.Key{{ID: 1, Secret: genl.Secret{1}}}); err != nil {
-		return err
-	}
-	if !chained {
-		return nil
-	}
-	any, err := policy.ParsePredicate("any")
-	if err != nil {
-		return err
-	}
-	programs, err := policy.Compile([]policy.Predicate{any})
-	if err != nil {
-		return err
-	}
-	return c.LoadPolicy(ctx, &genl.Policy{
+	return nil
+}
+
+// newPolicy is a policy of predicates that all lead through the middle host.
+func newPolicy(rules []string) (*genl.Policy, error) {
+	p := &genl.Policy{
 		Version: 1,
 		Types: []genl.Type{{
 			Name:      "middle",
-			Instances: []genl.Instance{{Addr: netip.MustParseAddr(middleAddr), Weight: 1}},
+			Instances: []genl.Instance{{Addr: ipv4.middle, Addr6: ipv6.middle, Weight: 1}},
 		}},
-		Rules:    []genl.Rule{{ID: 1, Types: []uint16{0}}},
-		Programs: programs,
-		Hosts:    []netip.Addr{netip.MustParseAddr(serverAddr)},
+		Hosts: []netip.Addr{ipv4.server, ipv6.server},
+	}
+	predicates := make([]policy.Predicate, len(rules))
+	for i, r := range rules {
+		var err error
+		if predicates[i], err = policy.ParsePredicate(r); err != nil {
+			return nil, err
+		}
+		p.Rules = append(p.Rules, genl.Rule{ID: uint32(i) + 1, Types: []uint16{0}})
+	}
+	var err error
+	if p.Programs, err = policy.Compile(predicates); err != nil {
+		return nil, err
+	}
+	p.Programs6, err = policy.Compile6(predicates)
+	return p, err
+}
+
+// sessions is how many the module of a namespace has.
+func sessions(namespace string) (int, error) {
+	return within(namespace, func() (int, error) {
+		c, err := genl.New()
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		info, err := c.Info(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		return int(info.Sessions), nil
 	})
 }
 
-// subsessions prints, as JSON, by the port of a session at the client the
-// tuple under which its packets leave there.
-func subsessions() error {
-	c, err := genl.New()
-	if err != nil {
-		return err
+// awaitSessions fails unless a namespace has n sessions.
+func awaitSessions(namespace string, n int) error {
+	got, err := sessions(namespace)
+	if err == nil && got != n {
+		err = fmt.Errorf("set up sessions on %s: there are %d, want %d", namespace, got, n)
 	}
-	defer c.Close()
-	sessions, err := c.Sessions(context.Background())
-	if err != nil {
-		return err
-	}
-	tuples := make(map[uint16]chain.FiveTuple, len(sessions))
-	for _, s := range sessions {
-		if s.Right == nil {
-			return fmt.Errorf("list sessions: %s has no right side", s.ID)
-		}
-		tuples[s.Super.Source.Port()] = s.Right.Tuple
-	}
-	return json.NewEncoder(os.Stdout).Encode(tuples)
+	return err
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -60,29 +59,33 @@ func (c costs) minus(sending costs, packets float64) costs {
 	return d
 }
 
-// profile prints, for each row but the first, which functions a packet spends
-// its instructions in, beside the first row.
-func profile(in, countFile, symbolFile string, packets int) error {
-	b, err := os.ReadFile(in)
+// profile prints, for each row that is compared to another, which functions a
+// packet spends its instructions in, beside that one. Each row was measured in
+// one window.
+func profile(in, countFile, symbolFile string) error {
+	results, err := readResults(in)
 	if err != nil {
-		return fmt.Errorf("read rows: %w", err)
-	}
-	var rows []row
-	if err := json.Unmarshal(b, &rows); err != nil {
-		return fmt.Errorf("read rows of %s: %w", in, err)
+		return err
 	}
 	sections, err := readProfile(countFile, symbolFile)
 	if err != nil {
 		return err
 	}
-	if len(sections) != 2*len(rows) {
-		return fmt.Errorf("read counts: %d sections for %d rows", len(sections), len(rows))
+	if len(sections) != 2*len(results) {
+		return fmt.Errorf("read counts: %d sections for %d rows", len(sections), len(results))
 	}
-	cost := func(i int) costs { return sections[2*i].minus(sections[2*i+1], float64(packets)) }
-	printOne(os.Stdout, rows[0].Name, cost(0))
-	for i, r := range rows[1:] {
-		fmt.Println()
-		printTwo(os.Stdout, r.Name, cost(i+1), rows[0].Name, cost(0))
+	cost := map[string]costs{}
+	for i, r := range results {
+		cost[r.Name] = sections[2*i].minus(sections[2*i+1], float64(r.Packets))
+	}
+	for _, r := range allRows() {
+		switch {
+		case cost[r.name] == nil:
+		case r.base == r.name:
+			printOne(os.Stdout, r.title, cost[r.name])
+		default:
+			printTwo(os.Stdout, r.title, cost[r.name], r.base, maps.Clone(cost[r.base]))
+		}
 	}
 	return nil
 }
@@ -125,7 +128,7 @@ func fold(cs ...costs) {
 }
 
 func printOne(w io.Writer, name string, c costs) {
-	fmt.Fprintf(w, "%s\n%8s %6s  function\n", name, "insns", "share")
+	fmt.Fprintf(w, "\n%s\n%8s %6s  function\n", name, "insns", "share")
 	fold(c)
 	total := c.total()
 	for _, f := range sorted(c, func(f string) float64 { return c[f] }) {
@@ -135,7 +138,7 @@ func printOne(w io.Writer, name string, c costs) {
 }
 
 func printTwo(w io.Writer, name string, c costs, against string, base costs) {
-	fmt.Fprintf(w, "%s, against %s (* ours)\n%8s %6s %8s %8s  function\n",
+	fmt.Fprintf(w, "\n%s, against the row %s (*: ours)\n%8s %6s %8s %8s  function\n",
 		name, against, "insns", "share", "against", "more")
 	fold(c, base)
 	total, all := c.total(), maps.Clone(c)

@@ -5,172 +5,113 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-
-	"mbchain/chain"
+	"runtime/debug"
+	"slices"
 )
 
-const passes = 10 // of all flows, after one that warms up
-
-// row is one line of build/bench.json.
-type row struct {
-	Name                  string  `json:"name"`
-	InstructionsPerPacket float64 `json:"instructions_per_packet"`
-	Ratio                 float64 `json:"ratio"` // to the first row, plain forwarding
+// result is what was found of a row.
+type result struct {
+	Name    string    `json:"name"`
+	Packets int       `json:"packets"` // in each window
+	Samples []float64 `json:"samples"` // instructions a packet, of each window
 }
 
-// run measures every scenario whose name contains filter and writes the rows.
-func run(out, filter string, flows int) error {
-	var rows []row
-	loaded := false
-	for i, s := range scenarios {
-		if i > 0 && !strings.Contains(s.name, filter) {
-			continue
-		}
-		if s.module && !loaded {
-			if err := insertModule(); err != nil {
-				return err
-			}
-			loaded = true
-		}
-		fmt.Fprintf(os.Stderr, "%-50s ", s.name)
-		cost, err := measure(s, flows)
-		if err != nil {
-			return fmt.Errorf("measure %s: %w", s.name, err)
-		}
-		r := row{Name: s.name, InstructionsPerPacket: cost, Ratio: 1}
-		if len(rows) > 0 {
-			r.Ratio = cost / rows[0].InstructionsPerPacket
-		}
-		rows = append(rows, r)
-		fmt.Fprintf(os.Stderr, "%7.0f  %.2f\n", r.InstructionsPerPacket, r.Ratio)
+// options of run.
+type options struct {
+	out      string
+	rows     string
+	windows  int
+	packets  int
+	symbols  string // also copy the guest's symbols there
+	progress string // before each line of progress
+}
+
+// run measures rows, in a guest, and writes what it finds.
+func run(o options) error {
+	if least := endpointConns * turn; o.packets < least || o.packets%least != 0 {
+		return fmt.Errorf("read number of packets: %d is no multiple of %d", o.packets, least)
 	}
-	b, err := json.MarshalIndent(rows, "", "  ")
+	if least := endpointConns * turn; o.packets < least || o.packets%least != 0 {
+		return fmt.Errorf("read number of packets: %d is no multiple of %d", o.packets, least)
+	}
+	rows, err := choose(allRows(), o.rows)
 	if err != nil {
 		return err
 	}
-	k, err := os.ReadFile("/proc/kallsyms")
+	// What collects garbage while packets are counted is counted, too.
+	debug.SetGCPercent(-1)
+	if err := command("sh", "-ec", big+"modprobe ip_vs conn_tab_bits=17; modprobe ip_vs_rr\n"); err != nil {
+		return err
+	}
+	var results []result
+	for i, r := range rows {
+		if err := load(r.module); err != nil {
+			return err
+		}
+		debug.FreeOSMemory()
+		m := &meter{windows: o.windows, packets: o.packets}
+		if err := r.measure(m); err != nil {
+			return fmt.Errorf("measure %s: %w", r.name, err)
+		}
+		fmt.Fprintf(os.Stderr, "%s%3d/%d  %-24s %8.0f\n", o.progress, i+1, len(rows), r.name, median(m.samples))
+		results = append(results, result{r.name, m.counted, m.samples})
+	}
+	if o.symbols != "" {
+		if err := copyFile("/proc/kallsyms", o.symbols); err != nil {
+			return err
+		}
+	}
+	return writeJSON(o.out, results)
+}
+
+// load makes the module be there or not.
+func load(want bool) error {
+	_, err := os.Stat("/sys/module/mbchain")
+	if have := err == nil; have == want {
+		return nil
+	}
+	if want {
+		return insertModule()
+	}
+	return command("rmmod", "mbchain")
+}
+
+func writeJSON(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile("build/vm-out/kallsyms", k, 0o644); err != nil {
+	return os.WriteFile(name, append(b, '\n'), 0o644)
+}
+
+func readResults(name string) ([]result, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
+	}
+	var results []result
+	if err := json.Unmarshal(b, &results); err != nil {
+		return nil, fmt.Errorf("read results of %s: %w", name, err)
+	}
+	return results, nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(out, append(b, '\n'), 0o644)
+	return os.WriteFile(to, b, 0o644)
 }
 
-// measure is the cost of one packet from when it reaches the middle host to
-// when it reaches the server, in instructions.
-func measure(s scenario, flows int) (float64, error) {
-	if err := topology(); err != nil {
-		return 0, err
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
 	}
-	if err := sh(middle, s.setUp); err != nil {
-		return 0, err
+	v := slices.Sorted(slices.Values(values))
+	if len(v)%2 == 0 {
+		return (v[len(v)/2-1] + v[len(v)/2]) / 2
 	}
-	if err := sh(server, s.remote); err != nil {
-		return 0, err
-	}
-	if s.module {
-		for _, h := range []string{client, middle, server} {
-			words := []string{"configure"}
-			if h == client && s.chain {
-				words = append(words, "--chain")
-			}
-			if _, err := again(h, "", words...); err != nil {
-				return 0, err
-			}
-		}
-	}
-
-	sink, _, err := hold(server, "serve")
-	if err != nil {
-		return 0, err
-	}
-	defer sink.close()
-	source, ends, err := hold(client, "dial", s.target, strconv.Itoa(flows))
-	if err != nil {
-		return 0, err
-	}
-	defer source.close()
-	tuples, err := wire(s, ends)
-	if err != nil {
-		return 0, err
-	}
-
-	if err := drop(server, "s0"); err != nil {
-		return 0, err
-	}
-	there, err := nanoseconds(tuples)
-	if err != nil {
-		return 0, err
-	}
-	if err := drop(middle, "m0"); err != nil {
-		return 0, err
-	}
-	sending, err := nanoseconds(tuples)
-	if err != nil {
-		return 0, err
-	}
-	return float64(there-sending) / float64(passes*flows), nil
-}
-
-// wire is the tuples that the client's packets have as they reach the middle
-// host, one a line. ends is what "bench dial" printed.
-func wire(s scenario, ends string) (string, error) {
-	var locals []netip.AddrPort
-	if err := json.Unmarshal([]byte(ends), &locals); err != nil {
-		return "", fmt.Errorf("read connections: %w", err)
-	}
-	sub := map[uint16]chain.FiveTuple{}
-	if s.chain {
-		text, err := again(client, "", "subsessions")
-		if err != nil {
-			return "", err
-		}
-		if err := json.Unmarshal([]byte(text), &sub); err != nil {
-			return "", fmt.Errorf("read subsessions: %w", err)
-		}
-	}
-	var b strings.Builder
-	for _, l := range locals {
-		t := chain.FiveTuple{
-			Source:      l,
-			Destination: netip.AddrPortFrom(netip.MustParseAddr(s.target), 80),
-			Protocol:    chain.ProtocolTCP,
-		}
-		if s.chain {
-			var ok bool
-			if t, ok = sub[l.Port()]; !ok {
-				return "", fmt.Errorf("find subsession of %s: it is not chained", l)
-			}
-		}
-		fmt.Fprintln(&b, t)
-	}
-	return b.String(), nil
-}
-
-// nanoseconds sends frames with these tuples and says how long that took.
-func nanoseconds(tuples string) (int64, error) {
-	text, err := again(client, tuples, "blast", strconv.Itoa(passes))
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-}
-
-// again runs "bench WORDS" in a namespace and returns what it printed.
-func again(namespace, input string, words ...string) (string, error) {
-	cmd := exec.Command("ip", append([]string{"netns", "exec", namespace, os.Args[0]}, words...)...)
-	cmd.Stdin = strings.NewReader(input)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("run %v in %s: %w", words, namespace, err)
-	}
-	return string(out), nil
+	return v[len(v)/2]
 }

@@ -44,6 +44,10 @@ func readSymbols(r io.Reader) (symbols, error) {
 	return all, lines.Err()
 }
 
+// Functions are shorter than this. What lies further behind the last symbol of
+// a module is no part of it.
+const longest = 1 << 14
+
 // function names what addr lies in.
 func (s symbols) function(addr uint64) string {
 	i, found := slices.BinarySearchFunc(s, addr, func(sym symbol, addr uint64) int {
@@ -52,8 +56,8 @@ func (s symbols) function(addr uint64) string {
 	if !found {
 		i--
 	}
-	if i < 0 {
-		return "?"
+	if i < 0 || addr-s[i].addr >= longest {
+		return "(no name: BPF programs)"
 	}
 	for i > 0 && s[i-1].addr == s[i].addr {
 		i--

@@ -4,70 +4,106 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 )
 
-// Hosts, and the addresses of the links between them.
+// Hosts, and both ends of the links between them.
 const (
 	client = "bench-client"
 	middle = "bench-middle"
 	server = "bench-server"
-
-	clientAddr    = "10.2.1.2" // on c0
-	middleAddr    = "10.2.1.1" // on m0, where the client's packets arrive
-	middleOutAddr = "10.2.2.1" // on m1
-	serverAddr    = "10.2.2.2" // on s0
-	tunnelAddr    = "10.9.0.2" // the server at the end of a tunnel
-
-	clientMAC = "02:00:00:00:01:02"
-	middleMAC = "02:00:00:00:01:01"
 )
 
-// sh runs a shell script in a namespace.
-func sh(namespace, script string) error {
-	out, err := exec.Command("ip", "netns", "exec", namespace, "sh", "-ec", script).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("run %q in %s: %w: %s", script, namespace, err, strings.TrimSpace(string(out)))
+// nic is a device of a host, and the one it is connected to.
+type nic struct {
+	host, name string
+	mac, peer  net.HardwareAddr
+}
+
+var (
+	c0 = nic{client, "c0", net.HardwareAddr{2, 0, 0, 0, 1, 2}, net.HardwareAddr{2, 0, 0, 0, 1, 1}}
+	m0 = nic{middle, "m0", c0.peer, c0.mac}
+	m1 = nic{middle, "m1", net.HardwareAddr{2, 0, 0, 0, 2, 1}, net.HardwareAddr{2, 0, 0, 0, 2, 2}}
+	s0 = nic{server, "s0", m1.peer, m1.mac}
+)
+
+// topology makes the three hosts and their links anew. Nobody has to ask for a
+// neighbour or announces itself: the only packets are those that are meant.
+func topology() error {
+	for _, h := range []string{client, middle, server} {
+		if _, err := os.Stat("/run/netns/" + h); err == nil {
+			if err := command("ip", "netns", "del", h); err != nil {
+				return err
+			}
+		}
+		if err := command("ip", "netns", "add", h); err != nil {
+			return err
+		}
+		if err := sysctl(h, "net/ipv6/conf/default/accept_dad", "0",
+			"net/ipv6/conf/default/router_solicitations", "0",
+			"net/ipv6/conf/default/addr_gen_mode", "1"); err != nil {
+			return err
+		}
+	}
+	if err := links(); err != nil {
+		return fmt.Errorf("make links: %w", err)
+	}
+	for _, n := range []nic{c0, m0, m1, s0} {
+		if err := n.configure(); err != nil {
+			return err
+		}
+	}
+	return sysctl(middle, "net/ipv4/ip_forward", "1", "net/ipv6/conf/all/forwarding", "1")
+}
+
+func links() error {
+	var b strings.Builder
+	for _, l := range [][2]nic{{c0, m0}, {m1, s0}} {
+		fmt.Fprintf(&b, "link add %s netns %s address %s type veth peer name %s netns %s address %s\n",
+			l[0].name, l[0].host, l[0].mac, l[1].name, l[1].host, l[1].mac)
+	}
+	return ip(b.String())
+}
+
+// configure gives a device its addresses and its neighbour's.
+func (n nic) configure() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "link set lo up\nlink set %s up\n", n.name)
+	for _, f := range families {
+		own, peer, bits := f.ends(n)
+		fmt.Fprintf(&b, "addr add %s/%d dev %s\n", own, bits, n.name)
+		fmt.Fprintf(&b, "neigh replace %s lladdr %s dev %s nud permanent\n", peer, n.peer, n.name)
+		switch n.host {
+		case client:
+			// So that a client may send much before it is answered.
+			fmt.Fprintf(&b, "route add default via %s initcwnd 64\n", peer)
+		case server:
+			fmt.Fprintf(&b, "route add default via %s\n", peer)
+		}
+	}
+	if err := ip(b.String(), "-n", n.host); err != nil {
+		return fmt.Errorf("configure %s: %w", n.name, err)
 	}
 	return nil
 }
 
-// topology makes the three hosts and their links, with no module in any.
-func topology() error {
-	script := `
-for h in ` + client + " " + middle + " " + server + `; do
-	ip netns del $h 2>/dev/null || true
-	ip netns add $h
-	ip -n $h link set lo up
-done
-ip link add c0 netns ` + client + ` address ` + clientMAC + ` type veth peer name m0 netns ` + middle + ` address ` + middleMAC + `
-ip link add m1 netns ` + middle + ` address 02:00:00:00:02:01 type veth peer name s0 netns ` + server + ` address 02:00:00:00:02:02
-ip -n ` + client + ` addr add ` + clientAddr + `/24 dev c0
-ip -n ` + middle + ` addr add ` + middleAddr + `/24 dev m0
-ip -n ` + middle + ` addr add ` + middleOutAddr + `/24 dev m1
-ip -n ` + server + ` addr add ` + serverAddr + `/24 dev s0
-ip -n ` + client + ` link set c0 up
-ip -n ` + middle + ` link set m0 up
-ip -n ` + middle + ` link set m1 up
-ip -n ` + server + ` link set s0 up
-ip -n ` + client + ` route add default via ` + middleAddr + `
-ip -n ` + server + ` route add default via ` + middleOutAddr + `
-ip -n ` + client + ` neigh replace ` + middleAddr + ` lladdr ` + middleMAC + ` dev c0 nud permanent
-ip -n ` + middle + ` neigh replace ` + clientAddr + ` lladdr ` + clientMAC + ` dev m0 nud permanent
-ip -n ` + middle + ` neigh replace ` + serverAddr + ` lladdr 02:00:00:00:02:02 dev m1 nud permanent
-ip -n ` + server + ` neigh replace ` + middleOutAddr + ` lladdr 02:00:00:00:02:01 dev s0 nud permanent
-`
-	if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
-		return fmt.Errorf("make hosts: %w: %s", err, strings.TrimSpace(string(out)))
+// ip runs many commands of ip at once: to start a program takes the guest as
+// long as hundreds of packets.
+func ip(commands string, options ...string) error {
+	cmd := exec.Command("ip", append(options, "-batch", "-")...)
+	cmd.Stdin = strings.NewReader(commands)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("run ip: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	return sh(middle, "sysctl -qw net.ipv4.ip_forward=1")
+	return nil
 }
 
 // drop makes a device drop whatever it receives, before any protocol sees it.
-func drop(namespace, device string) error {
-	return sh(namespace, "tc qdisc add dev "+device+" clsact && tc filter add dev "+device+
+func (n nic) drop() error {
+	return sh(n.host, "tc qdisc add dev "+n.name+" clsact && tc filter add dev "+n.name+
 		" ingress matchall action drop")
 }
 
@@ -78,11 +114,8 @@ func insertModule() error {
 		return fmt.Errorf("load module: MBCHAIN_KO is not set; start with tests/vm/run")
 	}
 	// insmod, unlike modprobe, brings nothing that the file needs.
-	if out, err := exec.Command("modprobe", "nf_defrag_ipv6").CombinedOutput(); err != nil {
-		return fmt.Errorf("load what the module needs: %w: %s", err, strings.TrimSpace(string(out)))
+	if err := command("modprobe", "nf_defrag_ipv6"); err != nil {
+		return err
 	}
-	if out, err := exec.Command("insmod", file).CombinedOutput(); err != nil {
-		return fmt.Errorf("load module: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
+	return command("insmod", file)
 }
