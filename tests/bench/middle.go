@@ -26,7 +26,10 @@ func (s *scenario) prepare() error {
 	if !s.module || s.idle {
 		return nil
 	}
-	return configure(middle, s.family, s.rules)
+	if err := configure(middle, s.family, s.rules); err != nil {
+		return err
+	}
+	return attachNF(middle, s.nf)
 }
 
 // measure is the cost of a packet from when it reaches the middle host to when

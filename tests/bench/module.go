@@ -42,6 +42,22 @@ func configure(namespace string, f *family, rules ruleSet) error {
 	return nil
 }
 
+// attachNF says how the NF of a namespace gets its packets.
+func attachNF(namespace string, nf genl.NF) error {
+	_, err := within(namespace, func() (struct{}, error) {
+		c, err := genl.New()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer c.Close()
+		return struct{}{}, c.SetNF(context.Background(), nf)
+	})
+	if err != nil {
+		return fmt.Errorf("attach NF %v to %s: %w", nf, namespace, err)
+	}
+	return nil
+}
+
 // newPolicy is a policy of predicates that all lead through the middle host.
 func newPolicy(rules []string) (*genl.Policy, error) {
 	p := &genl.Policy{

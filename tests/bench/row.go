@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mbchain/chain"
+	"mbchain/genl"
 )
 
 // row is one line of a table: something that is measured.
@@ -82,6 +83,17 @@ func middleRows() []row {
 			add(f, "wireguard", "WireGuard", wireguard())
 		}
 		add(f, "inline", "mbchain, inline NF", scenario{open: true, module: true, chain: true}).target = 1.15
+		add(f, "express", "mbchain, no NF: the express path",
+			scenario{open: true, module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}}).target = 0.56
+		add(f, "tap", "mbchain, tap that nobody listens to", scenario{
+			open: true, module: true, chain: true, setUp: "ip link add ids type dummy && ip link set ids up",
+			nf: genl.NF{Mode: genl.NFTap, Devices: []string{"ids"}},
+		}).target = 0.75
+		add(f, "redirect", "mbchain, redirect through a veth pair", scenario{
+			open: true, module: true, chain: true,
+			setUp: "ip link add nf-in type veth peer name nf-out && ip link set nf-in up && ip link set nf-out up",
+			nf:    genl.NF{Mode: genl.NFRedirect, Devices: []string{"nf-in", "nf-out"}},
+		})
 		add(f, "inline-conntrack", "mbchain, inline NF with conntrack",
 			scenario{open: true, module: true, chain: true, setUp: track(f)})
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"mbchain/genl"
 )
 
 // A scenario is one way for a packet to get from the client to the server: what
@@ -29,6 +31,7 @@ type scenario struct {
 	chain  bool    // and the middle host is in the flows' chain
 	rules  ruleSet // its own policy
 	beside int     // sessions of other connections
+	nf     genl.NF // how the NF there gets its packets
 }
 
 const tunnelAddr = "10.9.0.2" // the server at the end of a tunnel
