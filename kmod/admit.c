@@ -14,15 +14,17 @@
 enum mbc_verdict mbc_admit(struct mbc_net *mn, struct mbc_packet *p,
 			   struct mbc_entry **e)
 {
-	unsigned int len = min_t(unsigned int, p->seg.len, MBC_SETUP_MAX);
+	unsigned int len = min_t(unsigned int, mbc_packet_payload(p),
+				 MBC_SETUP_MAX);
 	const struct mbc_keys *keys = rcu_dereference(mn->keys);
-	struct mbc_join j = { .wire = &p->tuple, .isn = p->seg.seq };
+	struct mbc_join j = { .wire = &p->tuple, .isn = mbc_packet_seq(p) };
 	struct mbc_session *s;
 	enum mbc_reason reason;
 	struct mbc_setup h;
 	const u8 *data;
 
-	if (!pskb_may_pull(p->skb, p->data_off + len))
+	/* A header is of no use without keys, and keys come before all else. */
+	if (mbc_net_idle(mn) || !pskb_may_pull(p->skb, p->data_off + len))
 		return MBC_ACCEPT;
 	data = p->skb->data + p->data_off;
 	if (!mbc_setup_probe(data, len) ||

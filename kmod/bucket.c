@@ -23,77 +23,8 @@ static_assert(sizeof(struct mbc_bucket) == 64);
 static_assert(sizeof(struct mbc_array) == 64);
 static_assert(MBC_ARRAY_MIN > MBC_PROBES);
 
-#define BYTES(b) (0x0101010101010101ull * (b))
-#define SLOTS (BYTES(0x80) >> 8)	/* the high bit of each slot's tag */
-#define PASSED_SHIFT 56
-#define PASSED_ONE (1ull << PASSED_SHIFT)
+#define PASSED_ONE (1ull << MBC_PASSED_SHIFT)
 #define PASSED_MAX 255
-
-static unsigned __int128 product(u64 a, u64 b)
-{
-	return (unsigned __int128)a * b;
-}
-
-static u64 pair(__be32 high, __be32 low)
-{
-	return (u64)(__force u32)high << 32 | (__force u32)low;
-}
-
-/* NH, the universal hash of UMAC (Black and others, 1999): whoever does not
- * know the keys cannot name two tuples that have one sum with more than a
- * chance of 2^-64. Folding and the last multiplication spread tuples that are
- * much alike. A fifth of the instructions of SipHash-1-3; an attacker who learns
- * from times where tuples fall is met by MBC_PROBES.
- *
- * The high bits choose a bucket, the low ones are the tag.
- */
-static u32 hash(const struct mbc_buckets *b, const struct mbc_tuple *t)
-{
-	const u32 ports = (__force u32)t->sport << 16 | (__force u32)t->dport;
-	const __be32 *s = t->saddr.ip6, *d = t->daddr.ip6;
-	const u64 *k = b->seed.key;
-	unsigned __int128 sum;
-	u64 x;
-
-	if (t->family == AF_INET6)
-		sum = product(pair(s[0], s[1]) + k[0], pair(s[2], s[3]) + k[1]) +
-		      product(pair(d[0], d[1]) + k[2], pair(d[2], d[3]) + k[3]) +
-		      product(ports + k[4], k[5]);
-	else
-		sum = product(pair(s[0], d[0]) + k[0], ports + k[1]);
-	x = (u64)(sum >> 64) ^ (u64)sum;
-	return hash_64(x ^ x >> 32, 32);
-}
-
-static u64 tag_of(u32 hash)
-{
-	return hash & 0xff ?: 1;	/* 0 is an empty slot's */
-}
-
-static u64 passed(u64 tags)
-{
-	return tags >> PASSED_SHIFT;
-}
-
-/* The high bit of each slot whose tag is @tag. Exact: what an empty slot still
- * points to may be gone.
- */
-static u64 match(u64 tags, u64 tag)
-{
-	u64 x = tags ^ BYTES(tag);
-
-	return ~(((x & BYTES(0x7f)) + BYTES(0x7f)) | x) & SLOTS;
-}
-
-static unsigned int first_slot(u64 matches)
-{
-	return __ffs64(matches) / 8;
-}
-
-static u32 home(const struct mbc_array *a, u32 hash)
-{
-	return reciprocal_scale(hash, a->n);
-}
 
 /* Where to look after @i and @tries others: near by at first, and then where
  * those whose homes are neighbours do not look as well. The smallest array is
@@ -110,32 +41,32 @@ static const struct mbc_tuple *find(const struct mbc_array *a,
 {
 	const struct mbc_bucket *bucket;
 	const struct mbc_tuple *t;
-	u32 i = home(a, hash), tries;
+	u32 i = mbc_bucket_home(a, hash), tries;
 	u64 tags, m;
 
 	for (tries = 0; tries < MBC_PROBES; i = after(a, i, tries++)) {
 		bucket = &a->bucket[i];
 		tags = smp_load_acquire(&bucket->tags);
-		for (m = match(tags, tag_of(hash)); m; m &= m - 1) {
-			t = rcu_dereference(bucket->slot[first_slot(m)]);
+		for (m = mbc_bucket_match(tags, mbc_bucket_tag(hash)); m; m &= m - 1) {
+			t = rcu_dereference(bucket->slot[mbc_bucket_first(m)]);
 			if (likely(mbc_tuple_equal(t, key)))
 				return t;
 		}
-		if (likely(!passed(tags)))
+		if (likely(!mbc_bucket_passed(tags)))
 			break;
 	}
 	return NULL;
 }
 
-const struct mbc_tuple *mbc_buckets_find(const struct mbc_buckets *b,
-					 const struct mbc_tuple *key)
+const struct mbc_tuple *mbc_buckets_search(const struct mbc_buckets *b,
+					   const struct mbc_tuple *key,
+					   u32 hash)
 {
 	const struct mbc_array *a = rcu_dereference(b->array);
 	const struct mbc_tuple *t;
-	u32 h = hash(b, key);
 
 	do {
-		t = find(a, key, h);
+		t = find(a, key, hash);
 		if (t)
 			return t;
 		a = rcu_dereference(a->next);
@@ -173,12 +104,12 @@ static void set_tags(struct mbc_bucket *bucket, u64 tags)
 /* The first @n buckets that a tuple looks into count one more that went by. */
 static void count_passed(struct mbc_array *a, u32 hash, u32 n)
 {
-	u32 i = home(a, hash), tries;
+	u32 i = mbc_bucket_home(a, hash), tries;
 
 	for (tries = 0; tries < n; i = after(a, i, tries++)) {
 		u64 tags = a->bucket[i].tags;
 
-		if (passed(tags) < PASSED_MAX)
+		if (mbc_bucket_passed(tags) < PASSED_MAX)
 			set_tags(&a->bucket[i], tags + PASSED_ONE);
 	}
 }
@@ -186,12 +117,12 @@ static void count_passed(struct mbc_array *a, u32 hash, u32 n)
 /* One less; what has been at the maximum may have been beyond it. */
 static void uncount_passed(struct mbc_array *a, u32 hash, u32 n)
 {
-	u32 i = home(a, hash), tries;
+	u32 i = mbc_bucket_home(a, hash), tries;
 
 	for (tries = 0; tries < n; i = after(a, i, tries++)) {
 		u64 tags = a->bucket[i].tags;
 
-		if (passed(tags) < PASSED_MAX)
+		if (mbc_bucket_passed(tags) < PASSED_MAX)
 			set_tags(&a->bucket[i], tags - PASSED_ONE);
 	}
 }
@@ -200,20 +131,20 @@ static void fill(struct mbc_bucket *bucket, unsigned int slot,
 		 const struct mbc_tuple *t, u32 hash)
 {
 	rcu_assign_pointer(bucket->slot[slot], t);
-	set_tags(bucket, bucket->tags | tag_of(hash) << 8 * slot);
+	set_tags(bucket, bucket->tags | mbc_bucket_tag(hash) << 8 * slot);
 }
 
 static bool put(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
 {
-	u32 i = home(a, hash), tries;
+	u32 i = mbc_bucket_home(a, hash), tries;
 
 	for (tries = 0; tries < MBC_PROBES; i = after(a, i, tries++)) {
-		const u64 empty = match(a->bucket[i].tags, 0);
+		const u64 empty = mbc_bucket_match(a->bucket[i].tags, 0);
 
 		if (unlikely(!empty))
 			continue;
 		count_passed(a, hash, tries);
-		fill(&a->bucket[i], first_slot(empty), t, hash);
+		fill(&a->bucket[i], mbc_bucket_first(empty), t, hash);
 		return true;
 	}
 	return false;
@@ -225,8 +156,8 @@ static u64 slot_of(const struct mbc_bucket *bucket, const struct mbc_tuple *t,
 {
 	u64 m;
 
-	for (m = match(bucket->tags, tag_of(hash)); m; m &= m - 1)
-		if (rcu_access_pointer(bucket->slot[first_slot(m)]) == t)
+	for (m = mbc_bucket_match(bucket->tags, mbc_bucket_tag(hash)); m; m &= m - 1)
+		if (rcu_access_pointer(bucket->slot[mbc_bucket_first(m)]) == t)
 			break;
 	return m;
 }
@@ -234,7 +165,7 @@ static u64 slot_of(const struct mbc_bucket *bucket, const struct mbc_tuple *t,
 /* The slot keeps its pointer, for readers that have seen its tag. */
 static bool take(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
 {
-	u32 i = home(a, hash), tries;
+	u32 i = mbc_bucket_home(a, hash), tries;
 
 	for (tries = 0; tries < MBC_PROBES; i = after(a, i, tries++)) {
 		struct mbc_bucket *bucket = &a->bucket[i];
@@ -242,11 +173,11 @@ static bool take(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
 
 		if (m) {
 			set_tags(bucket, bucket->tags &
-					 ~(0xffull << 8 * first_slot(m)));
+					 ~(0xffull << 8 * mbc_bucket_first(m)));
 			uncount_passed(a, hash, tries);
 			return true;
 		}
-		if (!passed(bucket->tags))
+		if (!mbc_bucket_passed(bucket->tags))
 			break;
 	}
 	return false;
@@ -270,7 +201,7 @@ void mbc_buckets_init(struct mbc_buckets *b, struct mbc_array *array, u32 n,
 
 bool mbc_buckets_put(struct mbc_buckets *b, const struct mbc_tuple *key)
 {
-	if (!put(mbc_buckets_newest(b), key, hash(b, key)))
+	if (!put(mbc_buckets_newest(b), key, mbc_buckets_hash(b, key)))
 		return false;
 	b->n++;
 	return true;
@@ -279,7 +210,7 @@ bool mbc_buckets_put(struct mbc_buckets *b, const struct mbc_tuple *key)
 bool mbc_buckets_remove(struct mbc_buckets *b, const struct mbc_tuple *key)
 {
 	struct mbc_array *a;
-	u32 h = hash(b, key);
+	u32 h = mbc_buckets_hash(b, key);
 
 	for (a = oldest(b); a; a = next(a)) {
 		if (take(a, key, h)) {
@@ -330,7 +261,7 @@ static bool move_slot(struct mbc_buckets *b, struct mbc_array *from,
 {
 	const struct mbc_tuple *t =
 		rcu_dereference_protected(bucket->slot[slot], true);
-	u32 h = hash(b, t);
+	u32 h = mbc_buckets_hash(b, t);
 
 	return put(next(from), t, h) && take(from, t, h);
 }

@@ -12,31 +12,19 @@
 #include <net/ndisc.h>
 #include <net/neighbour.h>
 #include <net/route.h>
-#include "compat.h"
 #include "hold.h"
+#include "mtu.h"
 #include "rewrite.h"
 #include "stats.h"
 
-/* The entry by which what came by @e leaves. */
-static struct mbc_entry *partner(struct mbc_entry *e)
-{
-	struct mbc_session *s = mbc_entry_session(e);
-
-	return &s->entry[e->slot == MBC_IN_LEFT ? MBC_OUT_RIGHT : MBC_OUT_LEFT];
-}
-
 /* Is it the stack's to answer an expired TTL, and a packet that is too long? */
-static bool fits(const struct mbc_packet *p, const struct dst_entry *dst)
+static __always_inline bool fits(const struct sk_buff *skb, u8 family,
+				 const struct dst_entry *dst)
 {
-	const struct sk_buff *skb = p->skb;
-	u8 ttl = p->tuple.family == AF_INET ? ip_hdr(skb)->ttl :
-					      ipv6_hdr(skb)->hop_limit;
-	u32 mtu = dst_mtu(dst);
+	u8 ttl = family == AF_INET ? ip_hdr(skb)->ttl :
+				     ipv6_hdr(skb)->hop_limit;
 
-	if (ttl <= 1)
-		return false;
-	return skb->len <= mtu ||
-	       (skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
+	return ttl > 1 && mbc_mtu_takes(skb, family, dst);
 }
 
 /* A way that is no more than a device and a neighbour. */
@@ -46,20 +34,23 @@ static bool plain(const struct dst_entry *dst)
 	       !(dst->dev->flags & IFF_LOOPBACK);
 }
 
-static void translate(struct mbc_packet *p, const struct mbc_entry *in,
-		      const struct mbc_entry *out)
+static __always_inline void translate(struct sk_buff *skb, u8 family,
+				      unsigned int l4_off,
+				      const struct mbc_entry *in,
+				      const struct mbc_entry *out)
 {
-	struct mbc_xlate x = out->xlate;
+	struct mbc_xlate x = mbc_entry_xlate(out);
 
-	mbc_xlate_join(&x, &in->xlate);
-	mbc_rewrite_headers(p->skb, p, &x);
-	if (p->tuple.family == AF_INET)
-		ip_decrease_ttl(ip_hdr(p->skb));
+	x.diff = mbc_diff_join(in->diff, x.diff);
+	mbc_rewrite_headers(skb, family, l4_off, x);
+	if (family == AF_INET)
+		ip_decrease_ttl(ip_hdr(skb));
 	else
-		ipv6_hdr(p->skb)->hop_limit--;
+		ipv6_hdr(skb)->hop_limit--;
 }
 
-static struct neighbour *neighbour4(struct sk_buff *skb, struct dst_entry *dst)
+static __always_inline struct neighbour *
+neighbour4(struct sk_buff *skb, struct dst_entry *dst)
 {
 	bool is_v6gw = false;
 
@@ -67,7 +58,8 @@ static struct neighbour *neighbour4(struct sk_buff *skb, struct dst_entry *dst)
 			       &is_v6gw);
 }
 
-static struct neighbour *neighbour6(struct sk_buff *skb, struct dst_entry *dst)
+static __always_inline struct neighbour *
+neighbour6(struct sk_buff *skb, struct dst_entry *dst)
 {
 	const struct in6_addr *addr =
 		rt6_nexthop(container_of(dst, struct rt6_info, dst),
@@ -77,10 +69,10 @@ static struct neighbour *neighbour6(struct sk_buff *skb, struct dst_entry *dst)
 	return neigh ?: __neigh_create(&nd_tbl, addr, dst->dev, false);
 }
 
-static enum mbc_verdict transmit(struct mbc_net *mn, struct mbc_packet *p,
-				 struct dst_entry *dst)
+static __always_inline enum mbc_verdict
+transmit(struct mbc_net *mn, struct sk_buff *skb, u8 family,
+	 struct dst_entry *dst)
 {
-	struct sk_buff *skb = p->skb;
 	struct neighbour *neigh;
 
 	skb_forward_csum(skb);
@@ -89,8 +81,8 @@ static enum mbc_verdict transmit(struct mbc_net *mn, struct mbc_packet *p,
 	skb_dst_set_noref(skb, dst);
 	skb->dev = dst->dev;
 	rcu_read_lock_bh();
-	neigh = p->tuple.family == AF_INET ? neighbour4(skb, dst) :
-					     neighbour6(skb, dst);
+	neigh = family == AF_INET ? neighbour4(skb, dst) :
+				    neighbour6(skb, dst);
 	if (unlikely(IS_ERR(neigh))) {
 		rcu_read_unlock_bh();
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
@@ -101,29 +93,49 @@ static enum mbc_verdict transmit(struct mbc_net *mn, struct mbc_packet *p,
 	return MBC_STOLEN;
 }
 
-bool mbc_express(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e,
-		 enum mbc_verdict *verdict)
+/* What changes of the TCP or UDP header: neither is shorter than this. */
+static unsigned int l4_len(const struct mbc_entry *e)
+{
+	return e->tuple.proto == IPPROTO_UDP ? sizeof(struct udphdr) :
+					       sizeof(struct tcphdr);
+}
+
+static __always_inline enum mbc_verdict
+express(struct mbc_net *mn, struct mbc_entry *e, struct sk_buff *skb, u8 family,
+	unsigned int l4_off, u8 flags)
 {
 	struct mbc_session *s = mbc_entry_session(e);
-	struct mbc_entry *out = partner(e);
+	struct mbc_entry *out = mbc_entry_across(e);
 	struct dst_entry *dst;
 
-	if (unlikely(p->seg.flags & MBC_TCP_SYN_FLAG || !mbc_hold_ready(s)))
-		return false;
+	if (unlikely(flags & MBC_TCP_SYN_FLAG || !mbc_hold_ready(s)))
+		return MBC_ACCEPT;
 	dst = mbc_rewrite_route_noref(mn, out);
-	if (unlikely(!dst || !plain(dst) || !fits(p, dst)))
-		return false;
-	if (unlikely(!mbc_packet_writable(p, p->data_off) ||
-		     skb_cow_head(p->skb, LL_RESERVED_SPACE(dst->dev)))) {
+	if (unlikely(!dst || !plain(dst) || !fits(skb, family, dst)))
+		return MBC_ACCEPT;
+	if (unlikely(!mbc_packet_writable(skb, l4_off + l4_len(e)) ||
+		     skb_cow_head(skb, LL_RESERVED_SPACE(dst->dev)))) {
 		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
-		*verdict = MBC_DROP;
-		return true;
+		return MBC_DROP;
 	}
-	translate(p, e, out);
-	mbc_entry_count(e, p->wire_len);
-	mbc_entry_count(out, p->wire_len);
-	mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
+	translate(skb, family, l4_off, e, out);
+	mbc_entry_count(e, skb->len);
+	mbc_entry_count(out, skb->len);
+	mbc_rewrite_passed(s, mbc_slot_dir(e->slot), skb, l4_off, flags);
 	mbc_count(mn, MBC_REASON_EXPRESS);
-	*verdict = transmit(mn, p, dst);
-	return true;
+	return transmit(mn, skb, family, dst);
+}
+
+enum mbc_verdict mbc_express4(struct mbc_net *mn, struct mbc_entry *e,
+			      struct sk_buff *skb, unsigned int l4_off,
+			      u8 flags)
+{
+	return express(mn, e, skb, AF_INET, l4_off, flags);
+}
+
+enum mbc_verdict mbc_express6(struct mbc_net *mn, struct mbc_entry *e,
+			      struct sk_buff *skb, unsigned int l4_off,
+			      u8 flags)
+{
+	return express(mn, e, skb, AF_INET6, l4_off, flags);
 }

@@ -7,15 +7,20 @@
 #include "session.h"
 
 /**
- * mbc_express() - forward a packet of a session that stands
- * @p: as it came in
+ * mbc_express4() - forward a packet of a session that stands
  * @e: the entry of its tuple, of a middlebox
- * @verdict: set if the function is true
+ * @skb: as it came in; the TCP or UDP header is linear
+ * @l4_off: offset of that from skb->data
+ * @flags: MBC_TCP_*
  *
- * RCU read side. Return: false if the packet needs the host's stack, for its
- * set-up, its size, its TTL or its route; it is as it was.
+ * RCU read side. Return: MBC_ACCEPT if the packet needs the host's stack, for
+ * its set-up, its size, its TTL or its route; it is as it was then.
  */
-bool mbc_express(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e,
-		 enum mbc_verdict *verdict);
+enum mbc_verdict mbc_express4(struct mbc_net *mn, struct mbc_entry *e,
+			      struct sk_buff *skb, unsigned int l4_off,
+			      u8 flags);
+enum mbc_verdict mbc_express6(struct mbc_net *mn, struct mbc_entry *e,
+			      struct sk_buff *skb, unsigned int l4_off,
+			      u8 flags);
 
 #endif /* MBC_EXPRESS_H */

@@ -14,7 +14,7 @@
 static unsigned int room(const struct mbc_session *s)
 {
 	/* A SYN is all there can be, and one is as good as many. */
-	return s->super.proto == IPPROTO_TCP ? 1 : MBC_MAX_HELD_SESSION;
+	return mbc_session_back(s)->proto == IPPROTO_TCP ? 1 : MBC_MAX_HELD_SESSION;
 }
 
 /* Takes over @skb unless the reason says that there is no room. */

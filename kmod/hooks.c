@@ -13,15 +13,6 @@
 #include "net.h"
 #include "outbound.h"
 
-/* A host with no session and no policy pays for this test alone. (A set-up
- * header is of no use without keys, and keys come before everything else.)
- */
-static bool idle(const struct mbc_net *mn)
-{
-	return !atomic_read(&mn->n_sessions) && !rcu_access_pointer(mn->ruleset) &&
-	       !rcu_dereference(mn->keys)->n;
-}
-
 static unsigned int verdict(enum mbc_verdict v)
 {
 	switch (v) {
@@ -34,20 +25,36 @@ static unsigned int verdict(enum mbc_verdict v)
 	}
 }
 
-static unsigned int hook_in(void *priv, struct sk_buff *skb,
-			    const struct nf_hook_state *state)
+static unsigned int hook_in4(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state)
 {
-	struct mbc_net *mn = mbc_net_of(state->net);
-
-	return idle(mn) ? NF_ACCEPT :
-			  verdict(mbc_inbound(mn, skb, state->pf));
+	if (mbc_inbound_passes_by4(priv, skb))
+		return NF_ACCEPT;
+	return verdict(mbc_inbound4(priv, skb));
 }
 
-static unsigned int hook_in_last(void *priv, struct sk_buff *skb,
-				 const struct nf_hook_state *state)
+static unsigned int hook_in6(void *priv, struct sk_buff *skb,
+			     const struct nf_hook_state *state)
 {
-	return verdict(mbc_inbound_route(mbc_net_of(state->net), skb,
-					 state->pf));
+	if (mbc_inbound_passes_by6(priv, skb))
+		return NF_ACCEPT;
+	return verdict(mbc_inbound6(priv, skb));
+}
+
+static unsigned int hook_in_last4(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	if (mbc_packet_is_restored(skb, AF_INET))
+		mbc_inbound_route(priv, skb, AF_INET);
+	return NF_ACCEPT;
+}
+
+static unsigned int hook_in_last6(void *priv, struct sk_buff *skb,
+				  const struct nf_hook_state *state)
+{
+	if (mbc_packet_is_restored(skb, AF_INET6))
+		mbc_inbound_route(priv, skb, AF_INET6);
+	return NF_ACCEPT;
 }
 
 /* Does the packet only cross a bridge here? br_netfilter shows such frames to
@@ -64,75 +71,64 @@ static bool bridged(const struct sk_buff *skb,
 #endif
 }
 
-static unsigned int hook_out(void *priv, struct sk_buff *skb,
-			     const struct nf_hook_state *state)
+static unsigned int hook_out4(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
 {
-	struct mbc_net *mn = mbc_net_of(state->net);
-
-	if (idle(mn) || bridged(skb, state))
+	if (mbc_outbound_passes_by4(priv, skb, state->in) ||
+	    bridged(skb, state))
 		return NF_ACCEPT;
-	return verdict(mbc_outbound(mn, skb, state->pf, state->in, state->out));
+	return verdict(mbc_outbound4(priv, skb, state->in, state->out));
 }
 
-static const struct nf_hook_ops ops[] = {
+static unsigned int hook_out6(void *priv, struct sk_buff *skb,
+			      const struct nf_hook_state *state)
+{
+	if (mbc_outbound_passes_by6(priv, skb, state->in) ||
+	    bridged(skb, state))
+		return NF_ACCEPT;
+	return verdict(mbc_outbound6(priv, skb, state->in, state->out));
+}
+
+#define OP(function, family, place, order)				\
+	{								\
+		.hook = function, .pf = NFPROTO_##family,		\
+		.hooknum = NF_INET_##place, .priority = order,		\
+	}
+
+static const struct nf_hook_ops ops[MBC_N_OPS] = {
 	/* Behind defragmentation, so that a segment is whole; before raw and
 	 * conntrack, so that both see the supersession.
 	 */
-	{
-		.hook = hook_in,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP_PRI_CONNTRACK_DEFRAG + 1,
-	},
+	OP(hook_in4, IPV4, PRE_ROUTING, NF_IP_PRI_CONNTRACK_DEFRAG + 1),
+	OP(hook_in6, IPV6, PRE_ROUTING, NF_IP6_PRI_CONNTRACK_DEFRAG + 1),
 	/* Behind everybody who may set a mark or a destination, as the route
 	 * depends on both; the kernel routes right after this.
 	 */
-	{
-		.hook = hook_in_last,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP_PRI_LAST,
-	},
+	OP(hook_in_last4, IPV4, PRE_ROUTING, NF_IP_PRI_LAST),
+	OP(hook_in_last6, IPV6, PRE_ROUTING, NF_IP6_PRI_LAST),
 	/* Behind source NAT and every filter, so that an NF that is itself a
 	 * NAT works and nobody but the next hop sees subsessions; before
 	 * conntrack's confirm, which keeps the last place for itself and reads
 	 * no address.
 	 */
-	{
-		.hook = hook_out,
-		.pf = NFPROTO_IPV4,
-		.hooknum = NF_INET_POST_ROUTING,
-		.priority = NF_IP_PRI_CONNTRACK_CONFIRM - 1,
-	},
-	/* The same for IPv6. */
-	{
-		.hook = hook_in,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP6_PRI_CONNTRACK_DEFRAG + 1,
-	},
-	{
-		.hook = hook_in_last,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP6_PRI_LAST,
-	},
-	{
-		.hook = hook_out,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_POST_ROUTING,
-		.priority = NF_IP6_PRI_LAST - 1,
-	},
+	OP(hook_out4, IPV4, POST_ROUTING, NF_IP_PRI_CONNTRACK_CONFIRM - 1),
+	OP(hook_out6, IPV6, POST_ROUTING, NF_IP6_PRI_LAST - 1),
 };
 
 static_assert(NFPROTO_IPV4 == AF_INET && NFPROTO_IPV6 == AF_INET6);
 
-int mbc_hooks_register(struct net *net)
+/* Each namespace has its own, so that a hook need not look for what is its. */
+int mbc_hooks_register(struct mbc_net *mn)
 {
-	return nf_register_net_hooks(net, ops, ARRAY_SIZE(ops));
+	int i;
+
+	memcpy(mn->ops, ops, sizeof(ops));
+	for (i = 0; i < MBC_N_OPS; i++)
+		mn->ops[i].priv = mn;
+	return nf_register_net_hooks(mn->net, mn->ops, MBC_N_OPS);
 }
 
-void mbc_hooks_unregister(struct net *net)
+void mbc_hooks_unregister(struct mbc_net *mn)
 {
-	nf_unregister_net_hooks(net, ops, ARRAY_SIZE(ops));
+	nf_unregister_net_hooks(mn->net, mn->ops, MBC_N_OPS);
 }

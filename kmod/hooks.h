@@ -3,9 +3,10 @@
 #ifndef MBC_HOOKS_H
 #define MBC_HOOKS_H
 
-#include <net/net_namespace.h>
+struct mbc_net;
 
-int mbc_hooks_register(struct net *net);
-void mbc_hooks_unregister(struct net *net);
+/* Process context; -ENOMEM. */
+int mbc_hooks_register(struct mbc_net *mn);
+void mbc_hooks_unregister(struct mbc_net *mn);
 
 #endif /* MBC_HOOKS_H */

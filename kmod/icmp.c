@@ -185,17 +185,12 @@ static void write_addrs(struct error *err, const union mbc_addr *saddr,
 static void translate(struct error *err, const struct mbc_entry *e,
 		      const union mbc_addr *from)
 {
-	const struct mbc_xlate *x = &e->xlate;
-	const struct mbc_tuple to = {
-		.saddr = x->daddr, .daddr = x->saddr,
-		.sport = x->dport, .dport = x->sport,
-		.proto = e->tuple.proto, .family = e->tuple.family,
-	};
+	const struct mbc_tuple *to = &mbc_entry_back(e)->tuple;
 	u8 *head = err->skb->data + err->off;
 	__sum16 *check = (__sum16 *)(head + offsetof(struct icmphdr, checksum));
 
-	mbc_quote_translate(&err->quote, head + HEAD_LEN, &to);
-	write_addrs(err, from, &to.saddr);
+	mbc_quote_translate(&err->quote, head + HEAD_LEN, to);
+	write_addrs(err, from, &to->saddr);
 	*check = 0;
 	*check = checksum(err);
 	err->skb->ip_summed = CHECKSUM_NONE;
@@ -225,17 +220,16 @@ static enum mbc_verdict restore(struct mbc_net *mn, struct error *err,
 static enum mbc_verdict send(struct mbc_net *mn, struct error *err,
 			     struct mbc_entry *e)
 {
-	struct mbc_packet p = { .skb = err->skb };
 	enum mbc_reason reason = prepare(err);
 	struct dst_entry *dst;
 
 	if (reason)
 		return give_up(mn, reason);
-	dst = mbc_rewrite_route(mn, &p, e);
+	dst = mbc_rewrite_route(mn, err->skb, e);
 	if (!dst)
 		return give_up(mn, MBC_REASON_ROUTE_GONE);
-	translate(err, e, &e->xlate.saddr);
-	mbc_rewrite_send_by(&p, dst);
+	translate(err, e, &mbc_entry_back(e)->tuple.daddr);
+	mbc_rewrite_send_by(err->skb, dst);
 	mbc_count(mn, MBC_REASON_ICMP_OUT);
 	return MBC_ACCEPT;
 }

@@ -44,10 +44,11 @@ static bool filters_reverse_path(const struct sk_buff *skb)
 /* A host that forwards it knows from earlier packets how its stack will route
  * this one, if nobody marks it on the way there: mbc_inbound_route() has a look.
  */
-static void route_ahead(struct mbc_session *s, enum mbc_dir dir,
-			struct sk_buff *skb)
+static __always_inline void route_ahead(struct mbc_session *s, enum mbc_dir dir,
+			const struct mbc_packet *p)
 {
-	u8 family = s->super.family;
+	struct sk_buff *skb = p->skb;
+	u8 family = p->tuple.family;
 	struct dst_entry *dst;
 
 	if (s->role != MBC_ROLE_MIDDLE && !s->gateway) {
@@ -63,82 +64,84 @@ static void route_ahead(struct mbc_session *s, enum mbc_dir dir,
 	}
 }
 
-static enum mbc_verdict restore(struct mbc_net *mn, struct mbc_packet *p,
-				struct mbc_entry *e)
+static __always_inline enum mbc_verdict restore(struct mbc_net *mn,
+						struct mbc_packet *p,
+						struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 
 	if (!mbc_rewrite(mn, p, e))
 		return MBC_DROP;
 	if (mbc_session_counts_inbound(s, mbc_slot_dir(e->slot)))
-		mbc_session_advance(s, mbc_slot_dir(e->slot), &p->seg);
-	route_ahead(s, mbc_slot_dir(e->slot), p->skb);
+		mbc_rewrite_passed(s, mbc_slot_dir(e->slot), p->skb, p->l4_off,
+				   p->flags);
+	route_ahead(s, mbc_slot_dir(e->slot), p);
 	mbc_count(mn, MBC_REASON_REWRITTEN_IN);
 	return MBC_ACCEPT;
 }
 
+static __always_inline enum mbc_verdict express(struct mbc_net *mn,
+						struct mbc_packet *p,
+						struct mbc_entry *e)
+{
+	return p->tuple.family == AF_INET ?
+		mbc_express4(mn, e, p->skb, p->l4_off, p->flags) :
+		mbc_express6(mn, e, p->skb, p->l4_off, p->flags);
+}
+
 /* A middlebox whose NF does not stand in the host's own stack. */
-static enum mbc_verdict to_nf(struct mbc_net *mn, const struct mbc_nf *nf,
-			      struct mbc_packet *p, struct mbc_entry *e)
+static __always_inline enum mbc_verdict to_nf(struct mbc_net *mn,
+					      const struct mbc_nf *nf,
+					      struct mbc_packet *p,
+					      struct mbc_entry *e)
 {
 	enum mbc_verdict verdict;
 
-	if (nf->mode == MBC_NF_REDIRECT) {
-		verdict = restore(mn, p, e);
-		return verdict == MBC_ACCEPT ?
-			mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot)) :
-			verdict;
-	}
 	if (nf->mode == MBC_NF_TAP)
 		mbc_nf_tap(nf, p, e);
-	return mbc_express(mn, p, e, &verdict) ? verdict : restore(mn, p, e);
-}
-
-/* May it be a SYN, which may set up a session at an address that has none yet?
- * @off: of the TCP header, if it is one
- */
-static bool may_open(const struct sk_buff *skb, u8 proto, unsigned int off)
-{
-	const struct tcphdr *th = (const struct tcphdr *)(skb->data + off);
-
-	if (proto != IPPROTO_TCP)
-		return false;
-	return skb_headlen(skb) < off + sizeof(*th) || th->syn;
-}
-
-/* What passes by is the bulk of the traffic of many a host, so this comes before
- * all else: subsessions lead to this host, so a packet that is not for one of
- * its addresses that have any is none of ours. May say no when in doubt.
- */
-static bool passes_by(const struct mbc_net *mn, const struct sk_buff *skb,
-		      u8 family)
-{
-	u64 addresses = READ_ONCE(mn->inbound_addresses);
-
-	if (family == AF_INET) {
-		const struct iphdr *iph = ip_hdr(skb);
-
-		return !(addresses & mbc_addr_bit4(iph->daddr)) &&
-		       !ip_is_fragment(iph) &&
-		       !may_open(skb, iph->protocol, iph->ihl * 4);
-	} else {
-		const struct ipv6hdr *ip6h = ipv6_hdr(skb);
-
-		return !(addresses & mbc_addr_bit6(ip6h->daddr.s6_addr32)) &&
-		       !ipv6_ext_hdr(ip6h->nexthdr) &&
-		       !may_open(skb, ip6h->nexthdr, sizeof(*ip6h));
+	if (nf->mode != MBC_NF_REDIRECT) {
+		verdict = express(mn, p, e);
+		if (likely(verdict != MBC_ACCEPT))
+			return verdict;
 	}
+	verdict = restore(mn, p, e);
+	if (nf->mode == MBC_NF_REDIRECT && verdict == MBC_ACCEPT)
+		return mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot));
+	return verdict;
 }
 
-enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
-			     u8 family)
+/* What there is an entry for. An end host has no NF. */
+static __always_inline enum mbc_verdict found(struct mbc_net *mn,
+					      const struct mbc_nf *nf,
+					      struct mbc_packet *p,
+					      struct mbc_entry *e)
+{
+	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
+		return to_nf(mn, nf, p, e);
+	return restore(mn, p, e);
+}
+
+/* A SYN with payload, which may be a set-up header. */
+static noinline enum mbc_verdict opening(struct mbc_net *mn,
+					 const struct mbc_nf *nf,
+					 struct mbc_packet *p,
+					 struct mbc_entry *e)
+{
+	enum mbc_verdict verdict = mbc_admit(mn, p, &e);
+
+	if (verdict != MBC_ACCEPT || !e)
+		return verdict;
+	return found(mn, nf, p, e);
+}
+
+static __always_inline enum mbc_verdict
+inbound(struct mbc_net *mn, struct sk_buff *skb, u8 family)
 {
 	const struct mbc_nf *nf = rcu_dereference(mn->nf);
-	struct mbc_packet p;
+	struct mbc_packet p __uninitialized;
+	enum mbc_verdict verdict;
 	struct mbc_entry *e;
 
-	if (likely(!nf) && passes_by(mn, skb, family))
-		return MBC_ACCEPT;
 	/* The NF's device is no more the way to the client than a neighbour
 	 * is.
 	 */
@@ -146,26 +149,27 @@ enum mbc_verdict mbc_inbound(struct mbc_net *mn, struct sk_buff *skb,
 		mbc_packet_mark_restored(skb, family);
 		return MBC_ACCEPT;
 	}
-	if (unlikely(mbc_fragment_is(skb, family))) {
-		enum mbc_verdict verdict = mbc_fragment_gather(mn, skb, family);
-
+	if (unlikely(mbc_fragment_is(skb, family)) && !mbc_net_idle(mn)) {
+		verdict = mbc_fragment_gather(mn, skb, family);
 		if (verdict != MBC_ACCEPT)
 			return verdict;
 	}
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return mbc_icmp_inbound(mn, skb, family);
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
-	if (unlikely(mbc_packet_opens(&p) && p.seg.len)) {
-		enum mbc_verdict verdict = mbc_admit(mn, &p, &e);
+	if (unlikely(mbc_packet_opens(&p) && mbc_packet_payload(&p)))
+		return opening(mn, nf, &p, e);
+	return e ? found(mn, nf, &p, e) : MBC_ACCEPT;
+}
 
-		if (verdict != MBC_ACCEPT)
-			return verdict;
-	}
-	if (!e)
-		return MBC_ACCEPT;
-	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
-		return to_nf(mn, nf, &p, e);
-	return restore(mn, &p, e);
+enum mbc_verdict mbc_inbound4(struct mbc_net *mn, struct sk_buff *skb)
+{
+	return inbound(mn, skb, AF_INET);
+}
+
+enum mbc_verdict mbc_inbound6(struct mbc_net *mn, struct sk_buff *skb)
+{
+	return inbound(mn, skb, AF_INET6);
 }
 
 /* The interface behind which the kernel would look for @addr. */
@@ -209,20 +213,15 @@ static void find_route4(struct mbc_net *mn, struct sk_buff *skb)
 	IPCB(skb)->flags &= ~IPSKB_DOREDIRECT;
 }
 
-enum mbc_verdict mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb,
-				   u8 family)
+void mbc_inbound_route(struct mbc_net *mn, struct sk_buff *skb, u8 family)
 {
-	bool plainly;
+	bool plainly = routes_plainly(skb, family);
 
-	if (!mbc_packet_is_restored(skb, family))
-		return MBC_ACCEPT;
-	plainly = routes_plainly(skb, family);
 	if (!plainly)
 		mbc_packet_mark_singular(skb, family);
 	if (likely(skb_dst(skb)) && plainly)
-		return MBC_ACCEPT;
+		return;
 	skb_dst_drop(skb);
 	if (family == AF_INET)
 		find_route4(mn, skb);
-	return MBC_ACCEPT;
 }

@@ -93,17 +93,15 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 	enum mbc_reason reason;
 
 	replace_old(mn, h, j->wire, role);
-	s = mbc_session_new(mn, role, &reason);
+	s = mbc_session_new(mn, role, &h->super, h->hops + 1, h->n_hops - 1,
+			    &reason);
 	if (!s)
 		return reason;
 	memcpy(s->id, h->id, sizeof(s->id));
-	s->super = h->super;
 	s->isn = j->isn;
 	s->setup = choose_setup(mn, h, j);
 	s->asked = j->by_agent;
 	s->by_agent = j->by_agent;
-	s->n_hops = h->n_hops - 1;
-	memcpy(s->hops, h->hops + 1, s->n_hops * sizeof(*s->hops));
 	mbc_session_set_left(s, j->wire);
 
 	reason = install(s);

@@ -7,7 +7,27 @@
 #define MBC_MTU_H
 
 #include <net/dst.h>
+#include "compat.h"
 #include "packet.h"
+
+/** mbc_mtu_short() - is it one that every link takes? Most ACKs are */
+static inline bool mbc_mtu_short(const struct sk_buff *skb, u8 family)
+{
+	return skb->len <= (family == AF_INET ? 68 : IPV6_MIN_MTU);
+}
+
+/** mbc_mtu_takes() - can the packet leave by @dst whole, if a GSO packet's are? */
+static inline bool mbc_mtu_takes(const struct sk_buff *skb, u8 family,
+				 const struct dst_entry *dst)
+{
+	u32 mtu;
+
+	if (mbc_mtu_short(skb, family))
+		return true;
+	mtu = dst_mtu(dst);
+	return skb->len <= mtu ||
+	       (skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
+}
 
 /** mbc_mtu_split() - may a packet longer than @mtu leave in pieces? */
 bool mbc_mtu_split(const struct sk_buff *skb, u8 family, u32 mtu);
@@ -20,8 +40,11 @@ bool mbc_mtu_split(const struct sk_buff *skb, u8 family, u32 mtu);
 static inline bool mbc_mtu_exceeds(const struct sk_buff *skb, u8 family,
 				   const struct dst_entry *dst)
 {
-	const u32 mtu = dst_mtu(dst);
+	u32 mtu;
 
+	if (mbc_mtu_short(skb, family))
+		return false;
+	mtu = dst_mtu(dst);
 	return unlikely(skb->len > mtu) && !mbc_mtu_split(skb, family, mtu);
 }
 

@@ -15,7 +15,7 @@
 unsigned int mbc_net_id __read_mostly;
 
 static const struct mbc_config defaults = {
-	.max_sessions = 1 << 20,	/* a GiB */
+	.max_sessions = 1 << 20,	/* some 600 MiB */
 	.syn_timeout = 120 * MSEC_PER_SEC,	/* Linux repeats a SYN for 127 s */
 	.idle_timeout = 7440 * MSEC_PER_SEC,	/* 2 h 4 min: RFC 5382 REQ-5 */
 	.close_timeout = 10 * MSEC_PER_SEC,
@@ -77,7 +77,7 @@ static int __net_init net_init(struct net *net)
 	err = mbc_peer_net_init(mn);
 	if (err)
 		goto err_seen;
-	err = mbc_hooks_register(net);
+	err = mbc_hooks_register(mn);
 	if (err)
 		goto err_peer;
 	return 0;
@@ -99,7 +99,7 @@ err_stats:
 /* From here on no packet comes in; the kernel then waits a grace period. */
 static void __net_exit net_pre_exit(struct net *net)
 {
-	mbc_hooks_unregister(net);
+	mbc_hooks_unregister(mbc_net_of(net));
 }
 
 static void __net_exit net_exit_batch(struct list_head *list)

@@ -9,6 +9,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/netfilter.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -76,14 +77,19 @@ struct mbc_table {
 	struct work_struct work;
 };
 
+#define MBC_N_OPS 6	/* hooks.c */
+
 /**
  * struct mbc_net - one network namespace
- * @net: the namespace
- * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
- *	@lock to change
  * @inbound_addresses: mbc_addr_bit4() or _bit6() of each address that packets
  *	of sessions come in for; bits stay until there is no session; @lock to
  *	change
+ * @inbound_always: those of these bits that stay even then
+ * @outbound_addresses: the same of those that they go out to
+ * @forwards: sessions of others may begin or be here: a gateway; likewise
+ * @net: the namespace
+ * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
+ *	@lock to change
  * @ids: sessions by id; likewise
  * @seen: session ids accepted lately, by id; @lock to read and change
  * @seen_age: the same in the order they expire
@@ -102,11 +108,15 @@ struct mbc_table {
  * @stats: counters
  * @control: serialises netlink commands that change something
  * @load: policy being loaded; under @control
+ * @ops: its hooks
  */
 struct mbc_net {
+	u64 inbound_addresses;
+	u64 inbound_always;
+	u64 outbound_addresses;
+	bool forwards;
 	struct net *net;
 	struct mbc_table table[MBC_N_HOOKS];
-	u64 inbound_addresses;
 	struct rhashtable ids;
 	struct rhashtable seen;
 	struct list_head seen_age;
@@ -124,7 +134,16 @@ struct mbc_net {
 	struct mbc_stats __percpu *stats;
 	struct mutex control;
 	struct mbc_load load;
+	struct nf_hook_ops ops[MBC_N_OPS];
 };
+
+/** mbc_net_idle() - no session, no policy, no key: nothing is of interest */
+static inline bool mbc_net_idle(const struct mbc_net *mn)
+{
+	return !atomic_read(&mn->n_sessions) &&
+	       !rcu_access_pointer(mn->ruleset) &&
+	       !rcu_dereference(mn->keys)->n;
+}
 
 extern unsigned int mbc_net_id;
 

@@ -172,10 +172,18 @@ static void set_u32(u32 *field, const struct nlattr *attr)
 		WRITE_ONCE(*field, nla_get_u32(attr));
 }
 
-static void set_bool(bool *field, const struct nlattr *attr)
+static void set_gateway(struct mbc_net *mn, const struct nlattr *attr)
 {
-	if (attr)
-		WRITE_ONCE(*field, nla_get_u8(attr));
+	bool gateway;
+
+	if (!attr)
+		return;
+	gateway = nla_get_u8(attr);
+	spin_lock_bh(&mn->lock);
+	WRITE_ONCE(mn->config.gateway, gateway);
+	if (gateway || !atomic_read(&mn->ids.nelems))
+		WRITE_ONCE(mn->forwards, gateway);
+	spin_unlock_bh(&mn->lock);
 }
 
 static int set_config(struct sk_buff *skb, struct genl_info *info)
@@ -201,7 +209,7 @@ static int set_config(struct sk_buff *skb, struct genl_info *info)
 		set_u32(&c->setup_timeout,
 			info->attrs[MBC_CONFIG_A_SETUP_TIMEOUT]);
 		set_u32(&c->freshness, info->attrs[MBC_CONFIG_A_FRESHNESS]);
-		set_bool(&c->gateway, info->attrs[MBC_CONFIG_A_GATEWAY]);
+		set_gateway(mn, info->attrs[MBC_CONFIG_A_GATEWAY]);
 	}
 	mutex_unlock(&mn->control);
 	return err;

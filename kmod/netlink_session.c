@@ -29,7 +29,7 @@ static int put_hops(struct sk_buff *skb, const struct mbc_session *s)
 	__be32 *hop;
 	int i;
 
-	if (s->super.family == AF_INET6)
+	if (mbc_session_back(s)->family == AF_INET6)
 		return nla_put(skb, MBC_SESSION_A_HOPS6,
 			       s->n_hops * sizeof(*s->hops), s->hops);
 	attr = nla_reserve(skb, MBC_SESSION_A_HOPS, s->n_hops * sizeof(*hop));
@@ -108,11 +108,13 @@ static u64 idle(const struct mbc_session *s)
 
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 {
+	const struct mbc_tuple super = mbc_session_super(s);
+
 	if (nla_put(skb, MBC_SESSION_A_ID, MBC_ID_LEN, s->id) ||
 	    nla_put_u8(skb, MBC_SESSION_A_ROLE, s->role) ||
 	    nla_put_u8(skb, MBC_SESSION_A_STATE, READ_ONCE(s->tcp.state)) ||
 	    nla_put_u8(skb, MBC_SESSION_A_SETUP, READ_ONCE(s->setup)) ||
-	    put_tuple(skb, MBC_SESSION_A_SUPER, &s->super) ||
+	    put_tuple(skb, MBC_SESSION_A_SUPER, &super) ||
 	    put_sides(skb, s) ||
 	    put_hops(skb, s) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_AGE, age(s),

@@ -242,7 +242,7 @@ static void note_peer(struct mbc_session *s)
 	if (!s->syns)
 		return;
 	spin_lock_bh(&s->mn->lock);
-	mbc_peer_note(s->mn, &s->hops[0], s->super.family);
+	mbc_peer_note(s->mn, &s->hops[0], mbc_session_back(s)->family);
 	spin_unlock_bh(&s->mn->lock);
 }
 

@@ -28,6 +28,22 @@ static void free_rcu(struct rcu_head *rcu)
 	kfree(nf);
 }
 
+/* It has no other end: only who captures on it sees anything. */
+static bool is_dummy(const struct net_device *dev)
+{
+	return dev && dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, "dummy");
+}
+
+/* What comes back from a redirect is not for our addresses. */
+static void expect(struct mbc_net *mn, enum mbc_nf_mode mode)
+{
+	spin_lock_bh(&mn->lock);
+	mn->inbound_always = mode == MBC_NF_REDIRECT ? ~0ULL : 0;
+	WRITE_ONCE(mn->inbound_addresses,
+		   mn->inbound_addresses | mn->inbound_always);
+	spin_unlock_bh(&mn->lock);
+}
+
 int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 	       struct net_device *dev0, struct net_device *dev1)
 {
@@ -41,24 +57,13 @@ int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 		nf->mode = mode;
 		nf->dev[0] = dev0;
 		nf->dev[1] = dev1;
+		nf->dummy = is_dummy(dev0);
 	}
 	old = rcu_replace_pointer(mn->nf, nf, lockdep_is_held(&mn->control));
+	expect(mn, mode);
 	if (old)
 		call_rcu(&old->rcu, free_rcu);
 	return 0;
-}
-
-/* It has no other end: only who captures on it sees anything. */
-static bool is_dummy(const struct net_device *dev)
-{
-	return dev->rtnl_link_ops && !strcmp(dev->rtnl_link_ops->kind, "dummy");
-}
-
-static bool watched(const struct net_device *dev)
-{
-	if (!dev || !(dev->flags & IFF_UP))
-		return false;
-	return dev_nit_active((struct net_device *)dev) || !is_dummy(dev);
 }
 
 static void push_frame(struct sk_buff *skb, const struct net_device *dev,
@@ -91,21 +96,20 @@ static struct sk_buff *copy(const struct mbc_packet *p)
 	return skb;
 }
 
-void mbc_nf_tap(const struct mbc_nf *nf, const struct mbc_packet *p,
-		const struct mbc_entry *e)
+void mbc_nf_copy(const struct mbc_nf *nf, const struct mbc_packet *p,
+		 const struct mbc_entry *e)
 {
 	struct mbc_net *mn = mbc_entry_session(e)->mn;
 	u8 dest[ETH_ALEN];
 	struct sk_buff *skb;
 
-	if (!watched(nf->dev[0]))
-		return;
 	skb = copy(p);
 	if (!skb) {
 		mbc_count(mn, MBC_REASON_TAP_LOST);
 		return;
 	}
-	mbc_rewrite_headers(skb, p, &e->xlate);
+	mbc_rewrite_headers(skb, p->tuple.family, p->l4_off,
+			    mbc_entry_xlate(e));
 	ether_addr_copy(dest, frame_source);
 	dest[ETH_ALEN - 1] = mbc_slot_dir(e->slot);
 	push_frame(skb, nf->dev[0], dest, frame_source);

@@ -13,6 +13,7 @@
 /**
  * struct mbc_nf - the NF, replaced as a whole under RCU
  * @mode: enum mbc_nf_mode; INLINE has none of this
+ * @dummy: TAP: copies go nowhere; only who captures on @dev sees them
  * @dev: TAP: where copies go. REDIRECT: where packets to the right go and those
  *	to the left come back, and the other way round; references held
  */
@@ -20,12 +21,26 @@ struct mbc_nf {
 	struct rcu_head rcu;
 	struct net *net;
 	u8 mode;
+	bool dummy;
 	struct net_device *dev[2];
 };
 
 /** mbc_nf_set() - mbc_net.control held; takes the devices over; -ENOMEM */
 int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 	       struct net_device *dev0, struct net_device *dev1);
+
+/* Can anybody see copies? */
+static inline bool mbc_nf_watched(const struct mbc_nf *nf)
+{
+	struct net_device *dev = READ_ONCE(nf->dev[0]);
+
+	return dev && dev->flags & IFF_UP &&
+	       (!nf->dummy || dev_nit_active(dev));
+}
+
+/** mbc_nf_copy() - mbc_nf_tap() where somebody can see it */
+void mbc_nf_copy(const struct mbc_nf *nf, const struct mbc_packet *p,
+		 const struct mbc_entry *e);
 
 /**
  * mbc_nf_tap() - send a copy with the supersession's tuple to the tap
@@ -35,8 +50,13 @@ int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
  * Costs a test while nobody can see the copies: the device is down, or a dummy
  * that nobody captures on. RCU read side.
  */
-void mbc_nf_tap(const struct mbc_nf *nf, const struct mbc_packet *p,
-		const struct mbc_entry *e);
+static inline void mbc_nf_tap(const struct mbc_nf *nf,
+			      const struct mbc_packet *p,
+			      const struct mbc_entry *e)
+{
+	if (mbc_nf_watched(nf))
+		mbc_nf_copy(nf, p, e);
+}
 
 /**
  * mbc_nf_redirect() - send a restored packet into the NF's device

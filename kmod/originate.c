@@ -55,19 +55,16 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	reason = build_path(mn, rs, rule, &p->tuple, hops, &n);
 	if (reason)
 		return reason;
-	s = mbc_session_new(mn, MBC_ROLE_CLIENT, &reason);
+	s = mbc_session_new(mn, MBC_ROLE_CLIENT, &p->tuple, hops, n, &reason);
 	if (!s)
 		return reason;
 
 	get_random_bytes(s->id, sizeof(s->id));
-	s->super = p->tuple;
-	s->isn = p->seg.seq;
+	s->isn = p->tuple.proto == IPPROTO_TCP ? mbc_packet_seq(p) : 0;
 	s->rule = rule->id;
 	s->on_failure = rule->on_failure;
 	s->gateway = p->forwarded;
 	s->policy_version = rs->version;
-	s->n_hops = n;
-	memcpy(s->hops, hops, n * sizeof(*hops));
 
 	spin_lock_bh(&mn->lock);
 	if (p->tuple.proto == IPPROTO_UDP ||
@@ -181,7 +178,7 @@ enum mbc_verdict mbc_originate_again(struct mbc_net *mn, struct mbc_packet *p,
 {
 	struct mbc_session *s = mbc_entry_session(*e);
 
-	if (s->isn != p->seg.seq) {
+	if (s->isn != mbc_packet_seq(p)) {
 		*e = NULL;
 		mbc_session_end(s, MBC_REASON_END_REPLACED);
 		return mbc_originate(mn, p, e);

@@ -25,67 +25,76 @@ static u32 headers(u8 family)
 		sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
 
+static void clamp_mss(struct mbc_packet *p, u32 mtu)
+{
+	u32 left_out = headers(p->tuple.family);
+
+	if (mtu > left_out)
+		mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out, U16_MAX));
+}
+
 /* How the stack has routed it from where it was restored: the next packet need
  * not ask.
  */
-static void keep_route(struct mbc_session *s, enum mbc_dir dir,
-		       const struct sk_buff *skb)
+static __always_inline void keep_route(struct mbc_session *s, enum mbc_dir dir,
+				       const struct sk_buff *skb, u8 family)
 {
 	if (unlikely(rcu_access_pointer(s->ahead[dir].dst) != skb_dst(skb)))
-		mbc_route_keep(&s->ahead[dir], skb, skb->skb_iif,
-			       s->super.family);
+		mbc_route_keep(&s->ahead[dir], skb, skb->skb_iif, family);
 }
 
-static void leave(struct mbc_net *mn, struct mbc_packet *p,
-		  struct mbc_entry *e, struct dst_entry *dst)
+static __always_inline void leave(struct mbc_net *mn, struct mbc_packet *p,
+				  struct mbc_entry *e, struct dst_entry *dst)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 	enum mbc_dir dir = mbc_slot_dir(e->slot);
 
-	if (unlikely(p->seg.flags & MBC_TCP_SYN_FLAG)) {
-		u32 mtu = dst_mtu(dst), left_out = headers(p->tuple.family);
-
-		if (mtu > left_out)
-			mbc_packet_clamp_mss(p, min_t(u32, mtu - left_out,
-						      U16_MAX));
-	}
+	if (unlikely(p->flags & MBC_TCP_SYN_FLAG))
+		clamp_mss(p, dst_mtu(dst));
 	if (mbc_packet_shows_route(p->skb, p->tuple.family))
-		keep_route(s, dir, p->skb);
-	mbc_rewrite_send_by(p, dst);
+		keep_route(s, dir, p->skb, p->tuple.family);
+	mbc_rewrite_send_by(p->skb, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
 	if (mbc_session_counts_outbound(s, dir) ||
-	    p->seg.flags & MBC_TCP_RST)
-		mbc_session_advance(s, dir, &p->seg);
+	    p->flags & MBC_TCP_RST)
+		mbc_rewrite_passed(s, dir, p->skb, p->l4_off, p->flags);
 	mbc_count(mn, MBC_REASON_REWRITTEN_OUT);
 }
 
 /* Takes @dst over. */
-static enum mbc_verdict refuse(struct mbc_net *mn, struct mbc_packet *p,
-			       struct dst_entry *dst)
+static noinline enum mbc_verdict refuse(struct mbc_net *mn,
+					struct sk_buff *skb, u8 family,
+					struct dst_entry *dst)
 {
 	u32 mtu = dst_mtu(dst);
 
-	mbc_rewrite_put_route(p, dst);
-	return mbc_mtu_refuse(mn, p->skb, p->tuple.family, mtu);
+	mbc_rewrite_put_route(skb, dst);
+	return mbc_mtu_refuse(mn, skb, family, mtu);
 }
 
-static enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
-			     struct mbc_entry *e)
+static __always_inline enum mbc_verdict
+send_plain(struct mbc_net *mn, struct mbc_packet *p, struct mbc_entry *e)
 {
-	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p->skb, e);
 
 	if (unlikely(!dst)) {
 		mbc_count(mn, MBC_REASON_ROUTE_GONE);
 		return MBC_DROP;
 	}
 	if (mbc_mtu_exceeds(p->skb, p->tuple.family, dst))
-		return refuse(mn, p, dst);
+		return refuse(mn, p->skb, p->tuple.family, dst);
 	if (!mbc_rewrite(mn, p, e)) {
-		mbc_rewrite_put_route(p, dst);
+		mbc_rewrite_put_route(p->skb, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
 	return MBC_ACCEPT;
+}
+
+static noinline enum mbc_verdict send(struct mbc_net *mn, struct mbc_packet *p,
+				      struct mbc_entry *e)
+{
+	return send_plain(mn, p, e);
 }
 
 /* Coded set-up header for the right neighbour; 0: there is no key. */
@@ -102,7 +111,7 @@ static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
 	/* An NF that is a NAT may have changed it here. */
 	h.super = s->entry[MBC_OUT_RIGHT].tuple;
 	h.n_hops = s->n_hops;
-	memcpy(h.hops, s->hops, sizeof(h.hops));
+	memcpy(h.hops, s->hops, s->n_hops * sizeof(*s->hops));
 	return mbc_setup_encode(&h, &keys->key[0], buf);
 }
 
@@ -122,7 +131,7 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 				 struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
-	struct dst_entry *dst = mbc_rewrite_route(mn, p, e);
+	struct dst_entry *dst = mbc_rewrite_route(mn, p->skb, e);
 	enum mbc_reason reason;
 	u8 hdr[MBC_SETUP_MAX];
 	unsigned int len;
@@ -140,14 +149,14 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 	if (!mbc_packet_add_setup(p, hdr, len))
 		goto err_dst;
 	if (!mbc_rewrite(mn, p, e)) {
-		mbc_rewrite_put_route(p, dst);
+		mbc_rewrite_put_route(p->skb, dst);
 		return MBC_DROP;
 	}
 	leave(mn, p, e, dst);
 	return MBC_ACCEPT;
 
 err_dst:
-	mbc_rewrite_put_route(p, dst);
+	mbc_rewrite_put_route(p->skb, dst);
 	return fail(s, reason);
 }
 
@@ -192,30 +201,59 @@ static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
 	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
 }
 
-enum mbc_verdict mbc_outbound(struct mbc_net *mn, struct sk_buff *skb,
-			      u8 family, bool forwarded,
-			      const struct net_device *out)
+/* May begin a session, or is of one that only begins. */
+static noinline enum mbc_verdict special(struct mbc_net *mn,
+					 struct mbc_packet *p,
+					 struct mbc_entry *e,
+					 const struct net_device *out)
 {
 	enum mbc_verdict verdict = MBC_ACCEPT;
-	struct mbc_packet p;
+
+	if (!e && p->forwarded && mbc_packet_may_open(p))
+		e = mbc_nat_follow(mn, p);
+	if (e && e->slot != MBC_OUT_RIGHT)
+		return send(mn, p, e);
+	if (e && mbc_packet_opens(p) &&
+	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
+		verdict = mbc_originate_again(mn, p, &e);
+	} else if (!e && mbc_packet_may_open(p)) {
+		if (out->flags & IFF_LOOPBACK ||
+		    (p->forwarded && !READ_ONCE(mn->config.gateway)))
+			return MBC_ACCEPT;
+		verdict = mbc_originate(mn, p, &e);
+	}
+	return e ? to_right(mn, p, e) : verdict;
+}
+
+static __always_inline enum mbc_verdict
+outbound(struct mbc_net *mn, struct sk_buff *skb, u8 family,
+	 const struct net_device *in, const struct net_device *out)
+{
+	struct mbc_packet p __uninitialized;
 	struct mbc_entry *e;
 
 	if (!mbc_packet_parse(&p, mn, skb, family))
 		return mbc_icmp_outbound(mn, skb, family, out);
-	p.forwarded = forwarded;
+	p.forwarded = in;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
-	if (!e && forwarded && mbc_packet_may_open(&p))
-		e = mbc_nat_follow(mn, &p);
-	if (e && e->slot != MBC_OUT_RIGHT)
-		return send(mn, &p, e);
-	if (likely(e) && unlikely(mbc_packet_opens(&p)) &&
-	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
-		verdict = mbc_originate_again(mn, &p, &e);
-	} else if (!e && mbc_packet_may_open(&p)) {
-		if (out->flags & IFF_LOOPBACK ||
-		    (forwarded && !READ_ONCE(mn->config.gateway)))
-			return MBC_ACCEPT;
-		verdict = mbc_originate(mn, &p, &e);
-	}
-	return e ? to_right(mn, &p, e) : verdict;
+	if (likely(e && !(p.flags & MBC_TCP_SYN_FLAG) &&
+		   mbc_hold_ready(mbc_entry_session(e))))
+		return send_plain(mn, &p, e);
+	if (!e && !mbc_packet_may_open(&p))
+		return MBC_ACCEPT;
+	return special(mn, &p, e, out);
+}
+
+enum mbc_verdict mbc_outbound4(struct mbc_net *mn, struct sk_buff *skb,
+			       const struct net_device *in,
+			       const struct net_device *out)
+{
+	return outbound(mn, skb, AF_INET, in, out);
+}
+
+enum mbc_verdict mbc_outbound6(struct mbc_net *mn, struct sk_buff *skb,
+			       const struct net_device *in,
+			       const struct net_device *out)
+{
+	return outbound(mn, skb, AF_INET6, in, out);
 }

@@ -117,22 +117,22 @@ bool mbc_quote_parse(struct mbc_quote *q, u8 family, const u8 *data,
 	return true;
 }
 
-static void write_addrs(u8 *data, const struct mbc_xlate *x, u8 family)
+static void write_addrs(u8 *data, const struct mbc_tuple *to, __sum16 diff)
 {
 	struct ipv6hdr *ip6h = (struct ipv6hdr *)data;
 	struct iphdr *iph = (struct iphdr *)data;
 
-	if (family == AF_INET) {
-		iph->saddr = x->saddr.ip;
-		iph->daddr = x->daddr.ip;
-		iph->check = mbc_csum_update(iph->check, x->addr_diff);
+	if (to->family == AF_INET) {
+		iph->saddr = to->saddr.ip;
+		iph->daddr = to->daddr.ip;
+		iph->check = mbc_csum_update(iph->check, diff);
 	} else {
-		memcpy(&ip6h->saddr, &x->saddr, sizeof(ip6h->saddr));
-		memcpy(&ip6h->daddr, &x->daddr, sizeof(ip6h->daddr));
+		memcpy(&ip6h->saddr, &to->saddr, sizeof(ip6h->saddr));
+		memcpy(&ip6h->daddr, &to->daddr, sizeof(ip6h->daddr));
 	}
 }
 
-static void write_check(u8 *field, const struct mbc_xlate *x, u8 proto)
+static void write_check(u8 *field, struct mbc_diff diff, u8 proto)
 {
 	__sum16 check;
 
@@ -140,8 +140,7 @@ static void write_check(u8 *field, const struct mbc_xlate *x, u8 proto)
 	/* 0 in UDP: the sender made none. */
 	if (proto == IPPROTO_UDP && !check)
 		return;
-	check = mbc_csum_update(check, x->addr_diff);
-	check = mbc_csum_update(check, x->port_diff);
+	check = mbc_xlate_check(diff, check, false);
 	if (proto == IPPROTO_UDP && !check)
 		check = (__force __sum16)0xffff;
 	memcpy(field, &check, sizeof(check));
@@ -150,13 +149,14 @@ static void write_check(u8 *field, const struct mbc_xlate *x, u8 proto)
 void mbc_quote_translate(struct mbc_quote *q, u8 *data,
 			 const struct mbc_tuple *to)
 {
-	struct mbc_xlate x;
+	const struct mbc_tuple back = mbc_tuple_reverse(to);
+	struct mbc_diff diff;
 
-	mbc_xlate_init(&x, &q->tuple, to);
-	write_addrs(data, &x, to->family);
-	memcpy(data + q->l4_off, &x.sport, sizeof(x.sport));
-	memcpy(data + q->l4_off + 2, &x.dport, sizeof(x.dport));
+	mbc_diff_init(&diff, &q->tuple, &back);
+	write_addrs(data, to, diff.addr);
+	memcpy(data + q->l4_off, &to->sport, sizeof(to->sport));
+	memcpy(data + q->l4_off + 2, &to->dport, sizeof(to->dport));
 	if (q->check_off)
-		write_check(data + q->check_off, &x, to->proto);
+		write_check(data + q->check_off, diff, to->proto);
 	q->tuple = *to;
 }

@@ -12,24 +12,22 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
-static struct dst_entry *lookup4(struct net *net, const struct mbc_xlate *x,
-				 u8 proto)
+static struct dst_entry *lookup4(struct net *net, const struct mbc_tuple *back)
 {
-	struct flowi4 fl4 = { .saddr = x->saddr.ip, .daddr = x->daddr.ip,
-			      .flowi4_proto = proto };
+	struct flowi4 fl4 = { .saddr = back->daddr.ip, .daddr = back->saddr.ip,
+			      .flowi4_proto = back->proto };
 	struct rtable *rt = ip_route_output_key(net, &fl4);
 
 	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-static struct dst_entry *lookup6(struct net *net, const struct mbc_xlate *x,
-				 u8 proto)
+static struct dst_entry *lookup6(struct net *net, const struct mbc_tuple *back)
 {
-	struct flowi6 fl6 = { .flowi6_proto = proto };
+	struct flowi6 fl6 = { .flowi6_proto = back->proto };
 	struct dst_entry *dst;
 
-	memcpy(&fl6.saddr, &x->saddr, sizeof(fl6.saddr));
-	memcpy(&fl6.daddr, &x->daddr, sizeof(fl6.daddr));
+	memcpy(&fl6.saddr, &back->daddr, sizeof(fl6.saddr));
+	memcpy(&fl6.daddr, &back->saddr, sizeof(fl6.daddr));
 	dst = ip6_route_output(net, NULL, &fl6);
 	if (!dst->error)
 		return dst;
@@ -48,40 +46,29 @@ static u32 cookie(const struct dst_entry *dst, u8 family)
  * before: it may be older than the dst, which then counts as stale, but never
  * newer. Return: not the caller's; it outlives this RCU read side.
  */
-static struct dst_entry *refresh(struct mbc_route *route, struct net *net,
-				 const struct mbc_xlate *x, u8 family, u8 proto)
+struct dst_entry *mbc_route_refresh(struct mbc_route *route, struct net *net,
+				    const struct mbc_tuple *back)
 {
 	struct dst_entry *dst, *old;
 
-	dst = family == AF_INET ? lookup4(net, x, proto) :
-				  lookup6(net, x, proto);
+	dst = back->family == AF_INET ? lookup4(net, back) :
+					lookup6(net, back);
 	if (!dst)
 		return NULL;
 	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
-	smp_store_release(&route->cookie, cookie(dst, family));
+	smp_store_release(&route->cookie, cookie(dst, back->family));
 	dst_release(old);
 	return dst;
 }
 
-struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
-				 const struct mbc_xlate *x, u8 family, u8 proto)
-{
-	u32 known = smp_load_acquire(&route->cookie);
-	struct dst_entry *dst = rcu_dereference(route->dst);
-
-	if (likely(dst && dst_check(dst, known)))
-		return dst;
-	return refresh(route, net, x, family, proto);
-}
-
 struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family, u8 proto)
+				const struct mbc_tuple *back)
 {
-	struct dst_entry *dst = mbc_route_peek(route, net, x, family, proto);
+	struct dst_entry *dst = mbc_route_peek(route, net, back);
 
 	if (likely(dst && dst_hold_safe(dst)))
 		return dst;
-	dst = refresh(route, net, x, family, proto);
+	dst = mbc_route_refresh(route, net, back);
 	return dst && dst_hold_safe(dst) ? dst : NULL;
 }
 
@@ -101,16 +88,6 @@ void mbc_route_keep(struct mbc_route *route, const struct sk_buff *skb,
 	old = unrcu_pointer(xchg(&route->dst, RCU_INITIALIZER(dst)));
 	smp_store_release(&route->cookie, cookie(dst, family));
 	dst_release(old);
-}
-
-struct dst_entry *mbc_route_kept(const struct mbc_route *route, int iif)
-{
-	u32 known = smp_load_acquire(&route->cookie);
-	struct dst_entry *dst = rcu_dereference(route->dst);
-
-	if (!dst || READ_ONCE(route->iif) != iif || !dst_check(dst, known))
-		return NULL;
-	return dst;
 }
 
 static bool source4(struct net *net, struct mbc_tuple *wire)

@@ -8,7 +8,7 @@
 
 #include <net/dst.h>
 #include <net/net_namespace.h>
-#include "xlate.h"
+#include "tuple.h"
 
 /**
  * struct mbc_route - zeroed to begin with
@@ -22,25 +22,32 @@ struct mbc_route {
 	int iif;
 };
 
-/**
- * mbc_route_get() - the route for packets with a tuple's addresses
- * @route: where it is kept
- * @x: their translation
- * @family: AF_INET or AF_INET6
- * @proto: IPPROTO_TCP or IPPROTO_UDP
- *
- * RCU read side. The caller owns the reference that it gets.
- *
- * Return: NULL if there is none.
- */
-struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
-				const struct mbc_xlate *x, u8 family,
-				u8 proto);
+/** mbc_route_refresh() - mbc_route_peek() where none is kept that still holds */
+struct dst_entry *mbc_route_refresh(struct mbc_route *route, struct net *net,
+				    const struct mbc_tuple *back);
 
-/** mbc_route_peek() - the same without a reference: for this RCU read side */
-struct dst_entry *mbc_route_peek(struct mbc_route *route, struct net *net,
-				 const struct mbc_xlate *x, u8 family,
-				 u8 proto);
+/**
+ * mbc_route_peek() - the route for packets of a subsession
+ * @route: where it is kept
+ * @back: tuple of the packets that answer them
+ *
+ * Return: for this RCU read side; NULL if there is none.
+ */
+static inline struct dst_entry *mbc_route_peek(struct mbc_route *route,
+					       struct net *net,
+					       const struct mbc_tuple *back)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (likely(dst && dst_check(dst, known)))
+		return dst;
+	return mbc_route_refresh(route, net, back);
+}
+
+/** mbc_route_get() - the same with a reference, which the caller owns */
+struct dst_entry *mbc_route_get(struct mbc_route *route, struct net *net,
+				const struct mbc_tuple *back);
 
 /**
  * mbc_route_source() - the address to speak to a host from
@@ -65,7 +72,16 @@ void mbc_route_keep(struct mbc_route *route, const struct sk_buff *skb,
  *
  * Return: for this RCU read side; NULL if there is none that still holds.
  */
-struct dst_entry *mbc_route_kept(const struct mbc_route *route, int iif);
+static inline struct dst_entry *mbc_route_kept(const struct mbc_route *route,
+					       int iif)
+{
+	u32 known = smp_load_acquire(&route->cookie);
+	struct dst_entry *dst = rcu_dereference(route->dst);
+
+	if (!dst || READ_ONCE(route->iif) != iif || !dst_check(dst, known))
+		return NULL;
+	return dst;
+}
 
 /** mbc_route_clear() - drop the reference; nobody else may use @route */
 void mbc_route_clear(struct mbc_route *route);

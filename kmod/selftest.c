@@ -90,7 +90,10 @@ static int __init check_xlate4(void)
 		struct iphdr ip;
 		struct tcphdr tcp;
 	} __packed __aligned(4) p = {}, before;
-	struct mbc_xlate there, back;
+	const struct mbc_tuple wire_back = mbc_tuple_reverse(&wire);
+	const struct mbc_tuple super_back = mbc_tuple_reverse(&super);
+	struct mbc_xlate there = { .back = &wire_back };
+	struct mbc_xlate back = { .back = &super_back };
 
 	p.ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64,
 			       .protocol = IPPROTO_TCP,
@@ -104,14 +107,14 @@ static int __init check_xlate4(void)
 				   csum_partial(&p.tcp, sizeof(p.tcp), 0));
 	before = p;
 
-	mbc_xlate_init(&there, &super, &wire);
-	mbc_xlate_init(&back, &wire, &super);
-	mbc_xlate_apply4(&there, &p.ip, &p.tcp, IPPROTO_TCP, false);
+	mbc_diff_init(&there.diff, &super, &wire_back);
+	mbc_diff_init(&back.diff, &wire, &super_back);
+	mbc_xlate_apply4(there, &p.ip, &p.tcp, false);
 	CHECK(p.ip.saddr == wire.saddr.ip && p.tcp.dest == wire.dport);
 	CHECK(!ip_fast_csum(&p.ip, 5));
 	CHECK(!tcp_v4_check(sizeof(p.tcp), p.ip.saddr, p.ip.daddr,
 			    csum_partial(&p.tcp, sizeof(p.tcp), 0)));
-	mbc_xlate_apply4(&back, &p.ip, &p.tcp, IPPROTO_TCP, false);
+	mbc_xlate_apply4(back, &p.ip, &p.tcp, false);
 	CHECK(!memcmp(&p, &before, sizeof(p)));
 	return 0;
 }
@@ -129,7 +132,10 @@ static int __init check_xlate6(void)
 		struct ipv6hdr ip6;
 		struct tcphdr tcp;
 	} __packed __aligned(4) p = {}, before;
-	struct mbc_xlate there, back;
+	const struct mbc_tuple wire_back = mbc_tuple_reverse(&wire);
+	const struct mbc_tuple super_back = mbc_tuple_reverse(&super);
+	struct mbc_xlate there = { .back = &wire_back };
+	struct mbc_xlate back = { .back = &super_back };
 
 	p.ip6 = (struct ipv6hdr){ .version = 6, .nexthdr = IPPROTO_TCP,
 				  .payload_len = cpu_to_be16(sizeof(p.tcp)) };
@@ -142,14 +148,13 @@ static int __init check_xlate6(void)
 				   csum_partial(&p.tcp, sizeof(p.tcp), 0));
 	before = p;
 
-	mbc_xlate_init(&there, &super, &wire);
-	mbc_xlate_init(&back, &wire, &super);
-	mbc_xlate_apply6(&there, &p.ip6, &p.tcp, IPPROTO_TCP,
-			 false);
+	mbc_diff_init(&there.diff, &super, &wire_back);
+	mbc_diff_init(&back.diff, &wire, &super_back);
+	mbc_xlate_apply6(there, &p.ip6, &p.tcp, false);
 	CHECK(!memcmp(&p.ip6.saddr, &wire.saddr, sizeof(wire.saddr)));
 	CHECK(!tcp_v6_check(sizeof(p.tcp), &p.ip6.saddr, &p.ip6.daddr,
 			    csum_partial(&p.tcp, sizeof(p.tcp), 0)));
-	mbc_xlate_apply6(&back, &p.ip6, &p.tcp, IPPROTO_TCP, false);
+	mbc_xlate_apply6(back, &p.ip6, &p.tcp, false);
 	CHECK(!memcmp(&p, &before, sizeof(p)));
 	return 0;
 }

@@ -67,7 +67,7 @@ static unsigned long patience(const struct mbc_session *s)
 	case MBC_SETUP_BYPASSED:
 		return msecs_to_jiffies(MBC_HOLD_RETRY);
 	default:
-		return msecs_to_jiffies(s->super.proto == IPPROTO_UDP ?
+		return msecs_to_jiffies(mbc_session_back(s)->proto == IPPROTO_UDP ?
 					udp_patience(s) : tcp_patience(s));
 	}
 }
@@ -76,7 +76,7 @@ static enum mbc_reason end_by_time(const struct mbc_session *s)
 {
 	if (s->setup == MBC_SETUP_BLOCKED || s->setup == MBC_SETUP_BYPASSED)
 		return MBC_REASON_END_SYN_TIMEOUT;
-	if (s->super.proto == IPPROTO_UDP)
+	if (mbc_session_back(s)->proto == IPPROTO_UDP)
 		return MBC_REASON_END_IDLE;
 	switch (s->tcp.state) {
 	case MBC_TCP_NONE:
@@ -127,7 +127,20 @@ static void on_timer(struct timer_list *t)
 	rcu_read_unlock();
 }
 
+static bool set_hops(struct mbc_session *s, const union mbc_addr *hops,
+		     unsigned int n)
+{
+	s->n_hops = n;
+	if (!n)
+		return true;
+	s->hops = kmemdup(hops, n * sizeof(*hops), GFP_ATOMIC | __GFP_NOWARN);
+	return s->hops;
+}
+
 struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
+				    const struct mbc_tuple *super,
+				    const union mbc_addr *hops,
+				    unsigned int n_hops,
 				    enum mbc_reason *reason)
 {
 	struct mbc_session *s;
@@ -138,11 +151,12 @@ struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 		*reason = MBC_REASON_TABLE_FULL;
 		goto err_count;
 	}
+	*reason = MBC_REASON_NO_MEMORY;
 	s = kmem_cache_zalloc(cache, GFP_ATOMIC | __GFP_NOWARN);
-	if (!s) {
-		*reason = MBC_REASON_NO_MEMORY;
+	if (!s)
 		goto err_count;
-	}
+	if (!set_hops(s, hops, n_hops))
+		goto err_session;
 
 	s->mn = mn;
 	s->role = role;
@@ -150,10 +164,14 @@ struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 	s->setup = MBC_SETUP_IN_BAND;
 	for (i = 0; i < MBC_N_SLOTS; i++)
 		s->entry[i].slot = i;
+	s->entry[MBC_OUT_LEFT].tuple = mbc_tuple_reverse(super);
+	s->entry[MBC_OUT_RIGHT].tuple = *super;
 	spin_lock_init(&s->lock);
 	timer_setup(&s->timer, on_timer, 0);
 	return s;
 
+err_session:
+	kmem_cache_free(cache, s);
 err_count:
 	atomic_dec(&mn->n_sessions);
 	return NULL;
@@ -169,6 +187,7 @@ static void free_rcu(struct rcu_head *rcu)
 	mbc_route_clear(&s->ahead[MBC_RIGHT]);
 	mbc_route_clear(&s->ahead[MBC_LEFT]);
 	atomic_dec(&s->mn->n_sessions);
+	kfree(s->hops);
 	kmem_cache_free(cache, s);
 }
 
@@ -184,45 +203,52 @@ void mbc_session_abandon(struct mbc_session *s)
 	call_rcu(&s->rcu, free_rcu);
 }
 
-static void fill(struct mbc_entry *e, const struct mbc_tuple *from,
-		 const struct mbc_tuple *to)
+/* The tuples of a subsession's two directions are there; each is the reverse of
+ * what the other becomes.
+ */
+static void work_out(struct mbc_entry *a, struct mbc_entry *b)
 {
-	e->tuple = *from;
-	mbc_xlate_init(&e->xlate, from, to);
+	mbc_diff_init(&a->diff, &a->tuple, &b->tuple);
+	mbc_diff_init(&b->diff, &b->tuple, &a->tuple);
 }
 
 void mbc_session_set_left(struct mbc_session *s, const struct mbc_tuple *wire)
 {
-	struct mbc_tuple wire_back = mbc_tuple_reverse(wire);
-	struct mbc_tuple super_back = mbc_tuple_reverse(&s->super);
-
-	fill(&s->entry[MBC_IN_LEFT], wire, &s->super);
-	fill(&s->entry[MBC_OUT_LEFT], &super_back, &wire_back);
+	s->entry[MBC_IN_LEFT].tuple = *wire;
+	work_out(&s->entry[MBC_IN_LEFT], &s->entry[MBC_OUT_LEFT]);
 }
 
 void mbc_session_set_right(struct mbc_session *s, const struct mbc_tuple *wire)
 {
-	struct mbc_tuple wire_back = mbc_tuple_reverse(wire);
-	struct mbc_tuple super_back = mbc_tuple_reverse(&s->super);
+	s->entry[MBC_IN_RIGHT].tuple = mbc_tuple_reverse(wire);
+	work_out(&s->entry[MBC_OUT_RIGHT], &s->entry[MBC_IN_RIGHT]);
+}
 
-	fill(&s->entry[MBC_OUT_RIGHT], &s->super, wire);
-	fill(&s->entry[MBC_IN_RIGHT], &wire_back, &super_back);
+/* Packets like this are looked up from now on. */
+static void expect(struct mbc_session *s, const struct mbc_entry *e)
+{
+	const union mbc_addr *addr = &e->tuple.daddr;
+	u64 bit = e->tuple.family == AF_INET ? mbc_addr_bit4(addr->ip) :
+					       mbc_addr_bit6(addr->ip6);
+	u64 *bits = mbc_slot_hook(e->slot) == MBC_IN ?
+			    &s->mn->inbound_addresses :
+			    &s->mn->outbound_addresses;
+
+	WRITE_ONCE(*bits, *bits | bit);
 }
 
 bool mbc_session_rename_right(struct mbc_session *s,
 			      const struct mbc_tuple *super)
 {
 	struct mbc_entry *out = &s->entry[MBC_OUT_RIGHT];
-	struct mbc_entry *in = &s->entry[MBC_IN_RIGHT];
-	struct mbc_tuple wire = mbc_tuple_reverse(&in->tuple);
-	struct mbc_tuple super_back = mbc_tuple_reverse(super);
 	bool ok = false;
 
 	spin_lock_bh(&s->mn->lock);
 	if (!READ_ONCE(s->dead)) {
 		mbc_table_remove(s->mn, out);
-		fill(out, super, &wire);
-		mbc_xlate_init(&in->xlate, &in->tuple, &super_back);
+		out->tuple = *super;
+		expect(s, out);
+		work_out(out, &s->entry[MBC_IN_RIGHT]);
 		ok = !mbc_table_insert(s->mn, out);
 		if (!ok)
 			mbc_session_end_locked(s, MBC_REASON_TUPLE_TAKEN);
@@ -238,16 +264,12 @@ static void remove_entries(struct mbc_session *s, int n)
 			mbc_table_remove(s->mn, &s->entry[n]);
 }
 
-/* Packets to the addresses of its subsessions are looked up from now on. */
-static void expect(struct mbc_session *s, const struct mbc_entry *e)
+/* There is nothing left to look up. */
+static void expect_nothing(struct mbc_net *mn)
 {
-	const union mbc_addr *addr = &e->tuple.daddr;
-	u64 bit = s->super.family == AF_INET ? mbc_addr_bit4(addr->ip) :
-					       mbc_addr_bit6(addr->ip6);
-
-	if (mbc_slot_hook(e->slot) == MBC_IN)
-		WRITE_ONCE(s->mn->inbound_addresses,
-			   s->mn->inbound_addresses | bit);
+	WRITE_ONCE(mn->inbound_addresses, mn->inbound_always);
+	WRITE_ONCE(mn->outbound_addresses, 0);
+	WRITE_ONCE(mn->forwards, READ_ONCE(mn->config.gateway));
 }
 
 int mbc_session_install(struct mbc_session *s)
@@ -299,7 +321,7 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
 	remove_entries(s, MBC_N_SLOTS);
 	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
 	if (!atomic_read(&mn->ids.nelems))
-		WRITE_ONCE(mn->inbound_addresses, 0);
+		expect_nothing(mn);
 	mbc_count(mn, why);
 	mbc_event_session(s, MBC_CMD_EVENT_SESSION_END, why);
 	call_rcu(&s->rcu, free_rcu);
@@ -326,16 +348,11 @@ static bool udp_step(struct mbc_tcp *state, enum mbc_dir dir)
 	return true;
 }
 
-void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
-			 const struct mbc_segment *seg)
+void mbc_session_step(struct mbc_session *s, enum mbc_dir dir,
+		      const struct mbc_segment *seg)
 {
-	if (READ_ONCE(s->seen) != jiffies)
-		WRITE_ONCE(s->seen, jiffies);
-	if (likely(!mbc_tcp_interesting(&s->tcp, seg->flags)))
-		return;
-
 	spin_lock_bh(&s->lock);
-	if (s->super.proto == IPPROTO_TCP ? mbc_tcp_step(&s->tcp, dir, seg) :
+	if (mbc_session_back(s)->proto == IPPROTO_TCP ? mbc_tcp_step(&s->tcp, dir, seg) :
 					    udp_step(&s->tcp, dir))
 		mbc_session_rearm(s);
 	spin_unlock_bh(&s->lock);

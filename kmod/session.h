@@ -19,13 +19,10 @@
 
 /**
  * struct mbc_session - one supersession on one host
- * @entry: by enum mbc_slot; the first member, see mbc_entry_session()
+ * @entry: by enum mbc_slot; the first member, see mbc_entry_session().
+ *	OUT_LEFT's tuple is the reverse of the supersession's in every role
  * @mn: its namespace
- * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
- * @ahead: how the host's own stack routes what travels that way; middlebox only
- * @id_node: in mbc_net.ids
- * @id: random, given by the client's host
- * @super: the tuple that the applications and NFs see, client to server
+ * @seen: jiffies of the last packet
  * @lock: protects @tcp, @setup, @held, @dead and arming @timer; nests inside
  *	mbc_net.lock
  * @tcp: progress; of UDP only @tcp.state
@@ -38,24 +35,26 @@
  * @asked: an agent knows that @setup is WAITING
  * @by_agent: what is left of this host was set up out-of-band
  * @held: owned packets that wait, or NULL
+ * @n_hops: hosts right of this one, 0: the server is the next, or is this one
+ * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
+ * @ahead: how the host's own stack routes what travels that way; middlebox only
+ * @id_node: in mbc_net.ids
+ * @id: random, given by the client's host
+ * @hops: addresses of the hosts right of this one, left to right; owned, NULL
+ *	where there are none
  * @isn: sequence number of the SYN, host byte order
  * @rule: MBC_RULE_A_ID; client only
  * @policy_version: of the policy it was set up by; client only
- * @seen: jiffies of the last packet
  * @created: when it was installed, ktime_get_coarse_ns()
  * @timer: fires when it may have to end
- * @n_hops: hosts right of this one, 0: the server is the next, or is this one
- * @hops: their addresses, left to right
  * @rcu: to free it
+ *
+ * First what every packet reads, a cache line for each.
  */
 struct mbc_session {
 	struct mbc_entry entry[MBC_N_SLOTS];
 	struct mbc_net *mn;
-	struct mbc_route route[2];
-	struct mbc_route ahead[2];
-	struct rhash_head id_node;
-	u8 id[MBC_ID_LEN];
-	struct mbc_tuple super;
+	unsigned long seen;
 	spinlock_t lock;
 	struct mbc_tcp tcp;
 	u8 role;
@@ -66,15 +65,18 @@ struct mbc_session {
 	u8 setup;
 	bool asked;
 	bool by_agent;
+	u8 n_hops;
 	struct sk_buff_head *held;
+	struct mbc_route route[2] __aligned(sizeof(struct mbc_route));
+	struct mbc_route ahead[2];
+	struct rhash_head id_node;
+	u8 id[MBC_ID_LEN];
+	union mbc_addr *hops;
 	u32 isn;
 	u32 rule;
 	u64 policy_version;
-	unsigned long seen;
 	u64 created;
 	struct timer_list timer;
-	u8 n_hops;
-	union mbc_addr hops[MBC_MAX_HOPS];
 	struct rcu_head rcu;
 };
 
@@ -82,6 +84,19 @@ struct mbc_session {
 static inline struct mbc_session *mbc_entry_session(const struct mbc_entry *e)
 {
 	return container_of(e - e->slot, struct mbc_session, entry[0]);
+}
+
+/** mbc_session_back() - the reverse of the supersession's tuple */
+static inline const struct mbc_tuple *
+mbc_session_back(const struct mbc_session *s)
+{
+	return &s->entry[MBC_OUT_LEFT].tuple;
+}
+
+/** mbc_session_super() - what applications and NFs see, client to server */
+static inline struct mbc_tuple mbc_session_super(const struct mbc_session *s)
+{
+	return mbc_tuple_reverse(mbc_session_back(s));
 }
 
 /** mbc_session_has() - does this host's role use @slot? */
@@ -101,11 +116,17 @@ static inline bool mbc_session_has(const struct mbc_session *s,
  * mbc_session_new() - an empty session, in no table yet
  * @mn: namespace; its session count goes up
  * @role: enum mbc_role
+ * @super: its tuple
+ * @hops: the hosts right of this one
+ * @n_hops: how many
  * @reason: set on failure: MBC_REASON_TABLE_FULL or _NO_MEMORY
  *
  * Atomic context. Give it to mbc_session_install() or mbc_session_abandon().
  */
 struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
+				    const struct mbc_tuple *super,
+				    const union mbc_addr *hops,
+				    unsigned int n_hops,
 				    enum mbc_reason *reason);
 
 /** mbc_session_abandon() - free a session that is not installed */
@@ -114,8 +135,6 @@ void mbc_session_abandon(struct mbc_session *s);
 /**
  * mbc_session_set_left() - the subsession to the left
  * @wire: its tuple as received here, client to server
- *
- * @s->super is set.
  */
 void mbc_session_set_left(struct mbc_session *s, const struct mbc_tuple *wire);
 
@@ -155,9 +174,9 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
 /** mbc_session_rearm() - set the timer for its present state; @s->lock held */
 void mbc_session_rearm(struct mbc_session *s);
 
-/** mbc_session_advance() - one of its packets passes; packet path */
-void mbc_session_advance(struct mbc_session *s, enum mbc_dir dir,
-			 const struct mbc_segment *seg);
+/** mbc_session_step() - a packet passes that may change @s->tcp */
+void mbc_session_step(struct mbc_session *s, enum mbc_dir dir,
+		      const struct mbc_segment *seg);
 
 /*
  * Where a host takes note of a packet. At an end host there is only one place.

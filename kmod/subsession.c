@@ -47,7 +47,7 @@ static bool may_be_a_sockets(const struct mbc_net *mn, __be16 port)
 	return ntohs(port) >= low && ntohs(port) <= high;
 }
 
-/* Towards the next host, or a server that takes @s->super.dport alone. */
+/* Towards the next host, or a server that takes its own port alone. */
 static void pick(const struct mbc_session *s, struct mbc_tuple *wire)
 {
 	int i;
@@ -58,15 +58,16 @@ static void pick(const struct mbc_session *s, struct mbc_tuple *wire)
 			break;
 	}
 	if (!s->n_hops)
-		wire->dport = s->super.dport;
+		wire->dport = mbc_session_back(s)->sport;
 }
 
 enum mbc_reason mbc_subsession_open(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
+	const struct mbc_tuple super = mbc_session_super(s);
 	struct mbc_tuple wire = {
-		.daddr = s->n_hops ? s->hops[0] : s->super.daddr,
-		.proto = s->super.proto, .family = s->super.family,
+		.daddr = s->n_hops ? s->hops[0] : super.daddr,
+		.proto = super.proto, .family = super.family,
 	};
 	struct mbc_tuple back;
 	int i;

@@ -193,16 +193,6 @@ void mbc_table_destroy(struct mbc_net *mn)
 	destroy(&mn->table[MBC_IN]);
 }
 
-struct mbc_entry *mbc_table_find(struct mbc_net *mn, enum mbc_hook hook,
-				 const struct mbc_tuple *tuple)
-{
-	const struct mbc_tuple *t;
-
-	t = mbc_buckets_find(&mn->table[hook].buckets, tuple);
-	/* The tuple is its first member; NULL stays NULL. */
-	return container_of(t, struct mbc_entry, tuple);
-}
-
 int mbc_table_insert(struct mbc_net *mn, struct mbc_entry *e)
 {
 	struct mbc_table *t = table_of(mn, e);

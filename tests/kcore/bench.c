@@ -23,7 +23,7 @@ static struct mbc_setup setup;
 static u8 header[MBC_SETUP_MAX];
 static unsigned int header_len;
 static struct packet packet;
-static struct mbc_xlate xlate;
+static struct translation translation;
 static struct mbc_instance instances[16];
 static struct mbc_nf_type type = { .n_instances = 16, .instances = instances };
 static const struct mbc_nf_type *chain[] = { &type };
@@ -47,7 +47,7 @@ static void prepare(u8 family)
 	packet_make(&packet, &setup.super, 0, payload, sizeof(payload));
 	packet_seal(&packet);
 	to = make_random_tuple(family, &state);
-	mbc_xlate_init(&xlate, &setup.super, &to);
+	translation_init(&translation, &setup.super, &to);
 
 	for (i = 0; i < ARRAY_SIZE(instances); i++) {
 		const enum mbc_addr_slot slot = mbc_addr_slot(family);
@@ -85,7 +85,7 @@ static void bench_refuse(u32 i)
 
 static void bench_xlate(u32 i)
 {
-	packet_xlate(&packet, &xlate);
+	packet_xlate(&packet, &translation);
 	sink += packet_tcp(&packet)->check + i;
 }
 

@@ -40,7 +40,7 @@ void fuzz_xlate(const u8 *data, size_t len)
 	const struct mbc_tuple from = take_tuple(&in, family);
 	const struct mbc_tuple to = take_tuple(&in, family);
 	struct mbc_tuple got;
-	struct mbc_xlate x;
+	struct translation t;
 
 	if (in.len > MAX_PAYLOAD)
 		in.len = MAX_PAYLOAD;
@@ -51,13 +51,13 @@ void fuzz_xlate(const u8 *data, size_t len)
 	packet_seal(&want);
 
 	p = orig;
-	mbc_xlate_init(&x, &from, &to);
-	packet_xlate(&p, &x);
+	translation_init(&t, &from, &to);
+	packet_xlate(&p, &t);
 	got = packet_tuple(&p);
 	MUST(mbc_tuple_equal(&got, &to));
 	MUST(!memcmp(p.bytes, want.bytes, p.len));
 
-	mbc_xlate_init(&x, &to, &from);
-	packet_xlate(&p, &x);
+	translation_init(&t, &to, &from);
+	packet_xlate(&p, &t);
 	MUST(!memcmp(p.bytes, orig.bytes, p.len));
 }

@@ -169,12 +169,18 @@ struct mbc_tuple packet_tuple(struct packet *p)
 	return t;
 }
 
-void packet_xlate(struct packet *p, const struct mbc_xlate *x)
+void translation_init(struct translation *t, const struct mbc_tuple *from,
+		      const struct mbc_tuple *to)
+{
+	t->back = mbc_tuple_reverse(to);
+	t->x.back = &t->back;
+	mbc_diff_init(&t->x.diff, from, &t->back);
+}
+
+void packet_xlate(struct packet *p, const struct translation *t)
 {
 	if (p->family == AF_INET)
-		mbc_xlate_apply4(x, ip4(p), packet_tcp(p), p->proto,
-				 p->partial);
+		mbc_xlate_apply4(t->x, ip4(p), packet_tcp(p), p->partial);
 	else
-		mbc_xlate_apply6(x, ip6(p), packet_tcp(p), p->proto,
-				 p->partial);
+		mbc_xlate_apply6(t->x, ip6(p), packet_tcp(p), p->partial);
 }

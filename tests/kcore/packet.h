@@ -53,7 +53,21 @@ u16 packet_sum(const struct packet *p);
 /** packet_tuple() - the tuple it has now */
 struct mbc_tuple packet_tuple(struct packet *p);
 
+/**
+ * struct translation - a translation, and the tuple that it points to
+ *
+ * As in the module, where that tuple is the one of the entry beside it.
+ */
+struct translation {
+	struct mbc_tuple back;
+	struct mbc_xlate x;
+};
+
+/** translation_init() - packets of @from become packets of @to */
+void translation_init(struct translation *t, const struct mbc_tuple *from,
+		      const struct mbc_tuple *to);
+
 /** packet_xlate() - mbc_xlate_apply4() or mbc_xlate_apply6() */
-void packet_xlate(struct packet *p, const struct mbc_xlate *x);
+void packet_xlate(struct packet *p, const struct translation *t);
 
 #endif /* KCORE_PACKET_H */

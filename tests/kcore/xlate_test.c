@@ -77,10 +77,10 @@ static struct mbc_tuple tuple_of(u8 family, u8 proto, const u8 *b,
 static void apply(struct packet *p, const struct mbc_tuple *from,
 		  const struct mbc_tuple *to)
 {
-	struct mbc_xlate x;
+	struct translation t;
 
-	mbc_xlate_init(&x, from, to);
-	packet_xlate(p, &x);
+	translation_init(&t, from, to);
+	packet_xlate(p, &t);
 }
 
 static void check(const struct mbc_tuple *from, const struct mbc_tuple *to,
@@ -162,24 +162,24 @@ static void test_random(u8 family, u8 proto, u32 *state)
 static void test_complete(u8 family, u8 proto, u32 *state)
 {
 	struct mbc_tuple from, to;
-	struct mbc_xlate x;
+	struct translation t;
 	struct packet p;
 	unsigned int i, want;
 
 	test_begin("%s, %s: the sum over a whole packet %s",
 		   family_name(family), proto_name(proto),
-		   family == AF_INET ? "goes down by addr_diff" : "stays");
+		   family == AF_INET ? "goes down by diff.addr" : "stays");
 	for (i = 0; i < 1000; i++) {
 		from = make_random_tuple(family, state);
 		to = make_random_tuple(family, state);
 		from.proto = to.proto = proto;
 		packet_make(&p, &from, i % 11, (u8 *)state, sizeof(*state));
 		packet_seal(&p);
-		mbc_xlate_init(&x, &from, &to);
+		translation_init(&t, &from, &to);
 		want = packet_sum(&p);
 		if (family == AF_INET)
-			want += 0xffff - be16_to_cpu((u16)x.addr_diff);
-		packet_xlate(&p, &x);
+			want += 0xffff - be16_to_cpu((u16)t.x.diff.addr);
+		packet_xlate(&p, &t);
 		EXPECT_EQ(packet_sum(&p) % 0xffff, want % 0xffff);
 	}
 }
@@ -233,17 +233,41 @@ static void test_udp_without_checksum(u32 *state)
 static void test_no_difference(u8 family)
 {
 	struct mbc_tuple t = tuple_of(family, IPPROTO_TCP, pairs[0].from, 1);
-	struct mbc_xlate x;
+	struct mbc_tuple back = mbc_tuple_reverse(&t);
+	struct mbc_diff diff;
 	u32 check;
 
 	test_begin("%s: no difference leaves any field as it is, minus zero too",
 		   family_name(family));
-	mbc_xlate_init(&x, &t, &t);
-	EXPECT_EQ(x.addr_diff, 0);
-	EXPECT_EQ(x.port_diff, 0);
+	mbc_diff_init(&diff, &t, &back);
+	EXPECT_EQ(diff.addr, 0);
+	EXPECT_EQ(diff.all, 0);
 	for (check = 0; check <= 0xffff; check++) {
-		EXPECT_EQ(mbc_csum_update(check, x.addr_diff), check);
-		EXPECT_EQ(mbc_csum_update_partial(check, x.addr_diff), check);
+		EXPECT_EQ(mbc_csum_update(check, diff.addr), check);
+		EXPECT_EQ(mbc_csum_update_partial(check, diff.addr), check);
+	}
+}
+
+/* Two translations one after the other, and both in one. */
+static void test_join(u32 *state)
+{
+	struct mbc_tuple a, b, c, to_b, to_c;
+	struct mbc_diff first, second, both, joined;
+	unsigned int i;
+
+	test_begin("two translations joined are one");
+	for (i = 0; i < 20000; i++) {
+		a = make_random_tuple(AF_INET, state);
+		b = make_random_tuple(AF_INET, state);
+		c = i & 1 ? a : make_random_tuple(AF_INET, state);
+		to_b = mbc_tuple_reverse(&b);
+		to_c = mbc_tuple_reverse(&c);
+		mbc_diff_init(&first, &a, &to_b);
+		mbc_diff_init(&second, &b, &to_c);
+		mbc_diff_init(&both, &a, &to_c);
+		joined = mbc_diff_join(first, second);
+		EXPECT_EQ(joined.addr, both.addr);
+		EXPECT_EQ(joined.all, both.all);
 	}
 }
 
@@ -252,8 +276,9 @@ void xlate_test(void)
 	unsigned int i, j;
 	u32 state = 1;
 
-	test_begin("a translation takes 40 bytes");
-	EXPECT_EQ(sizeof(struct mbc_xlate), 40);
+	test_begin("what a session keeps of a translation takes 4 bytes");
+	EXPECT_EQ(sizeof(struct mbc_diff), 4);
+	test_join(&state);
 
 	for (i = 0; i < ARRAY_SIZE(families); i++) {
 		for (j = 0; j < ARRAY_SIZE(protos); j++) {
