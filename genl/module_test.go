@@ -187,28 +187,26 @@ func TestModuleSearchesByAnswers(t *testing.T) {
 		{"computed, the one before", programs{goTo(1, 3), computed(answer(0, 0)), ret(1)}, 3},
 		{"most programs", programs{248: ret(2), 255: ret(1)}, 2},
 	}
-	for i, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			for j, prog := range tt.programs {
-				if prog == nil {
-					tt.programs[j] = goTo(uint32(j+1), 0)
-				}
+	for i, tt := range tests { // no subtests: they have a thread of their own
+		for j, prog := range tt.programs {
+			if prog == nil {
+				tt.programs[j] = goTo(uint32(j+1), 0)
 			}
-			p.Version, p.Programs = uint64(i+1), tt.programs
-			if err := client.LoadPolicy(t.Context(), p); err != nil {
-				t.Fatal(err)
+		}
+		p.Version, p.Programs = uint64(i+1), tt.programs
+		if err := client.LoadPolicy(t.Context(), p); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		open(t, addr4(1), addr4(4), 30000+i, 1)
+		rules, err := client.Rules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rules {
+			if hit := r.Hits > 0; hit != (r.ID == tt.want) {
+				t.Errorf("%s: rule %d matches: %t, want rule %d", tt.name, r.ID, hit, tt.want)
 			}
-			open(t, addr4(1), addr4(4), 30000+i, 1)
-			rules, err := client.Rules(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range rules {
-				if hit := r.Hits > 0; hit != (r.ID == tt.want) {
-					t.Errorf("rule %d matches: %t, want rule %d", r.ID, hit, tt.want)
-				}
-			}
-		})
+		}
 	}
 }
 
