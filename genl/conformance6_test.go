@@ -14,6 +14,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 // TestConformanceIPv6 is TestConformance for what IPv6 adds.
@@ -24,6 +25,7 @@ func TestConformanceIPv6(t *testing.T) {
 	}{
 		{"policy of both families", conformPolicyOfBoth},
 		{"most programs and hosts of each", conformMostOfEach},
+		{"programs that lead to others", conformOrderOfPrograms},
 		{"strictness", conformStrictnessOfIPv6},
 	}
 	for _, tt := range tests {
@@ -97,6 +99,47 @@ func conformMostOfEach(t *testing.T, dial genl.Dialer) {
 		if err := client.LoadPolicy(t.Context(), &more); !errors.Is(err, genl.ErrTooBig) {
 			t.Errorf("LoadPolicy with one IPv6 %s more: %v, want %v", name, err, genl.ErrTooBig)
 		}
+	}
+}
+
+// A program may lead to any that comes later, even to one that does not come at
+// all: the search ends there. Those of each family are numbered by themselves.
+func conformOrderOfPrograms(t *testing.T, dial genl.Dialer) {
+	client := newClient(t, dial)
+	ret := func(k uint32) []bpf.RawInstruction { return []bpf.RawInstruction{{Op: unix.BPF_RET, K: k}} }
+	goTo := func(program, rule uint32) []bpf.RawInstruction {
+		return ret(uapi.AnswerGo | program<<uapi.AnswerShift | rule)
+	}
+	const highest = 1<<(31-uapi.AnswerShift) - 1
+	tests := []struct {
+		name      string
+		programs  [][]bpf.RawInstruction
+		programs6 [][]bpf.RawInstruction
+		fails     bool
+	}{
+		{"the next one", [][]bpf.RawInstruction{goTo(1, 0), goTo(2, 1), ret(2)}, nil, false},
+		{"not every one", [][]bpf.RawInstruction{goTo(2, 0), goTo(2, 0), ret(1)}, nil, false},
+		{"one that is not there", [][]bpf.RawInstruction{goTo(1, 0), goTo(2, 0), goTo(highest, 0)}, nil, false},
+		{"one that is not there, with a rule", [][]bpf.RawInstruction{goTo(highest, genl.MaxRules)}, nil, false},
+		{"a rule that is not there", [][]bpf.RawInstruction{ret(3), ret(uapi.AnswerGo - 1)}, nil, false},
+		{"computed", [][]bpf.RawInstruction{{{Op: unix.BPF_LD | unix.BPF_IMM, K: uapi.AnswerGo}, {Op: unix.BPF_RET | unix.BPF_A}}}, nil, false},
+		{"in an operand of another kind", [][]bpf.RawInstruction{{{Op: unix.BPF_LD | unix.BPF_IMM, K: uapi.AnswerGo}, {Op: unix.BPF_RET}}}, nil, false},
+		{"itself", [][]bpf.RawInstruction{goTo(0, 0)}, nil, true},
+		{"itself, with a rule", [][]bpf.RawInstruction{goTo(0, 1)}, nil, true},
+		{"itself, the second", [][]bpf.RawInstruction{ret(0), goTo(1, 0)}, nil, true},
+		{"the one before", [][]bpf.RawInstruction{ret(0), ret(0), goTo(1, 2)}, nil, true},
+		{"itself, by one of two answers", [][]bpf.RawInstruction{
+			{{Op: unix.BPF_JMP | unix.BPF_JEQ, Jt: 1}, ret(1)[0], goTo(0, 0)[0]}}, nil, true},
+		{"itself, IPv6", [][]bpf.RawInstruction{ret(0), ret(0)}, [][]bpf.RawInstruction{goTo(0, 0)}, true},
+		{"the next one, IPv6", [][]bpf.RawInstruction{ret(0), ret(0)}, [][]bpf.RawInstruction{goTo(1, 0), ret(1)}, false},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := client.LoadPolicy(t.Context(), &genl.Policy{Version: uint64(i), Programs: tt.programs, Programs6: tt.programs6})
+			if errors.Is(err, unix.ELOOP) != tt.fails || (err != nil) != tt.fails {
+				t.Errorf("LoadPolicy: %v, want it refused: %t", err, tt.fails)
+			}
+		})
 	}
 }
 

@@ -142,6 +142,74 @@ func sockaddr(a netip.Addr, port int) unix.Sockaddr {
 	return &unix.SockaddrInet4{Addr: a.As4(), Port: port}
 }
 
+// What programs answer leads to a rule, and never round in a circle: what one
+// computes cannot be refused when it is loaded.
+func TestModuleSearchesByAnswers(t *testing.T) {
+	newNamespace(t)
+	client := newClient(t, genl.Dial)
+	p := clientHost(t, client)
+	p.Rules = nil
+	for i := range 5 {
+		p.Rules = append(p.Rules, genl.Rule{ID: uint32(i + 1)}) // left alone: all that it does is count
+	}
+	type programs = [][]bpf.RawInstruction
+	ret := func(k uint32) []bpf.RawInstruction { return []bpf.RawInstruction{{Op: unix.BPF_RET, K: k}} }
+	answer := func(program, rule uint32) uint32 { return uapi.AnswerGo | program<<uapi.AnswerShift | rule }
+	goTo := func(program, rule uint32) []bpf.RawInstruction { return ret(answer(program, rule)) }
+	computed := func(k uint32) []bpf.RawInstruction {
+		return []bpf.RawInstruction{{Op: unix.BPF_LD | unix.BPF_IMM, K: k}, {Op: unix.BPF_RET | unix.BPF_A}}
+	}
+	const highest = 1<<(31-uapi.AnswerShift) - 1
+	tests := []struct {
+		name     string
+		programs programs
+		want     uint32 // rule, 0: none
+	}{
+		{"no program", nil, 0},
+		{"a rule", programs{ret(4)}, 4},
+		{"nothing, then a rule", programs{ret(0), ret(4), ret(1)}, 4},
+		{"nothing at all", programs{ret(0), ret(0)}, 0},
+		{"another program", programs{goTo(2, 0), ret(1), ret(3)}, 3},
+		{"another program and nothing", programs{goTo(2, 0), ret(1), ret(0)}, 0},
+		{"the smallest number is the first", programs{goTo(1, 2), goTo(2, 3), ret(4)}, 2},
+		{"the smallest number is in the middle", programs{goTo(1, 3), goTo(2, 2), ret(4)}, 2},
+		{"the smallest number is the last", programs{goTo(1, 4), goTo(2, 3), ret(2)}, 2},
+		{"a rule, then nothing", programs{goTo(1, 5), ret(0)}, 5},
+		{"the search ends with a rule", programs{ret(2), ret(1)}, 2},
+		{"a program that is not there", programs{goTo(highest, 0), ret(1)}, 0},
+		{"a program that is not there, a rule", programs{goTo(2, 3), ret(1)}, 3},
+		{"a rule that is not there", programs{ret(6), ret(1)}, 0},
+		{"no rule has so high a number", programs{ret(uapi.AnswerGo - 1), ret(1)}, 0},
+		{"a rule that is not there, then one that is", programs{goTo(1, genl.MaxRules), ret(2)}, 2},
+		{"computed", programs{computed(answer(2, 0)), ret(1), ret(3)}, 3},
+		{"computed, itself", programs{computed(answer(0, 0)), ret(1)}, 0},
+		{"computed, itself with a rule", programs{computed(answer(0, 2)), ret(1)}, 2},
+		{"computed, the one before", programs{goTo(1, 3), computed(answer(0, 0)), ret(1)}, 3},
+		{"most programs", programs{248: ret(2), 255: ret(1)}, 2},
+	}
+	for i, tt := range tests { // no subtests: they have a thread of their own
+		for j, prog := range tt.programs {
+			if prog == nil {
+				tt.programs[j] = goTo(uint32(j+1), 0)
+			}
+		}
+		p.Version, p.Programs = uint64(i+1), tt.programs
+		if err := client.LoadPolicy(t.Context(), p); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		open(t, addr4(1), addr4(4), 30000+i, 1)
+		rules, err := client.Rules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rules {
+			if hit := r.Hits > 0; hit != (r.ID == tt.want) {
+				t.Errorf("%s: rule %d matches: %t, want rule %d", tt.name, r.ID, hit, tt.want)
+			}
+		}
+	}
+}
+
 // receiveNew returns the sessions of the next n events, all of which must tell
 // of a new one.
 func receiveNew(ctx context.Context, t *testing.T, events *genl.Events, n int) map[chain.SessionID]genl.Session {

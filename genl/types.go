@@ -88,9 +88,9 @@ type Policy struct {
 	Seed    [KeyLen]byte // key of the instance choice
 	Types   []Type       // numbered from 0
 	Rules   []Rule       // numbered from 1 for the programs
-	// Programs see an IPv4 packet from its IP header on and return the
-	// number of the rule that matches, 0 for none. They run in order until
-	// one returns a number other than 0.
+	// Programs see an IPv4 packet from its IP header on. The first one is
+	// run; what each returns is a rule's number, 0, or names the program
+	// that is next, see MBC_ANSWER_GO in kmod/uapi/mbchain.h.
 	Programs [][]bpf.RawInstruction
 	// Programs6 do the same for IPv6 packets, which they see without
 	// extension headers: TCP begins at byte 40.

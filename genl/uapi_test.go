@@ -57,6 +57,11 @@ func TestHeaderConstants(t *testing.T) {
 			want:   map[string]string{"maxkeys": "4", "genlname": `"mbchain"`},
 		},
 		{
+			name:   "hexadecimal number",
+			source: "#define MBC_ANSWER_GO 0x80000000\n",
+			want:   map[string]string{"answergo": "2147483648"},
+		},
+		{
 			name:   "enumeration, its end left out",
 			source: "enum mbc_cmd {\n\tMBC_CMD_UNSPEC,\n\t/* a, b */\n\tMBC_CMD_GET_INFO,\t/* c */\n\t__MBC_CMD_MAX\n};\n#define MBC_CMD_MAX (__MBC_CMD_MAX - 1)\n",
 			want:   map[string]string{"cmdunspec": "0", "cmdgetinfo": "1"},
@@ -166,9 +171,11 @@ func headerConstants(source string) (map[string]string, error) {
 			continue // include guard, end of an enumeration
 		}
 		if _, err := strconv.Unquote(value); err != nil {
-			if _, err := strconv.ParseUint(value, 0, 64); err != nil {
+			n, err := strconv.ParseUint(value, 0, 64)
+			if err != nil {
 				return nil, fmt.Errorf("#define %s %s: not a literal", name, value)
 			}
+			value = strconv.FormatUint(n, 10)
 		}
 		all[plain(name)] = value
 	}

@@ -249,6 +249,9 @@ static int add_prog(struct mbc_ruleset *rs, u8 family,
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many programs");
 	else if (err == -ENOMEM)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "no memory for a program");
+	else if (err == -ELOOP)
+		NL_SET_ERR_MSG_ATTR(extack, attr,
+				    "program leads to one before it or to itself");
 	else if (err)
 		NL_SET_ERR_MSG_ATTR(extack, attr,
 				    "the kernel refuses the program");

@@ -46,9 +46,10 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 			     struct mbc_session **session)
 {
 	union mbc_addr hops[MBC_MAX_HOPS];
+	u64 id[sizeof_field(struct mbc_session, id) / sizeof(u64)];
 	struct mbc_session *s;
 	enum mbc_reason reason;
-	unsigned int n;
+	unsigned int n, i;
 
 	if (p->tuple.proto == IPPROTO_TCP && !rcu_dereference(mn->keys)->n)
 		return MBC_REASON_NO_KEY;
@@ -59,7 +60,12 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	if (!s)
 		return reason;
 
-	get_random_bytes(s->id, sizeof(s->id));
+	/* From the pools of each CPU: a third of what get_random_bytes() takes,
+	 * and as hard to guess.
+	 */
+	for (i = 0; i < ARRAY_SIZE(id); i++)
+		id[i] = get_random_u64();
+	memcpy(s->id, id, sizeof(s->id));
 	s->isn = p->tuple.proto == IPPROTO_TCP ? mbc_packet_seq(p) : 0;
 	s->rule = rule->id;
 	s->on_failure = rule->on_failure;

@@ -111,6 +111,26 @@ int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 	return 0;
 }
 
+/* An answer with MBC_ANSWER_GO: the program that is next. */
+static unsigned int next_of(u32 answer)
+{
+	return (answer & ~MBC_ANSWER_GO) >> MBC_ANSWER_SHIFT;
+}
+
+/* Does one of the constants that program number @index returns lead back? */
+static bool leads_back(const struct sock_filter *insns, unsigned int n,
+		       unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (insns[i].code == (BPF_RET | BPF_K) &&
+		    insns[i].k & MBC_ANSWER_GO && next_of(insns[i].k) <= index)
+			return true;
+	}
+	return false;
+}
+
 int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
 			 const struct sock_filter *insns, unsigned int n)
 {
@@ -126,6 +146,8 @@ int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
 		   sizeof(*progs->prog));
 	if (err)
 		return err;
+	if (leads_back(insns, n, progs->n))
+		return -ELOOP;
 	err = bpf_prog_create(&progs->prog[progs->n], &fprog);
 	if (err)
 		return err;
@@ -217,15 +239,24 @@ struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
 				   const struct sk_buff *skb, u8 family)
 {
 	const struct mbc_progs *progs = &rs->progs[mbc_addr_slot(family)];
-	unsigned int i;
-	u32 n;
+	u32 answer, rule, first = U32_MAX;
+	unsigned int i, next;
 
-	for (i = 0; i < progs->n; i++) {
-		n = bpf_prog_run_pin_on_cpu(progs->prog[i], skb);
-		if (n)
-			return n <= rs->n_rules ? &rs->rules[n - 1] : NULL;
+	for (i = 0; i < progs->n; i = next) {
+		answer = bpf_prog_run_pin_on_cpu(progs->prog[i], skb);
+		if (answer & MBC_ANSWER_GO) {
+			rule = answer & (BIT(MBC_ANSWER_SHIFT) - 1);
+			next = next_of(answer);
+		} else {
+			rule = answer;
+			next = answer ? progs->n : i + 1;
+		}
+		if (rule)
+			first = min(first, rule);
+		if (next <= i)	/* computed: see leads_back() */
+			break;
 	}
-	return NULL;
+	return first <= rs->n_rules ? &rs->rules[first - 1] : NULL;
 }
 
 /* 64 bits under a key that nobody knows stand for the tuple. 0 stands for none,

@@ -21,7 +21,7 @@ struct mbc_rule {
 	atomic64_t hits;
 };
 
-/** struct mbc_progs - programs for the packets of one family, in order */
+/** struct mbc_progs - programs for the packets of one family, a search tree */
 struct mbc_progs {
 	unsigned int n;
 	unsigned int room;
@@ -59,7 +59,9 @@ struct mbc_ruleset {
 /*
  * Building one. Each returns 0 or -ENOMEM, -E2BIG (more than the uapi header
  * allows), -EINVAL (a rule names a type that is not there yet; a program that
- * the kernel's checker refuses). Copies what it is given. mbc_net.control held.
+ * the kernel's checker refuses), -ELOOP (a program after which another one is
+ * to run that does not come later). Copies what it is given. mbc_net.control
+ * held.
  */
 struct mbc_ruleset *mbc_ruleset_new(u64 version, const u8 *seed);
 int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,

@@ -12,12 +12,26 @@ import (
 	"mbchain/chain"
 )
 
+// A program's answer, as kmod/uapi/mbchain.h has it: the number of a rule; or,
+// with answerGo, the number of the program that is run next and the number of
+// the rule that is found unless that one finds one with a smaller number, or 0.
+// 0 alone is an answer of the loads: the packet is too short.
+const (
+	answerGo    = 1 << 31 // MBC_ANSWER_GO
+	answerShift = 17      // MBC_ANSWER_SHIFT
+
+	answerNone = answerGo | (1<<14-1)<<answerShift // no program has this number: the search is over
+)
+
 // Compile makes classic BPF programs of predicates, for IPv4. A program sees a
-// packet from its IP header on and returns the number, from 1, of the first of
-// the predicates that holds for it, 0 if none of its own does. The programs
-// are to be run in order until one returns a number other than 0; each has at
-// most MaxInstructions instructions, and there are at most MaxPrograms of
-// them. Where no predicate can hold for the family there is no program.
+// packet from its IP header on. The first one is run, and then those that the
+// answers name, as kmod/uapi/mbchain.h says; this finds the first of the
+// predicates, numbered from 1, that holds for the packet. Each program has at
+// most MaxInstructions instructions, and there are at most MaxPrograms of them.
+// Where no predicate can hold for the family there is no program.
+//
+// The programs are a search tree over the fields of the five-tuple, so that
+// of many predicates few are tested for one packet, as far as they differ.
 //
 // What is no IPv4 packet, is too short for its ports, or is a later fragment
 // matches nothing.
@@ -33,59 +47,47 @@ func Compile6(predicates []Predicate) ([][]bpf.RawInstruction, error) {
 }
 
 func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstruction, error) {
-	var programs [][]bpf.RawInstruction
-	for next := 0; next < len(predicates); {
-		program, n := compileProgram(family, predicates[next:], next)
-		if n == 0 {
-			return nil, fmt.Errorf("compile rule %d: more than %d instructions are needed", next+1, MaxInstructions)
-		}
-		next += n
-		if program == nil {
-			continue
-		}
-		if len(programs) == MaxPrograms {
-			return nil, fmt.Errorf("compile rules: more than %d programs are needed", MaxPrograms)
-		}
-		raw, err := bpf.Assemble(program)
-		if err != nil {
-			return nil, fmt.Errorf("compile rules: %w", err)
-		}
-		programs = append(programs, raw)
+	items := itemsOf(family, predicates)
+	if len(items) == 0 {
+		return nil, nil
 	}
-	return programs, nil
-}
-
-// compileProgram compiles as many predicates as fit into one program, and
-// returns the program and how many they are. The program is nil if none of
-// them can hold. First is how many precede them.
-func compileProgram(family chain.Family, predicates []Predicate, first int) ([]bpf.Instruction, int) {
-	program := prologue(family)
-	empty := len(program)
-	inA := nothing
-	n := len(predicates)
-	for i, p := range predicates {
-		r := routine{family: family, inA: inA}
-		code, always := r.rule(within(family, p), uint32(first+i+1))
-		if len(program)+len(code)+1 > MaxInstructions {
-			n = i
+	most := roomOf(family)
+	for _, x := range items {
+		if 1+x.weight > most {
+			return nil, fmt.Errorf("compile rule %d: more than %d instructions are needed", x.number, MaxInstructions)
+		}
+	}
+	// Copies help to search fast. Where there is no room for many of them there
+	// may be for some, half of the programs being empty, or for none.
+	var (
+		whole    = everywhere(family)
+		programs [][]bpf.RawInstruction
+		err      error
+	)
+	for _, room := range []int{maxCopies * weigh(items), MaxPrograms * most / 2, 0} {
+		tree := list(items, &whole, nil)
+		if room > 0 {
+			tree, _ = grow(items, &whole, nil, room, maxForks)
+		}
+		programs, err = assemble(family, tree)
+		if err != nil || len(programs) <= MaxPrograms {
 			break
 		}
-		program = append(program, code...)
-		if always {
-			break // no packet comes by here: what follows never matches
-		}
-		inA = r.inA
 	}
-	if len(program) == empty {
-		return nil, n
+	if err == nil && len(programs) > MaxPrograms {
+		err = fmt.Errorf("more than %d programs are needed", MaxPrograms)
 	}
-	return append(program, bpf.RetConstant{}), n
+	if err != nil {
+		return nil, fmt.Errorf("compile rules: %w", err)
+	}
+	return programs, nil
 }
 
 // routine is code in the making. It knows which word register A holds, so
 // that it is not loaded twice.
 type routine struct {
 	family   chain.Family
+	region   *region // of the packets that come by here
 	steps    []step
 	arrivals []arrival // of each label
 	inA      word
@@ -97,21 +99,6 @@ type arrival struct {
 	inA     word
 }
 
-// rule appends the code of one rule: it returns the number where the
-// predicate holds, and runs on to its end where it does not. It reports
-// whether it never does the latter.
-func (r *routine) rule(p Predicate, number uint32) (code []bpf.Instruction, always bool) {
-	holds, fails := r.label(), r.label()
-	r.predicate(p, holds, fails)
-	if r.arrivals[holds].reached {
-		r.place(holds)
-		r.plain(bpf.RetConstant{Val: number})
-	}
-	always = !r.arrivals[fails].reached
-	r.place(fails)
-	return layout(r.steps, len(r.arrivals)), always
-}
-
 // predicate appends a test that ends with a jump to one of the two labels.
 func (r *routine) predicate(p Predicate, holds, fails label) {
 	switch p := p.(type) {
@@ -121,7 +108,7 @@ func (r *routine) predicate(p Predicate, holds, fails label) {
 		r.predicate(p.X, fails, holds)
 	case And:
 		parts := slices.SortedStableFunc(slices.Values(p), func(a, b Predicate) int {
-			return cmp.Compare(cost(a)/(1-likelihood(a)), cost(b)/(1-likelihood(b)))
+			return cmp.Compare(cost(a)/(1-likelihood(a, r.region)), cost(b)/(1-likelihood(b, r.region)))
 		})
 		for _, x := range parts[:len(parts)-1] {
 			next := r.label()
@@ -131,7 +118,7 @@ func (r *routine) predicate(p Predicate, holds, fails label) {
 		r.predicate(parts[len(parts)-1], holds, fails)
 	case Or:
 		parts := slices.SortedStableFunc(slices.Values(p), func(a, b Predicate) int {
-			return cmp.Compare(cost(a)/likelihood(a), cost(b)/likelihood(b))
+			return cmp.Compare(cost(a)/likelihood(a, r.region), cost(b)/likelihood(b, r.region))
 		})
 		for _, x := range parts[:len(parts)-1] {
 			next := r.label()
@@ -147,45 +134,74 @@ func (r *routine) predicate(p Predicate, holds, fails label) {
 // term appends the test of an interval, word by word. The last word that
 // counts comes first: of addresses it is the one that differs most.
 func (r *routine) term(t term, holds, fails label) {
-	f, low, high := t.interval()
-	largest := f.max(r.family)
-	var count []int // words that not every value passes, from the right
-	for n := range wordsOf(f, r.family) {
-		if low.word(n) != 0 || high.word(n) != largest.word(n) {
-			count = append(count, n)
+	tests, n := wordsThatCount(t, r.region)
+	for i, w := range tests[:n] {
+		next := holds
+		if i < n-1 {
+			next = r.label()
+		}
+		r.word(w, next, fails)
+		if next != holds {
+			r.place(next)
 		}
 	}
-	if len(count) == 0 {
+	if n == 0 {
 		r.jump(holds)
-		return
 	}
-	for _, n := range count[:len(count)-1] {
-		next := r.label()
-		r.word(wordOf(f, r.family, n), low.word(n), high.word(n), largest.word(n), next, fails)
-		r.place(next)
+}
+
+// wordTest is a test that a word lies in an interval.
+type wordTest struct {
+	word      word
+	low, high uint32
+	min, max  uint32 // what the word can be at all
+}
+
+// wordsThatCount returns the tests of a term's words in a region, but for those
+// that every tuple of it passes, from right to left, and how many they are.
+func wordsThatCount(t term, in *region) (tests [4]wordTest, n int) {
+	f, low, high := t.interval()
+	largest := f.max(in.family)
+	fixed := true // the words left of here are the same everywhere in the region
+	for at := wordsOf(f, in.family) - 1; at >= 0; at-- {
+		w := wordTest{wordOf(f, in.family, at), low.word(at), high.word(at), 0, largest.word(at)}
+		if fixed {
+			w.min, w.max = in.low[f].word(at), in.high[f].word(at)
+			fixed = w.min == w.max
+		}
+		if w.low > w.min || w.high < w.max {
+			tests[n] = w
+			n++
+		}
 	}
-	n := count[len(count)-1]
-	r.word(wordOf(f, r.family, n), low.word(n), high.word(n), largest.word(n), holds, fails)
+	slices.Reverse(tests[:n])
+	return tests, n
 }
 
 // word appends the test of one word, which it leaves in A.
-func (r *routine) word(w word, low, high, largest uint32, holds, fails label) {
-	if r.inA != w {
-		r.plain(bpf.LoadScratch{Dst: bpf.RegA, N: int(w)})
-		r.inA = w
-	}
+func (r *routine) word(w wordTest, holds, fails label) {
+	r.load(w.word)
+	low, high := max(w.low, w.min), min(w.high, w.max)
 	switch {
 	case low == high:
 		r.test(bpf.JumpEqual, low, holds, fails)
-	case high == largest:
+	case high == w.max:
 		r.test(bpf.JumpGreaterOrEqual, low, holds, fails)
-	case low == 0:
+	case low == w.min:
 		r.test(bpf.JumpGreaterThan, high, fails, holds)
 	default:
 		notBelow := r.label()
 		r.test(bpf.JumpGreaterOrEqual, low, notBelow, fails)
 		r.place(notBelow)
 		r.test(bpf.JumpGreaterThan, high, fails, holds)
+	}
+}
+
+// load puts a word into A, unless it is there.
+func (r *routine) load(w word) {
+	if r.inA != w {
+		r.plain(bpf.LoadScratch{Dst: bpf.RegA, N: int(w)})
+		r.inA = w
 	}
 }
 

@@ -97,19 +97,38 @@ var compilers = map[chain.Family]func([]policy.Predicate) ([][]bpf.RawInstructio
 	chain.IPv6: policy.Compile6,
 }
 
-// match returns the number of the rule for a packet of a family, 0 for none.
+// match returns the number of the rule for a packet of a family, 0 for none. It
+// does what mbc_ruleset_match() in kmod/ruleset.c does.
 func (m machine) match(t fataler, family chain.Family, p []byte) int {
 	t.Helper()
-	for _, vm := range m[family] {
-		n, err := vm.Run(p)
+	rule, _ := m.run(t, family, p)
+	return rule
+}
+
+// run is match, and returns how many programs it took.
+func (m machine) run(t fataler, family chain.Family, p []byte) (rule, programs int) {
+	t.Helper()
+	for i := 0; i < len(m[family]); programs++ {
+		answer, err := m[family][i].Run(p)
 		if err != nil {
 			t.Fatalf("run program: %v", err)
 		}
-		if n != 0 {
-			return n
+		found, next := answer, i+1
+		if answer>>31 != 0 {
+			found, next = answer&0x1ffff, answer>>17&0x3fff
 		}
+		if found != 0 && (rule == 0 || found < rule) {
+			rule = found
+		}
+		if next <= i {
+			t.Fatalf("program %d leads back to %d", i, next)
+		}
+		if answer>>31 == 0 && answer != 0 {
+			break
+		}
+		i = next
 	}
-	return 0
+	return rule, programs
 }
 
 // fataler is what testing.TB and rapid.T share.

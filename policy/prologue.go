@@ -55,7 +55,7 @@ func prologue4() []bpf.Instruction {
 	r.plain(bpf.LoadAbsolute{Off: 6, Size: 2})
 	r.test(bpf.JumpBitsSet, 0x1fff, refuse, first)
 	r.place(refuse)
-	r.plain(bpf.RetConstant{Val: 0})
+	r.answer(answerNone)
 	r.place(first)
 	r.store(SrcIP, bpf.LoadAbsolute{Off: 12, Size: 4})
 	r.store(DstIP, bpf.LoadAbsolute{Off: 16, Size: 4})
@@ -78,7 +78,7 @@ func prologue6() []bpf.Instruction {
 	ok := r.label()
 	r.test(bpf.JumpGreaterThan, 0x6f, refuse, ok)
 	r.place(refuse)
-	r.plain(bpf.RetConstant{Val: 0})
+	r.answer(answerNone)
 	r.place(ok)
 	// Both addresses stand in the memory as they do in the packet.
 	for w := range word(wordsOf(SrcIP, chain.IPv6) + wordsOf(DstIP, chain.IPv6)) {

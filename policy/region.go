@@ -26,6 +26,17 @@ func (r region) with(f Field, low, high value) region {
 	return r
 }
 
+// clip returns what of an interval lies in the region, of which some does.
+func (r *region) clip(f Field, low, high value) (value, value) {
+	if low.less(r.low[f]) {
+		low = r.low[f]
+	}
+	if r.high[f].less(high) {
+		high = r.high[f]
+	}
+	return low, high
+}
+
 // answer of a predicate for a region.
 type answer int8
 
@@ -50,17 +61,25 @@ func ask(p Predicate, r region) (answer, term) {
 		return askAll(p, r, no)
 	}
 	t := p.(term)
+	if a := r.ask(t); a != maybe {
+		return a, nil
+	}
+	return maybe, t
+}
+
+// ask evaluates a term over the region.
+func (r *region) ask(t term) answer {
 	if f := t.family(); f != 0 && f != r.family {
-		return no, nil
+		return no
 	}
 	f, low, high := t.interval()
 	switch {
 	case !r.low[f].less(low) && !high.less(r.high[f]):
-		return yes, nil
+		return yes
 	case high.less(r.low[f]) || r.high[f].less(low):
-		return no, nil
+		return no
 	}
-	return maybe, t
+	return maybe
 }
 
 // askAll asks the parts of an And (neutral yes) or of an Or (neutral no).

@@ -5,6 +5,8 @@ package policy
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
+	"math/bits"
 	"net/netip"
 )
 
@@ -34,10 +36,15 @@ func lowBits(n int) value {
 func (v value) or(w value) value { return value{v.upper | w.upper, v.lower | w.lower} }
 
 func (v value) compare(w value) int {
-	return cmp.Or(cmp.Compare(v.upper, w.upper), cmp.Compare(v.lower, w.lower))
+	if v.upper != w.upper {
+		return cmp.Compare(v.upper, w.upper)
+	}
+	return cmp.Compare(v.lower, w.lower)
 }
 
-func (v value) less(w value) bool { return v.compare(w) < 0 }
+func (v value) less(w value) bool {
+	return v.upper < w.upper || v.upper == w.upper && v.lower < w.lower
+}
 
 // next returns v + 1. V is not the largest value.
 func (v value) next() value {
@@ -54,6 +61,13 @@ func (v value) previous() value {
 	}
 	v.lower--
 	return v
+}
+
+// distance returns how many values there are from v to w, w not being less.
+func (v value) distance(w value) float64 {
+	lower, borrow := bits.Sub64(w.lower, v.lower, 0)
+	upper, _ := bits.Sub64(w.upper, v.upper, borrow)
+	return math.Ldexp(float64(upper), 64) + float64(lower) + 1
 }
 
 // as4 and as6 return the address that a value of 32 or 128 bits stands for.

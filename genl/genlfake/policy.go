@@ -4,6 +4,7 @@ package genlfake
 
 import (
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"mbchain/chain"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
 func (k *Kernel) policyBegin(s *socket, b []byte, _ bool) ([][]byte, error) {
@@ -132,9 +134,21 @@ func parseProgram(programs *[][]bpf.RawInstruction) func(netlink.Attribute) erro
 		if len(*programs) == genl.MaxPrograms {
 			return refusal{syscall.E2BIG, "too many programs"}
 		}
+		if leadsBack(prog, uint32(len(*programs))) {
+			return refusal{syscall.ELOOP, "program leads to one before it or to itself"}
+		}
 		*programs = append(*programs, prog)
 		return nil
 	}
+}
+
+// leadsBack reports whether one of the constants that a program of an index
+// returns names a program that does not come after it.
+func leadsBack(prog []bpf.RawInstruction, index uint32) bool {
+	return slices.ContainsFunc(prog, func(ins bpf.RawInstruction) bool {
+		return ins.Op == unix.BPF_RET|unix.BPF_K && ins.K&uapi.AnswerGo != 0 &&
+			ins.K&^uapi.AnswerGo>>uapi.AnswerShift <= index
+	})
 }
 
 func parseHost(p *genl.Policy, known map[chain.Family]int, read func(*netip.Addr) func(netlink.Attribute) error) func(netlink.Attribute) error {

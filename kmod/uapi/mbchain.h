@@ -52,9 +52,8 @@
  *           MBC_RULE_A_TYPES: array of u16 type numbers, 0 to MBC_MAX_HOPS-1
  *               of them, left to right; none: the session is left alone
  *       MBC_POLICY_A_PROG: classic BPF, an array of struct sock_filter, at
- *           most 4096; it sees an IPv4 packet from its IP header on and returns
- *           the number of the rule that matches, 0 for none. Programs run in
- *           order until one returns a number other than 0.
+ *           most 4096; it sees an IPv4 packet from its IP header on and
+ *           returns an answer, see MBC_ANSWER_GO; the first one is run first
  *       MBC_POLICY_A_PROG6: the same for IPv6 packets, which it sees without
  *           extension headers: TCP begins at byte 40
  *       MBC_POLICY_A_HOST4: __be32 } the address of a host that runs mbchain;
@@ -153,6 +152,18 @@
 #define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
+
+/* What a program of a policy returns: the number of a rule, with which the
+ * search ends; 0, and the program after it is next; or, with MBC_ANSWER_GO, the
+ * number of a rule or 0 in the lowest MBC_ANSWER_SHIFT bits and in those above
+ * them the program that is next, numbered from 0 in the order of the message.
+ * That must come later: a program that names itself or an earlier one by a
+ * constant is refused (ELOOP), and where one computes such an answer, or names
+ * a program that is not there, the search ends. Of all rules named on the way
+ * the one with the smallest number matches.
+ */
+#define MBC_ANSWER_GO 0x80000000
+#define MBC_ANSWER_SHIFT 17	/* room for MBC_MAX_RULES */
 
 /* SO_PRIORITY of sockets that are never chained: those of the agents and of
  * policyd. Needs CAP_NET_ADMIN, as every priority above 6.

@@ -23,6 +23,9 @@ const (
 	MaxProgs     = 256   // of one policy
 	TypeNameLen  = 32    // with its final zero
 
+	AnswerGo    = 1 << 31 // of a program: another one is next
+	AnswerShift = 17      // bits of the rule's number below that program's
+
 	ControlPriority = 1835164520 // SO_PRIORITY of sockets that are never chained
 )
 
