@@ -178,6 +178,15 @@ func webSession(first byte) []*proto.Session {
 	return []*proto.Session{server, mb1, client, mb2}
 }
 
+// gatewayedSession is that of a client behind a gateway, which is the host client.
+func gatewayedSession(first byte) []*proto.Session {
+	all := webSession(first)
+	for _, part := range all {
+		part.Super = tuple("10.9.0.7", 40000, "10.0.0.4", 80)
+	}
+	return all
+}
+
 // oldSession was set up by an older policy; mb3, which carries it, is off.
 func oldSession(first byte) []*proto.Session {
 	super := tuple("10.0.0.1", 40002, "10.0.0.4", 443)

@@ -100,6 +100,9 @@ func (d *drawing) wide() bool {
 // does is the host's part: its NF types, or its role.
 func (d *drawing) does(i int, h chainview.Host) string {
 	types := strings.Join(d.types.of(i), ", ")
+	if h.Gateway {
+		return "gateway"
+	}
 	if h.Role == proto.Role_ROLE_MIDDLE {
 		if types == "" {
 			return "middle"
@@ -141,6 +144,10 @@ func (d *drawing) link(l chainview.Link, left, right chainview.Host) {
 	leftName, rightName := cut(left.Label(), nameWidth), cut(right.Label(), nameWidth)
 	d.inside("")
 	switch {
+	case l.Plain:
+		d.subsession(d.chain.Super, 0, "  the session itself", "")
+		d.inside("")
+		return
 	case l.Translated():
 		width := max(len([]rune(tupleText(l.Left.Tuple, d.right))), len([]rune(tupleText(l.Right.Tuple, d.right))))
 		d.subsession(l.Left.Tuple, width, "  as "+leftName+" sends it", "")

@@ -28,6 +28,7 @@ type chainHostView struct {
 	Name     string   `json:"name"`
 	Address  string   `json:"address"`
 	Role     string   `json:"role"`
+	Gateway  bool     `json:"gateway"`
 	NFTypes  []string `json:"nf_types"`
 	Reported bool     `json:"reported"`
 	State    string   `json:"state"`
@@ -75,6 +76,7 @@ func viewChain(c chainview.Chain, types nfTypes) chainView {
 			Name:     h.Name,
 			Address:  h.Address,
 			Role:     chain.Role(h.Role).String(),
+			Gateway:  h.Gateway,
 			NFTypes:  append([]string{}, types.of(i)...),
 			Reported: h.Record != nil,
 			State:    h.Record.GetState(),

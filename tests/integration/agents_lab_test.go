@@ -27,30 +27,55 @@ const patient = 6
 // although the rule matches what they say to each other and to policyd too.
 func TestAgentsSetDatagramsUp(t *testing.T) {
 	useLab(t).apply(t, fmt.Sprintf("match(any) >> %s\n", theLab.lab.chain(2)))
-	eachFamily(t, func(t *testing.T, f family) {
-		l := useLab(t).of(f)
-		t.Cleanup(func() { l.forget(t) })
-		names := l.serveNames(t)
-		l.server().start(t, "iperf3", "--server", "--bind", l.server().addr.String())
-
-		const port = 40053
-		for range 2 { // the second one is not the first of its session
-			if err := l.ask(port, patient); err != nil {
-				t.Fatal(err)
+	rows := []struct {
+		mtu      int
+		offloads string
+		sample   family // that meets this without a soak
+	}{
+		{1500, "on", ipv4}, {9000, "off", ipv6}, {1500, "off", family{}}, {9000, "on", family{}},
+	}
+	for _, row := range rows {
+		for _, f := range []family{ipv4, ipv6} {
+			if soaking() || f.name == row.sample.name {
+				t.Run(fmt.Sprintf("%s, MTU %d, offloads %s", f.name, row.mtu, row.offloads), func(t *testing.T) {
+					l := useLab(t).of(f)
+					l.mtu(t, row.mtu)
+					l.offloads(t, row.offloads)
+					t.Cleanup(func() {
+						l.forget(t)
+						l.mtu(t, 1500)
+						l.offloads(t, "on")
+					})
+					l.setDatagramsUp(t)
+				})
 			}
 		}
-		l.checkOutOfBand(t, fmt.Sprintf("proto=udp & srcport=%d", port))
-		asked, err := os.ReadFile(names)
-		if err != nil {
+	}
+}
+
+// setDatagramsUp has a name server asked and iperf3 send datagrams.
+func (l *lab) setDatagramsUp(t *testing.T) {
+	t.Helper()
+	names := l.serveNames(t)
+	l.server().start(t, "iperf3", "--server", "--bind", l.server().addr.String())
+
+	const port = 40053
+	for range 2 { // the second one is not the first of its session
+		if err := l.ask(port, patient); err != nil {
 			t.Fatal(err)
 		}
-		if want := fmt.Sprintf("query[A] www.chain.test from %v\n", l.client().addr); strings.Count(string(asked), want) != 2 {
-			t.Errorf("the name server has not been asked twice by %v:\n%s", l.client().addr, asked)
-		}
+	}
+	l.checkOutOfBand(t, fmt.Sprintf("proto=udp & srcport=%d", port))
+	asked, err := os.ReadFile(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("query[A] www.chain.test from %v\n", l.client().addr); strings.Count(string(asked), want) != 2 {
+		t.Errorf("the name server has not been asked twice by %v:\n%s", l.client().addr, asked)
+	}
 
-		l.stream(t)
-		l.checkOutOfBand(t, "proto=udp & dstport=5201")
-	})
+	l.stream(t)
+	l.checkOutOfBand(t, "proto=udp & dstport=5201")
 }
 
 // While the agent of a middlebox is dead, sessions that there are flow on, and

@@ -14,7 +14,7 @@ func TestDaemonsKilled(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
 	w := l.serve(t)
-	size := amount(64 * mib)
+	size := amount(16 * mib)
 	w.file(t, "file", size)
 	l.server().echo(t, 5001)
 	path := append(l.hosts[:3:3], l.hosts[len(l.hosts)-1])

@@ -11,7 +11,7 @@
 //	tests/vm/run -- build/integration.test -test.run TestTransfer
 //
 // Elsewhere they skip, unless MBCHAIN_REQUIRE_KERNEL=1 makes that a failure.
-// MBCHAIN_SOAK=1 runs every combination of TestTransfer instead of a sample,
+// MBCHAIN_SOAK=1 runs every combination of the matrices instead of a sample,
 // MBCHAIN_SLOW=4 has patience with a kernel that is four times slower.
 //
 // Words: a host is a network namespace. The lab is the topology of tests/lab

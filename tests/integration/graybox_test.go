@@ -24,7 +24,7 @@ const grayboxSeed = 20261123
 
 // grayboxPackets is how many packets TestGraybox sends, on a kernel that is not
 // slow; MBCHAIN_GRAYBOX is another number.
-const grayboxPackets = 20_000
+const grayboxPackets = 10_000
 
 // setting is a number from the environment.
 func setting(t *testing.T, name string, otherwise int64) int64 {

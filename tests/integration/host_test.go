@@ -138,16 +138,9 @@ func (h *host) set(t *testing.T, name, value string) {
 	})
 }
 
-// ip runs commands of the program ip.
-func (h *host) ip(t *testing.T, commands ...string) {
-	t.Helper()
-	h.feed(t, strings.Join(commands, "\n")+"\n", "ip", "-batch", "-")
-}
-
-// offloads turns those of a device "on" or "off".
-func (h *host) offloads(t *testing.T, device, state string) {
-	t.Helper()
-	h.run(t, "ethtool", "-K", device, "rx", state, "tx", state, "sg", state, "tso", state, "gso", state, "gro", state)
+// write writes to a file of /proc/sys/net.
+func (h *host) write(name, value string) error {
+	return h.in(func() error { return os.WriteFile(filepath.Join("/proc/sys/net", name), []byte(value), 0) })
 }
 
 // nft loads rules into a table of their own, which goes when the test ends.

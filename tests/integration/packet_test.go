@@ -25,6 +25,8 @@ const (
 const (
 	ipv4HeaderLen = 20 // without options
 	ipv6HeaderLen = 40
+	tcpHeaderLen  = 20 // without options
+	udpHeaderLen  = 8
 )
 
 func (p packet) isIPv6() bool { return p[0]>>4 == 6 }

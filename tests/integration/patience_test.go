@@ -34,6 +34,17 @@ var (
 // not slow. It is to be more than what sockets hold, or nothing waits.
 func amount(n int64) int64 { return n / slow }
 
+// soaking says whether there is time for every combination.
+func soaking() bool { return os.Getenv("MBCHAIN_SOAK") == "1" }
+
+// sampled is how much of something a test does: all of it in a soak.
+func sampled(part, all int64) int64 {
+	if soaking() {
+		return all
+	}
+	return part
+}
+
 // pollEvery is how often a condition is looked at.
 const pollEvery = 20 * time.Millisecond
 

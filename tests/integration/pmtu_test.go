@@ -5,7 +5,6 @@ package integration
 import (
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,8 +38,7 @@ func (r *rig) linkMTU(t *testing.T, i, mtu int) {
 
 // narrow is what ip does at host i to give the way to the next one an MTU.
 func (r *rig) narrow(i, mtu int) string {
-	way := strings.TrimPrefix(route(r.hosts[i+1], r.link(i+1, 2), r.hosts[i]), "route add")
-	return fmt.Sprintf("route change %s mtu %d", way, mtu)
+	return fmt.Sprintf("route change %s mtu %d", way(r.hosts[i+1], r.link(i+1, 2), r.hosts[i]), mtu)
 }
 
 // offloads turns those of all links "on" or "off".
@@ -86,7 +84,7 @@ func testPathMTUDiscovery(t *testing.T, f family) {
 	for i, row := range rows {
 		for j, state := range []string{"on", "off"} {
 			// One of both for each family, unless there is time.
-			if (i+j)%2 != int(f.number)/2%2 && os.Getenv("MBCHAIN_SOAK") != "1" {
+			if (i+j)%2 != int(f.number)/2%2 && !soaking() {
 				continue
 			}
 			t.Run(row.name+", offloads "+state, func(t *testing.T) {

@@ -61,7 +61,7 @@ func (h *host) anotherModule(t *testing.T) *genl.Client {
 // once.
 func TestDumpsWhileTheTableChangesItsSize(t *testing.T) {
 	const stay = 500
-	many := int(amount(4_000))
+	many := int(amount(sampled(2_000, 4_000)))
 	r := newRig(t, 1)
 	mb := r.middleboxes()[0]
 	mb.configure(t, genl.Config{UDPTimeout: time.Hour}) // none goes by itself
@@ -182,7 +182,7 @@ func TestPortRangeChangedUnderLoad(t *testing.T) {
 		}
 		return false
 	}
-	for range amount(100) {
+	for range amount(sampled(40, 100)) {
 		c := r.client().connect(t, 0, r.server().port(port))
 		talk(t, c, 100)
 		for _, tuple := range r.wire(t, superOf(c)) {
@@ -201,7 +201,7 @@ func TestUnloadWithManySessions(t *testing.T) {
 	if ko == "" {
 		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
 	}
-	many := int(amount(8_000))
+	many := int(amount(sampled(3_000, 8_000)))
 	r := newRig(t, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()
 	r.load(t, "match(dstport=5001) >> {mb1}\nmatch(proto=udp & dstport=5002) >> {mb1}\n")

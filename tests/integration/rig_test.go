@@ -5,7 +5,6 @@ package integration
 import (
 	"fmt"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +56,6 @@ func newRigOf(t *testing.T, f family, n int) *rig {
 // wiring joins host i to its neighbours, of which the left one has done its
 // part, and tells it the way to all others.
 func (r *rig) wiring(i int) []string {
-	h := r.hosts[i]
 	var commands []string
 	if i > 0 {
 		commands = append(commands, fmt.Sprintf("addr add %s dev left", r.link(i, 2)), "link set left up")
@@ -66,41 +64,39 @@ func (r *rig) wiring(i int) []string {
 		commands = append(commands, "link add right type veth peer name left netns "+r.hosts[i+1].name,
 			fmt.Sprintf("addr add %s dev right", r.link(i+1, 1)), "link set right up")
 	}
+	return append(commands, r.ways(i, "add")...)
+}
+
+// ways is what ip does to "add" or "replace" the routes of host i to all others.
+func (r *rig) ways(i int, how string) (commands []string) {
 	for j, other := range r.hosts {
 		switch {
 		case j < i:
-			commands = append(commands, route(other, r.link(i, 1), h))
+			commands = append(commands, "route "+how+" "+way(other, r.link(i, 1), r.hosts[i]))
 		case j > i:
-			commands = append(commands, route(other, r.link(i+1, 2), h))
+			commands = append(commands, "route "+how+" "+way(other, r.link(i+1, 2), r.hosts[i]))
 		}
 	}
 	return commands
 }
 
-// route is what ip does to reach a host, which is spoken to from another's
-// address.
-func route(to *host, via netip.Prefix, from *host) string {
-	return fmt.Sprintf("route add %s via %s src %s", to.addr, via.Addr(), from.addr)
+// way is how a host is reached, which is spoken to from another's address.
+func way(to *host, via netip.Prefix, from *host) string {
+	return fmt.Sprintf("%s via %s src %s", to.addr, via.Addr(), from.addr)
 }
 
 // addHosts makes namespaces that forward, with addresses of a family.
 func addHosts(t *testing.T, f family, first int, names ...string) []*host {
 	t.Helper()
-	netns := func(verb string) error {
-		cmd := exec.Command("ip", "-batch", "-")
-		cmd.Stdin = strings.NewReader("netns " + verb + " " + strings.Join(names, "\nnetns "+verb+" ") + "\n")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s hosts %v: %w: %s", verb, names, err, out)
+	for _, name := range names {
+		if err := addNamespace(name); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}
-	t.Cleanup(func() {
-		if err := netns("delete"); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := netns("add"); err != nil {
-		t.Fatal(err)
+		t.Cleanup(func() {
+			if err := deleteNamespace(name); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	var hosts []*host
 	for i, name := range names {
@@ -141,14 +137,14 @@ func (r *rig) attach(t *testing.T) *host {
 	c.ip(t, "link add right type veth peer name side netns "+mb.name,
 		fmt.Sprintf("addr add %s dev right", r.link(side, 1)), "link set right up")
 	mb.ip(t, fmt.Sprintf("addr add %s dev side", r.link(side, 2)), "link set side up",
-		route(c, r.link(side, 1), mb))
+		"route add "+way(c, r.link(side, 1), mb))
 	for i, h := range r.hosts {
-		c.ip(t, route(h, r.link(side, 2), c))
+		c.ip(t, "route add "+way(h, r.link(side, 2), c))
 		switch {
 		case i == 0:
-			h.ip(t, route(c, r.link(1, 2), h))
+			h.ip(t, "route add "+way(c, r.link(1, 2), h))
 		case i > 1:
-			h.ip(t, route(c, r.link(i, 1), h))
+			h.ip(t, "route add "+way(c, r.link(i, 1), h))
 		}
 	}
 	return c

@@ -4,7 +4,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"testing"
 	"time"
 )
@@ -35,15 +34,15 @@ func (c conditions) String() string {
 
 // sample is what every test run does.
 var sample = []conditions{
-	{chain: 2, size: 256 * mib, offloads: true},
-	{chain: 1, size: 32 * mib, offloads: true, conntrack: true},
-	{chain: 5, size: 32 * mib, offloads: true, mtu: 9000},
-	{chain: 2, size: 8 * mib, conntrack: true},
-	{chain: 5, size: 8 * mib},
-	{chain: 2, size: 32 * mib, ipv6: true, offloads: true, conntrack: true},
-	{chain: 1, size: 32 * mib, ipv6: true, offloads: true, mtu: 9000},
-	{chain: 2, size: 8 * mib, ipv6: true},
-	{chain: 2, size: 8 * mib, offloads: true, loss: true},
+	{chain: 1, size: 16 * mib, offloads: true, conntrack: true},
+	{chain: 1, size: 16 * mib, ipv6: true, offloads: true, mtu: 9000},
+	{chain: 2, size: 64 * mib, offloads: true},
+	{chain: 2, size: 16 * mib, ipv6: true, offloads: true, conntrack: true},
+	{chain: 2, size: 4 * mib, offloads: true, loss: true},
+	{chain: 5, size: 16 * mib, offloads: true, mtu: 9000},
+	{chain: 5, size: 4 * mib},
+	{chain: 2, size: 4 * mib, conntrack: true},
+	{chain: 2, size: 4 * mib, ipv6: true},
 	{chain: 1, size: 2 * mib, conntrack: true, loss: true},
 }
 
@@ -70,7 +69,7 @@ func TestTransfer(t *testing.T) {
 	labs := map[bool]*lab{false: l, true: l.of(ipv6)}
 	webs := map[bool]*web{false: l.serve(t), true: labs[true].serve(t)}
 	rows := sample
-	if os.Getenv("MBCHAIN_SOAK") == "1" {
+	if soaking() {
 		rows = matrix()
 	}
 	for _, offloads := range []bool{true, false} {

@@ -68,6 +68,8 @@ type goReport struct {
 	build   map[string]*tail  // what the compiler says of a package
 	failed  map[string]bool   // packages with a test that failed
 	total   int
+	parts   int       // subtests of what runs that have ended
+	spoke   time.Time // when something was shown last
 }
 
 // A testKey is a test; a package as a whole if test is "".
@@ -80,6 +82,7 @@ func newGoReport(r *runner, g goTests) *goReport {
 		counts: map[string]int{},
 		build:  map[string]*tail{},
 		failed: map[string]bool{},
+		spoke:  time.Now(),
 	}
 }
 
@@ -108,6 +111,7 @@ func (g *goReport) step(e event) {
 	case "run":
 		if !sub {
 			g.running = append(g.running, key)
+			g.parts, g.spoke = 0, time.Now()
 		}
 	case "pass", "fail", "skip":
 		switch {
@@ -116,11 +120,24 @@ func (g *goReport) step(e event) {
 				g.hand(key, testKey{e.Package, top})
 			}
 			delete(g.output, key)
+			g.endPart(top)
 		case e.Test == "":
 			g.endPackage(e)
 		default:
 			g.endTest(key, e)
 		}
+	}
+}
+
+// silence is how long a test with many parts may go on without a word.
+const silence = time.Minute
+
+// endPart says from time to time how far a test is that takes long.
+func (g *goReport) endPart(test string) {
+	g.parts++
+	if g.g.each && time.Since(g.spoke) > silence {
+		g.spoke = time.Now()
+		fmt.Fprintf(g.r.out, "   ...   %s, %d parts so far\n", test, g.parts)
 	}
 }
 

@@ -150,6 +150,20 @@ func TestFailureShowsOutputLogAndRerun(t *testing.T) {
 	}
 }
 
+func TestLongTestTellsHowFarItIs(t *testing.T) {
+	var out bytes.Buffer
+	report := newGoReport(&runner{out: &out, log: io.Discard}, goTests{each: true})
+	part := event{Action: "pass", Package: "p", Test: "TestA/sub"}
+	report.step(event{Action: "run", Package: "p", Test: "TestA"})
+	report.step(part)
+	report.spoke = report.spoke.Add(-2 * silence)
+	report.step(part)
+	report.step(part)
+	if got, want := out.String(), "   ...   TestA, 2 parts so far\n"; got != want {
+		t.Errorf("shown: %q, want %q", got, want)
+	}
+}
+
 func FuzzGoTests(f *testing.F) {
 	f.Add(`{"Action":"run","Package":"p","Test":"TestA"}`)
 	f.Add(`{"Action":"fail","Package":"p","FailedBuild":"q"}`)

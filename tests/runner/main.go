@@ -29,7 +29,7 @@ func main() {
 
 func run(ctx context.Context, args []string) (ok bool, err error) {
 	flags := flag.NewFlagSet("runner", flag.ContinueOnError)
-	names := flags.String("tier", "", "run only these `TIERS`, comma-separated: "+tierNames())
+	names := flags.String("tier", "", "run only these `TIERS`, comma-separated, or all of them, \"all\": "+tierNames())
 	pattern := flags.String("run", "", "in guests, run only tests that match `REGEXP`")
 	length := flags.Duration("for", 0, "run the tiers again and again for `TIME`, until one fails")
 	limit := flags.Duration("limit", 15*time.Minute, "`TIME` that a guest may take")

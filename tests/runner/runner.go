@@ -80,9 +80,7 @@ func (r *runner) runTier(ctx context.Context, t tier) {
 	fmt.Fprintf(r.out, "== %s: %s\n", t.name, t.about)
 	r.tier = t.name
 	start := time.Now()
-	defer func() {
-		r.times = append(r.times, tierTime{t.name, time.Since(start)})
-	}()
+	defer func() { r.spend(t.name, time.Since(start)) }()
 	log, err := os.Create(filepath.Join(r.top, "build/test", t.name+".log"))
 	if err != nil {
 		r.add(result{name: "log", outcome: failed, output: []string{err.Error()}})
@@ -91,6 +89,17 @@ func (r *runner) runTier(ctx context.Context, t tier) {
 	defer log.Close()
 	r.log = log
 	t.run(ctx, r)
+}
+
+// spend adds to the time that a tier has taken, in all rounds.
+func (r *runner) spend(tier string, took time.Duration) {
+	for i := range r.times {
+		if r.times[i].tier == tier {
+			r.times[i].took += took
+			return
+		}
+	}
+	r.times = append(r.times, tierTime{tier, took})
 }
 
 // add keeps a result of the running tier and shows it.

@@ -107,6 +107,9 @@ func TestTiersAreChosenByName(t *testing.T) {
 	if err != nil || len(chosen) != 2 || chosen[0].name != "kcore" || chosen[1].name != "lint" {
 		t.Errorf("chooseTiers = %v, %v, want kcore and lint", chosen, err)
 	}
+	if all, err := chooseTiers("all"); err != nil || len(all) != len(allTiers()) {
+		t.Errorf("chooseTiers(all) = %v, %v, want all", all, err)
+	}
 	if _, err := chooseTiers("vm"); err == nil {
 		t.Error("chooseTiers(vm): want an error")
 	}
@@ -118,6 +121,37 @@ func TestTiersAreChosenByName(t *testing.T) {
 		if named, err := chooseTiers(name); err != nil || !slices.ContainsFunc(named, is) {
 			t.Errorf("chooseTiers(%s) = %v, %v, want it", name, named, err)
 		}
+	}
+}
+
+func TestTimesOfRoundsAddUp(t *testing.T) {
+	r, out := newTestRunner(t)
+	for _, took := range []time.Duration{time.Second, time.Minute} {
+		r.spend("a", took)
+	}
+	r.report()
+	if want := "1m01s"; strings.Count(out.String(), "   a ") != 1 || !strings.Contains(out.String(), want) {
+		t.Errorf("want one line of a tier, with %s:\n%s", want, out)
+	}
+}
+
+func TestSummedCommandIsShownWhileItRuns(t *testing.T) {
+	r, out := newTestRunner(t)
+	var seen string
+	r.runTiers(t.Context(), []tier{{name: "a", run: func(ctx context.Context, r *runner) {
+		show := &said{to: out}
+		for _, part := range []string{"fuzz ", "a: 5\nfuzz b: 6\n", "2 passed, 0 failed\n"} {
+			_, _ = show.Write([]byte(part))
+			seen += fmt.Sprint(strings.Count(out.String(), "|"))
+		}
+		out.Reset()
+		r.runSummed(ctx, "echo fuzz a: 5; echo 1 passed, 0 failed")
+	}}})
+	if want := "012"; seen != want {
+		t.Errorf("lines shown after each part: %s, want %s", seen, want)
+	}
+	if !strings.HasPrefix(out.String(), "         | fuzz a: 5\n   ok    1 checks") {
+		t.Errorf("shown:\n%s", out)
 	}
 }
 

@@ -5,17 +5,20 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // runSummed runs a command whose last line is "N passed, N failed". What it says
-// before that is shown too.
+// before that is shown too, at once.
 func (r *runner) runSummed(ctx context.Context, command string) {
 	var output tail
 	start := time.Now()
-	err := r.command(ctx, command, &output, &output)
+	both := io.MultiWriter(&output, &said{to: r.out})
+	err := r.command(ctx, command, both, both)
 	nPassed, nFailed, ok := readSum(output.lines())
 	switch {
 	case !ok:
@@ -28,14 +31,27 @@ func (r *runner) runSummed(ctx context.Context, command string) {
 	if nPassed > 0 {
 		r.add(result{name: "checks", outcome: passed, count: nPassed})
 		fmt.Fprintf(r.out, "   ok    %d checks %s\n", nPassed, short(time.Since(start)))
-		if nFailed == 0 {
-			for _, line := range output.lines()[:len(output.lines())-1] {
-				fmt.Fprintf(r.out, "         | %s\n", line)
-			}
-		}
 	}
 	if nFailed > 0 {
 		r.add(result{name: "checks", outcome: failed, count: nFailed, output: output.lines(), rerun: command})
+	}
+}
+
+// said shows lines when the next one begins: the last one is the sum.
+type said struct {
+	to   io.Writer
+	text string
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.text += string(p)
+	for {
+		line, rest, more := strings.Cut(s.text, "\n")
+		if !more || rest == "" {
+			return len(p), nil
+		}
+		fmt.Fprintf(s.to, "         | %s\n", line)
+		s.text = rest
 	}
 }
 

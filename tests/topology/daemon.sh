@@ -46,11 +46,13 @@ daemon_pid() {
 	echo "$pid"
 }
 
+# $1: host, $2...: more arguments, for this time
 daemon_start() {
 	local arguments
 	[[ -r $LAB/$1/arguments ]] || die "start daemon of $1: the lab is up without agents"
 	! daemon_pid "$1" >/dev/null || die "start daemon of $1: it runs already"
 	mapfile -t arguments <"$LAB/$1/arguments"
+	arguments+=("${@:2}")
 	[[ -x ${arguments[0]} ]] || die "find ${arguments[0]}: run make build"
 	# ip replaces itself by the daemon: the pid is the daemon's.
 	setsid ip netns exec "$1" "${arguments[@]}" </dev/null >>"$LAB/$1/log" 2>&1 9>&- &

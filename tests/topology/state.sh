@@ -50,7 +50,7 @@ poll() {
 	local end=$((SECONDS + DEADLINE))
 	until "$@"; do
 		((SECONDS < end)) || return 1
-		read -r -t 0.05 <> <(:) || true
+		read -r -t 0.2 <> <(:) || true
 	done
 }
 

@@ -34,12 +34,17 @@ type Host struct {
 	Role    proto.Role
 	Record  *proto.Session // nil when the host reported nothing
 
-	// A server that runs no mbchain, so there is nothing to report.
+	// A server or client that runs no mbchain, so there is nothing to report.
 	Agentless bool
+	// It stands in for the client to its left.
+	Gateway bool
 }
 
-// Link is the subsession between two neighbours, as each of them sees it.
+// Link is the subsession between two neighbours, as each of them sees it. Between
+// a client without mbchain and its gateway there is none: the packets are those of
+// the supersession.
 type Link struct {
+	Plain bool
 	Left  *proto.Side // the left host's right side; nil when not reported
 	Right *proto.Side // the right host's left side; nil when not reported
 	Gap   bool        // there may be hosts between that nobody spoke of

@@ -30,6 +30,9 @@ func (j *joiner) checkRole(i int, h Host) {
 	case len(j.chain.Hosts) - 1:
 		want = proto.Role_ROLE_SERVER
 	}
+	if h.Gateway {
+		want = proto.Role_ROLE_MIDDLE
+	}
 	if h.Role != want {
 		j.note("%s reports the role %s where the %s stands", h.Label(), roleName(h.Role), roleName(want))
 	}

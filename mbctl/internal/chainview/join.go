@@ -150,13 +150,25 @@ func (j *joiner) host(place int, r *proto.Session) Host {
 
 // addClient puts a client without a record in front of the leftmost host.
 func (j *joiner) addClient() {
-	first := j.chain.Hosts[0]
-	if first.Role == proto.Role_ROLE_CLIENT {
+	first := &j.chain.Hosts[0]
+	first.Gateway = j.standsIn(first.Record)
+	if first.Role == proto.Role_ROLE_CLIENT && !first.Gateway {
 		return
 	}
+	if first.Gateway {
+		first.Role = proto.Role_ROLE_MIDDLE
+	}
 	addr := first.Record.GetSuper().GetSource()
-	client := Host{Address: addr, Name: j.names[addr], Role: proto.Role_ROLE_CLIENT}
+	client := Host{Address: addr, Name: j.names[addr], Role: proto.Role_ROLE_CLIENT, Agentless: first.Gateway}
 	j.chain.Hosts = slices.Insert(j.chain.Hosts, 0, client)
+}
+
+// standsIn says whether a record at the client's place is that of a gateway: it
+// speaks for an address that is none of its own.
+func (j *joiner) standsIn(r *proto.Session) bool {
+	client := r.GetSuper().GetSource()
+	return r.GetRole() == proto.Role_ROLE_CLIENT && r.GetRight() != nil &&
+		r.Right.GetTuple().GetSource() != client && j.names[client] != r.Host
 }
 
 // addServer puts a server without mbchain behind the middlebox that speaks to
@@ -183,7 +195,10 @@ func (j *joiner) link() {
 	}
 	// Without the client's record nobody knows what is between the client
 	// and the first host that did report, unless that host hears the client.
-	if len(hosts) > 1 && hosts[0].Record == nil {
+	switch {
+	case len(hosts) > 1 && hosts[1].Gateway:
+		j.chain.Links[0].Plain = true
+	case len(hosts) > 1 && hosts[0].Record == nil:
 		link := &j.chain.Links[0]
 		link.Gap = link.Right.GetTuple().GetSource() != hosts[0].Address
 	}

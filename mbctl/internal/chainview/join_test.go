@@ -49,7 +49,7 @@ func parts() []*proto.Session {
 // sketch writes a chain in one line: hosts with "?" for no record, and
 // between them "-" for a subsession both ends reported, "<" and ">" for one
 // that only the left or the right end did, "!" for one that is translated,
-// "." for an unknown one, "~" for a gap.
+// "." for an unknown one, "~" for a gap, "=" for none.
 func sketch(c Chain) string {
 	var b strings.Builder
 	for i, h := range c.Hosts {
@@ -64,6 +64,8 @@ func sketch(c Chain) string {
 		switch {
 		case l.Gap:
 			b.WriteString(" ~ ")
+		case l.Plain:
+			b.WriteString(" = ")
 		case l.Translated():
 			b.WriteString(" ! ")
 		case l.Left != nil && l.Right != nil:
@@ -102,6 +104,12 @@ func TestJoinMakesAChainOfWhatHostsReport(t *testing.T) {
 		{name: "client and its neighbour missing", records: without(0, 1), names: names, want: "client? ~ mb2 - server"},
 		{name: "only the server reports", records: without(0, 1, 2), names: names, want: "client? ~ server"},
 		{name: "only the client reports", records: without(1, 2, 3), names: names, want: "client < mb1? . mb2? . server?"},
+		{name: "gateway for a client without mbchain", records: gatewayed, names: names, want: "10.9.0.7? = client - mb1 - mb2 - server"},
+		{
+			name:    "client with two addresses",
+			records: gatewayed,
+			names:   map[string]string{"10.9.0.7": "client"}, want: "client - mb1 - mb2 - server",
+		},
 		{
 			name: "translated between hosts",
 			records: func() []*proto.Session {
@@ -230,6 +238,29 @@ func without(missing ...int) func() []*proto.Session {
 			}
 		}
 		return rest
+	}
+}
+
+// gatewayed are parts of a session that the host client carries for another.
+func gatewayed() []*proto.Session {
+	all := parts()
+	for _, p := range all {
+		p.Super = tuple("10.9.0.7", "10.0.0.4", 79)
+	}
+	return all
+}
+
+func TestJoinOfAGatewayIsComplete(t *testing.T) {
+	c := Join(gatewayed(), names)[0]
+	if !c.Complete() || c.Rule != 3 || len(c.Hosts) != 5 {
+		t.Fatalf("complete %v, rule %d, %d hosts, want true, 3, 5", c.Complete(), c.Rule, len(c.Hosts))
+	}
+	client, gateway := c.Hosts[0], c.Hosts[1]
+	if !client.Agentless || client.Role != proto.Role_ROLE_CLIENT || client.Gateway {
+		t.Errorf("the client is %+v, want it without an agent", client)
+	}
+	if gateway.Role != proto.Role_ROLE_MIDDLE || !gateway.Gateway || gateway.Address != "10.0.0.1" {
+		t.Errorf("the gateway is %+v", gateway)
 	}
 }
 
