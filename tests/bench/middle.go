@@ -98,7 +98,12 @@ func (s *scenario) connect(fl *flows) error {
 		return nil
 	}
 	var header func(int) []byte
-	if s.chain {
+	switch {
+	case s.chain && s.protocol == chain.ProtocolUDP:
+		if err := fl.chainByAgent(s.family.middle, s.family.server); err != nil {
+			return err
+		}
+	case s.chain:
 		header = fl.chainThrough(s.family.middle, s.family.server)
 	}
 	if err := fl.open(header); err != nil {
