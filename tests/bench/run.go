@@ -39,7 +39,7 @@ func run(o options) error {
 	}
 	// What collects garbage while packets are counted is counted, too.
 	debug.SetGCPercent(-1)
-	if err := command("sh", "-ec", quiet+big+"modprobe ip_vs conn_tab_bits=17; modprobe ip_vs_rr\n"); err != nil {
+	if err := command("sh", "-ec", quiet+big+"modprobe ip_vs conn_tab_bits=17; modprobe ip_vs_rr; modprobe pktgen\n"); err != nil {
 		return err
 	}
 	// The module is loaded once: its symbols stay where they are.

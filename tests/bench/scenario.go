@@ -24,6 +24,7 @@ type scenario struct {
 	setUp  string     // a shell script on the middle host
 	remote string     // and on the server
 	open   bool       // connections are opened, with packets both ways
+	pktgen bool       // the kernel's generator sends them
 	async  bool       // packets are dealt with by others than who sends them
 
 	module bool    // mbchain is loaded there
