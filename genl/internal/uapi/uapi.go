@@ -62,6 +62,7 @@ const (
 	InfoAttrKeyID
 	InfoAttrConfig
 	InfoAttrNF
+	InfoAttrTableBytes
 )
 
 // enum mbc_config_attr
