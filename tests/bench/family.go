@@ -21,8 +21,6 @@ type family struct {
 	middle    netip.Addr // on m0, where the client's packets arrive
 	middleOut netip.Addr // on m1
 	server    netip.Addr // on s0
-
-	tunnelMiddle, tunnelServer netip.Addr // the ends of a tunnel between these
 }
 
 var (
@@ -33,9 +31,6 @@ var (
 		middle:    netip.MustParseAddr("10.2.1.1"),
 		middleOut: netip.MustParseAddr("10.2.2.1"),
 		server:    netip.MustParseAddr("10.2.2.2"),
-
-		tunnelMiddle: netip.MustParseAddr("10.9.0.1"),
-		tunnelServer: netip.MustParseAddr("10.9.0.2"),
 	}
 	ipv6 = &family{
 		name: "IPv6", suffix: "-6", nft: "ip6",
@@ -44,9 +39,6 @@ var (
 		middle:    netip.MustParseAddr("fd02:1::1"),
 		middleOut: netip.MustParseAddr("fd02:2::1"),
 		server:    netip.MustParseAddr("fd02:2::2"),
-
-		tunnelMiddle: netip.MustParseAddr("fd09::1"),
-		tunnelServer: netip.MustParseAddr("fd09::2"),
 	}
 	families = []*family{ipv4, ipv6}
 )

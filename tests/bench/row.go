@@ -79,10 +79,18 @@ func middleRows() []row {
 			scenario{open: true, to: f.middle, setUp: flowtable(f)})
 		add(f, "ipvs", "IPVS masquerading", scenario{open: true, to: f.middle, setUp: ipvs(f)})
 		add(f, "nat", "conntrack source and destination NAT", scenario{open: true, to: f.middle, setUp: nat(f)})
-		add(f, "ipip", "IPIP encapsulation", ipip(f))
-		add(f, "vxlan", "VXLAN encapsulation", vxlan(f))
-		add(f, "geneve", "GENEVE encapsulation", geneve(f))
-		add(f, "wireguard", "WireGuard", wireguard(f))
+		if f == ipv4 {
+			add(f, "ipip", "IPIP encapsulation", tunnel(
+				fmt.Sprintf("ipip local %s remote %s", f.middleOut, f.server),
+				fmt.Sprintf("ipip local %s remote %s", f.server, f.middleOut)))
+			add(f, "vxlan", "VXLAN encapsulation", tunnel(
+				fmt.Sprintf("vxlan id 7 dstport 4789 remote %s", f.server),
+				fmt.Sprintf("vxlan id 7 dstport 4789 remote %s", f.middleOut)))
+			add(f, "geneve", "GENEVE encapsulation", tunnel(
+				fmt.Sprintf("geneve id 7 remote %s", f.server),
+				fmt.Sprintf("geneve id 7 remote %s", f.middleOut)))
+			add(f, "wireguard", "WireGuard", wireguard())
+		}
 		add(f, "inline", "mbchain, inline NF", scenario{open: true, module: true, chain: true}).target = 1.15
 		add(f, "express", "mbchain, no NF: the express path",
 			scenario{open: true, module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}}).target = 0.56
@@ -108,8 +116,8 @@ func sessionRows() []row {
 				rows = append(rows, r)
 			}
 			add("plain", "plain forwarding", 0, scenario{})
-			if f == ipv4 { // these are the same in IPv6, and 100,000 sessions take a minute
-				add("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
+			add("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
+			if f == ipv4 {
 				add("ipvs", "IPVS masquerading", 0, scenario{to: f.middle, setUp: ipvs(f)})
 				add("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
 			}

@@ -46,6 +46,8 @@ var (
 	redirectNF = genl.NF{Mode: genl.NFRedirect, Devices: []string{"nf-in", "nf-out"}}
 )
 
+const tunnelAddr = "10.9.0.2" // the server at the end of a tunnel
+
 // liberal makes conntrack take frames that carry the same data over and over,
 // and whose checksums no device has looked at.
 const liberal = `sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=1 net.netfilter.nf_conntrack_checksum=0
@@ -90,49 +92,30 @@ func ipvs(f *family) string {
 	return b.String()
 }
 
-// tunnel is a scenario with a tunnel device t0 between middle host and server. kind
-// makes the device of one end; tunnels of IP in IP have a name for each family.
-func tunnel(f *family, kind func(own, peer netip.Addr) string) scenario {
-	end := func(own, peer, inner netip.Addr) string {
-		return fmt.Sprintf("ip link add t0 type %s\nip link set t0 up\nip addr add %s dev t0\n",
-			kind(own, peer), netip.PrefixFrom(inner, f.bits-8))
+// tunnel is a scenario with a tunnel device t0 between middle host and server.
+func tunnel(from, to string) scenario {
+	end := func(link, addr string) string {
+		return "ip link add t0 type " + link + "\nip link set t0 up\nip addr add " + addr + "/24 dev t0\n"
 	}
 	return scenario{
-		family: f, to: f.tunnelServer,
-		setUp: end(f.middleOut, f.server, f.tunnelMiddle), remote: end(f.server, f.middleOut, f.tunnelServer),
+		family: ipv4, to: netip.MustParseAddr(tunnelAddr),
+		setUp: end(from, "10.9.0.1"), remote: end(to, tunnelAddr),
 	}
-}
-
-func ipip(f *family) scenario {
-	return tunnel(f, func(own, peer netip.Addr) string {
-		if f == ipv6 {
-			return fmt.Sprintf("ip6tnl mode ip6ip6 local %s remote %s encaplimit none", own, peer)
-		}
-		return fmt.Sprintf("ipip local %s remote %s", own, peer)
-	})
-}
-
-func vxlan(f *family) scenario {
-	return tunnel(f, func(_, peer netip.Addr) string { return fmt.Sprintf("vxlan id 7 dstport 4789 remote %s", peer) })
-}
-
-func geneve(f *family) scenario {
-	return tunnel(f, func(_, peer netip.Addr) string { return fmt.Sprintf("geneve id 7 remote %s", peer) })
 }
 
 // wireguard is a tunnel, too. Its keys are made up here.
-func wireguard(f *family) scenario {
-	s := tunnel(f, func(_, _ netip.Addr) string { return "wireguard" })
-	s.setUp += wireguardEnd(1, 2, f.server)
-	s.remote += wireguardEnd(2, 1, f.middleOut)
+func wireguard() scenario {
+	s := tunnel("wireguard", "wireguard")
+	s.setUp += wireguardEnd(1, 2, ipv4.server)
+	s.remote += wireguardEnd(2, 1, ipv4.middleOut)
 	s.async = true
 	return s
 }
 
 func wireguardEnd(own, peer byte, at netip.Addr) string {
 	return fmt.Sprintf("echo %s | wg set t0 listen-port 51820 private-key /dev/stdin "+
-		"peer %s allowed-ips 0.0.0.0/0,::/0 endpoint %s\n",
-		text(wireguardKey(own).Bytes()), text(wireguardKey(peer).PublicKey().Bytes()), netip.AddrPortFrom(at, 51820))
+		"peer %s allowed-ips 0.0.0.0/0 endpoint %s:51820\n",
+		text(wireguardKey(own).Bytes()), text(wireguardKey(peer).PublicKey().Bytes()), at)
 }
 
 func text(key []byte) string { return base64.StdEncoding.EncodeToString(key) }
