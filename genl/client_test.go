@@ -35,6 +35,7 @@ func TestInfo(t *testing.T) {
 		ModuleVersion: genlfake.Version,
 		Sessions:      1,
 		SessionBytes:  1024,
+		TableBytes:    8192,
 		PolicyVersion: 1 << 33,
 		Rules:         3,
 		KeyIDs:        []uint32{9, 8},

@@ -70,7 +70,7 @@ func conformConfig(t *testing.T, dial genl.Dialer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.ModuleVersion == "" || info.SessionBytes == 0 {
+	if info.ModuleVersion == "" || info.SessionBytes == 0 || info.TableBytes == 0 {
 		t.Errorf("Info: %+v", info)
 	}
 	if diff := cmp.Diff(genlfake.New().Config(), info.Config); diff != "" {

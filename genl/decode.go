@@ -51,6 +51,8 @@ func decodeInfo(b []byte) (*Info, error) {
 			i.Sessions = ad.Uint32()
 		case uapi.InfoAttrSessionBytes:
 			i.SessionBytes = ad.Uint32()
+		case uapi.InfoAttrTableBytes:
+			i.TableBytes = ad.Uint64()
 		case uapi.InfoAttrPolicyVersion:
 			i.PolicyVersion = ad.Uint64()
 		case uapi.InfoAttrRules:

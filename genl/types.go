@@ -38,7 +38,8 @@ type Info struct {
 	ModuleVersion string
 	Family        uint16   // netlink's number of it: another one each time it is loaded
 	Sessions      uint32   // live now
-	SessionBytes  uint32   // memory of one session
+	SessionBytes  uint32   // memory of one session, but for its share of TableBytes
+	TableBytes    uint64   // memory of the tables that lead to sessions
 	PolicyVersion uint64   // 0: none was loaded
 	Rules         uint32   // of the running policy
 	KeyIDs        []uint32 // the first one signs

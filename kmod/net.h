@@ -94,6 +94,7 @@ struct mbc_table {
  * @seen: session ids accepted lately, by id; @lock to read and change
  * @seen_age: the same in the order they expire
  * @n_seen: how many
+ * @seen_work: forgets the old ones when no new one comes
  * @peers: neighbours that answer no SYN with payload; likewise
  * @peers_age: the same in the order they expire
  * @n_peers: how many
@@ -121,6 +122,7 @@ struct mbc_net {
 	struct rhashtable seen;
 	struct list_head seen_age;
 	unsigned int n_seen;
+	struct delayed_work seen_work;
 	struct rhashtable peers;
 	struct list_head peers_age;
 	unsigned int n_peers;

@@ -116,6 +116,8 @@ static int put_info(struct sk_buff *skb, struct mbc_net *mn)
 	    nla_put_u32(skb, MBC_INFO_A_SESSION_BYTES, mbc_session_size()) ||
 	    nla_put_u64_64bit(skb, MBC_INFO_A_POLICY_VERSION,
 			      rs ? rs->version : 0, MBC_INFO_A_PAD) ||
+	    nla_put_u64_64bit(skb, MBC_INFO_A_TABLE_BYTES, mbc_table_bytes(mn),
+			      MBC_INFO_A_PAD) ||
 	    nla_put_u32(skb, MBC_INFO_A_RULES, rs ? rs->n_rules : 0))
 		return -EMSGSIZE;
 	for (i = 0; i < keys->n; i++)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The memory of accepted session ids. mbc_net.lock protects it all. It is
- * only touched when a session is set up, and forgets at that time too: the
- * oldest first, as all are kept equally long.
+ * touched when a session is set up, and forgets at that time too: the oldest
+ * first, as all are kept equally long. A worker forgets the last ones of many,
+ * when no more sessions come.
  */
 #include "seen.h"
 
 #include <linux/jiffies.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 struct seen {
 	struct rhash_head node;
@@ -36,17 +39,51 @@ static void forget(struct mbc_net *mn, struct seen *e)
 }
 
 /* At most two go for each that comes, so that no SYN pays for all. */
-static void forget_old(struct mbc_net *mn)
+#define WITH_A_SYN 2
+/* What the worker forgets before others may have the lock: some 10 us. */
+#define AT_ONCE 64
+
+/* Returns whether there may be more. */
+static bool forget_old(struct mbc_net *mn, int n)
 {
 	struct seen *e;
-	int i;
 
-	for (i = 0; i < 2; i++) {
+	while (n-- > 0) {
 		e = list_first_entry_or_null(&mn->seen_age, struct seen, age);
 		if (!e || time_before(jiffies, e->expires))
-			return;
+			return false;
 		forget(mn, e);
 	}
+	return true;
+}
+
+/* Wakes the worker when the oldest expires, unless it is to wake already. */
+static void wake_later(struct mbc_net *mn)
+{
+	const struct seen *e;
+
+	lockdep_assert_held(&mn->lock);
+	e = list_first_entry_or_null(&mn->seen_age, struct seen, age);
+	if (e && !delayed_work_pending(&mn->seen_work))
+		queue_delayed_work(system_unbound_wq, &mn->seen_work,
+				   time_before(jiffies, e->expires) ?
+					   e->expires - jiffies + HZ : 1);
+}
+
+static void work(struct work_struct *w)
+{
+	struct mbc_net *mn = container_of(to_delayed_work(w), struct mbc_net,
+					  seen_work);
+	bool more;
+
+	do {
+		spin_lock_bh(&mn->lock);
+		more = forget_old(mn, AT_ONCE);
+		if (!more)
+			wake_later(mn);
+		spin_unlock_bh(&mn->lock);
+		cond_resched();
+	} while (more);
 }
 
 enum mbc_reason mbc_seen_note(struct mbc_net *mn, const u8 *id,
@@ -57,7 +94,7 @@ enum mbc_reason mbc_seen_note(struct mbc_net *mn, const u8 *id,
 
 	lockdep_assert_held(&mn->lock);
 	expires = jiffies + 2 * HZ * READ_ONCE(mn->config.freshness);
-	forget_old(mn);
+	forget_old(mn, WITH_A_SYN);
 
 	e = rhashtable_lookup_fast(&mn->seen, id, params);
 	if (e) {
@@ -82,12 +119,14 @@ enum mbc_reason mbc_seen_note(struct mbc_net *mn, const u8 *id,
 	}
 	list_add_tail(&e->age, &mn->seen_age);
 	mn->n_seen++;
+	wake_later(mn);
 	return MBC_REASON_NONE;
 }
 
 int mbc_seen_net_init(struct mbc_net *mn)
 {
 	INIT_LIST_HEAD(&mn->seen_age);
+	INIT_DELAYED_WORK(&mn->seen_work, work);
 	return rhashtable_init(&mn->seen, &params);
 }
 
@@ -98,6 +137,7 @@ static void free_one(void *e, void *unused)
 
 void mbc_seen_net_exit(struct mbc_net *mn)
 {
+	cancel_delayed_work_sync(&mn->seen_work);
 	rhashtable_free_and_destroy(&mn->seen, free_one, NULL);
 }
 

@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>
+#include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "net.h"
@@ -219,4 +220,23 @@ void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e)
 	lockdep_assert_held(&mn->lock);
 	mbc_buckets_remove(&t->buckets, &e->tuple);
 	consider_resize(t);
+}
+
+static size_t bytes_of(const struct mbc_table *t)
+{
+	const struct mbc_array *array;
+	size_t bytes = 0;
+
+	for (array = rcu_dereference(t->buckets.array); array;
+	     array = rcu_dereference(array->next))
+		bytes += mbc_array_bytes(array->n);
+	return bytes;
+}
+
+size_t mbc_table_bytes(const struct mbc_net *mn)
+{
+	const struct bucket_table *ids = rcu_dereference(mn->ids.tbl);
+
+	return bytes_of(&mn->table[MBC_IN]) + bytes_of(&mn->table[MBC_OUT]) +
+	       sizeof(*ids) + ids->size * sizeof(ids->buckets[0]);
 }

@@ -107,4 +107,7 @@ int mbc_table_insert(struct mbc_net *mn, struct mbc_entry *e);
 /** mbc_table_remove() - readers may still hold it for a grace period */
 void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e);
 
+/** mbc_table_bytes() - memory of the tables of tuples and ids; RCU read side */
+size_t mbc_table_bytes(const struct mbc_net *mn);
+
 #endif /* MBC_TABLE_H */

@@ -46,7 +46,8 @@ func lab() *fake {
 		}},
 		stats: &proto.GetStatsResponse{
 			Hosts: []*proto.HostStats{
-				{Host: "mb1", Counters: counted(map[string]uint64{"rewritten_in": 1181, "rewritten_out": 1180, "setup_accepted": 3, "hdr_mac": 1})},
+				{Host: "mb1", Counters: counted(map[string]uint64{"rewritten_in": 1181, "rewritten_out": 1180, "setup_accepted": 3, "hdr_mac": 1}),
+					Status: &proto.HostStatus{ModuleVersion: "0.1.0", Sessions: 3, SessionBytes: 384, TableBytes: 8192}},
 				{Host: "client", Counters: counted(map[string]uint64{"rewritten_in": 590, "setup_started": 3})},
 				{Host: "server", Counters: append(counted(nil), &proto.Counter{Name: "invented_later", Value: 2})},
 			},
@@ -85,7 +86,7 @@ func host(name, address string, types ...string) *proto.Host {
 		LastSeenUnixMs: now.UnixMilli(),
 		Status: &proto.HostStatus{
 			Host: name, AgentVersion: "0.1.0", ModuleVersion: "0.1.0", Kernel: "6.12.9",
-			Sessions: 3, MaxSessions: 65536, SessionBytes: 384, PolicyVersion: 8, OfferedVersion: 8,
+			Sessions: 3, MaxSessions: 65536, SessionBytes: 384, TableBytes: 8192, PolicyVersion: 8, OfferedVersion: 8,
 			Rules: 2, PolicydConnected: true, UptimeMs: 3_600_000, Policyd: "10.255.0.100:7400",
 			OutOfBand: true, Nf: "inline",
 		},

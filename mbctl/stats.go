@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -14,11 +15,12 @@ import (
 func (w *world) statsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "stats",
-		Usage:     "show the module's counters, each explained",
+		Usage:     "show the module's counters, each explained, and its memory",
 		ArgsUsage: "[--host NAME] [--all]",
 		Description: describe(`Every packet or session that the module does something about raises the counter
 of the reason. Counters begin at 0 when the module's namespace does, and only
-those that are not 0 are shown. Ends with 5 when a host did not answer.`,
+those that are not 0 are shown. Below them stands what memory the module has for
+its sessions. Ends with 5 when a host did not answer.`,
 			"mbctl stats",
 			"mbctl stats --host mb1 --all",
 			"mbctl stats --json | jq '.hosts[] | {host, drops: .counters.bad_packet}'"),
@@ -39,6 +41,28 @@ type statsView struct {
 type hostStatsView struct {
 	Host     string            `json:"host"`
 	Counters map[string]uint64 `json:"counters"` // by reason
+	Memory   *memoryView       `json:"memory"`   // null: no module
+}
+
+// memoryView is what the module has for its sessions, in bytes.
+type memoryView struct {
+	Sessions     uint32 `json:"sessions"`
+	SessionBytes uint32 `json:"session_bytes"` // of each
+	TableBytes   uint64 `json:"table_bytes"`   // of the tables that lead to them
+	Bytes        uint64 `json:"bytes"`         // in all
+}
+
+func viewMemory(s *proto.HostStatus) *memoryView {
+	if s.GetModuleVersion() == "" {
+		return nil
+	}
+	return &memoryView{s.GetSessions(), s.GetSessionBytes(), s.GetTableBytes(), sessionMemory(s)}
+}
+
+// memoryText is "3 sessions of 384 B each and tables of 8.0 KiB: 9.1 KiB".
+func memoryText(m *memoryView) string {
+	return fmt.Sprintf("%s of %s each and tables of %s: %s", plural(m.Sessions, "session"),
+		bytesText(uint64(m.SessionBytes)), bytesText(m.TableBytes), bytesText(m.Bytes))
 }
 
 func (w *world) stats(c *cli.Context) error {
@@ -62,7 +86,7 @@ func (w *world) stats(c *cli.Context) error {
 			for _, counter := range h.Counters {
 				counters[counter.Name] = counter.Value
 			}
-			view.Hosts = append(view.Hosts, hostStatsView{Host: h.Host, Counters: counters})
+			view.Hosts = append(view.Hosts, hostStatsView{Host: h.Host, Counters: counters, Memory: viewMemory(h.Status)})
 		}
 		err = w.printJSON(view)
 	} else {
@@ -90,5 +114,8 @@ func (w *world) printStats(hosts []*proto.HostStats, all bool) {
 			w.printf("  every counter is 0\n")
 		}
 		t.print(w)
+		if m := viewMemory(h.Status); m != nil {
+			w.printf("  memory: %s\n", memoryText(m))
+		}
 	}
 }

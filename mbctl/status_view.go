@@ -17,6 +17,7 @@ type statusView struct {
 	Sessions         uint32 `json:"sessions"`
 	MaxSessions      uint32 `json:"max_sessions"`
 	SessionBytes     uint32 `json:"session_bytes"`
+	TableBytes       uint64 `json:"table_bytes"`
 	PolicyVersion    uint64 `json:"policy_version"`
 	OfferedVersion   uint64 `json:"offered_version"`
 	PolicyError      string `json:"policy_error"`
@@ -42,6 +43,7 @@ func viewStatus(s *proto.HostStatus) statusView {
 		Sessions:         s.GetSessions(),
 		MaxSessions:      s.GetMaxSessions(),
 		SessionBytes:     s.GetSessionBytes(),
+		TableBytes:       s.GetTableBytes(),
 		PolicyVersion:    s.GetPolicyVersion(),
 		OfferedVersion:   s.GetOfferedVersion(),
 		PolicyError:      s.GetPolicyError(),
@@ -91,7 +93,11 @@ func addStatus(t *table, s *proto.HostStatus) {
 
 // sessionsText is "12 of 65,536 at most, 4.5 KiB".
 func sessionsText(s *proto.HostStatus) string {
-	memory := uint64(s.GetSessions()) * uint64(s.GetSessionBytes())
 	return fmt.Sprintf("%s of %s at most, %s", countText(uint64(s.GetSessions())),
-		countText(uint64(s.GetMaxSessions())), bytesText(memory))
+		countText(uint64(s.GetMaxSessions())), bytesText(sessionMemory(s)))
+}
+
+// sessionMemory is what the module of a host has for its sessions, in bytes.
+func sessionMemory(s *proto.HostStatus) uint64 {
+	return uint64(s.GetSessions())*uint64(s.GetSessionBytes()) + s.GetTableBytes()
 }

@@ -438,7 +438,7 @@ type HostStatus struct {
 	Kernel           string                 `protobuf:"bytes,4,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	Sessions         uint32                 `protobuf:"varint,5,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	MaxSessions      uint32                 `protobuf:"varint,6,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
-	SessionBytes     uint32                 `protobuf:"varint,7,opt,name=session_bytes,json=sessionBytes,proto3" json:"session_bytes,omitempty"` // memory of one session in the module
+	SessionBytes     uint32                 `protobuf:"varint,7,opt,name=session_bytes,json=sessionBytes,proto3" json:"session_bytes,omitempty"` // memory of one session in the module, but for table_bytes
 	PolicyVersion    uint64                 `protobuf:"varint,8,opt,name=policy_version,json=policyVersion,proto3" json:"policy_version,omitempty"`
 	Rules            uint32                 `protobuf:"varint,9,opt,name=rules,proto3" json:"rules,omitempty"`
 	PolicydConnected bool                   `protobuf:"varint,10,opt,name=policyd_connected,json=policydConnected,proto3" json:"policyd_connected,omitempty"`
@@ -453,7 +453,8 @@ type HostStatus struct {
 	// "redirect:IN,OUT"; empty: no module. A device that is gone leaves its place
 	// empty.
 	Nf            string `protobuf:"bytes,18,opt,name=nf,proto3" json:"nf,omitempty"`
-	NfError       string `protobuf:"bytes,19,opt,name=nf_error,json=nfError,proto3" json:"nf_error,omitempty"` // why it is not as agentd was told; empty: it is
+	NfError       string `protobuf:"bytes,19,opt,name=nf_error,json=nfError,proto3" json:"nf_error,omitempty"`           // why it is not as agentd was told; empty: it is
+	TableBytes    uint64 `protobuf:"varint,20,opt,name=table_bytes,json=tableBytes,proto3" json:"table_bytes,omitempty"` // memory of the module's tables that lead to sessions
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +622,13 @@ func (x *HostStatus) GetNfError() string {
 	return ""
 }
 
+func (x *HostStatus) GetTableBytes() uint64 {
+	if x != nil {
+		return x.TableBytes
+	}
+	return 0
+}
+
 // A neighbour to which SYNs with payload do not pass, so that sessions to it
 // are set up out-of-band.
 type Peer struct {
@@ -721,7 +729,7 @@ const file_common_proto_rawDesc = "" +
 	"\x05setup\x18\r \x01(\tR\x05setup\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value\"\xe7\x04\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value\"\x88\x05\n" +
 	"\n" +
 	"HostStatus\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12#\n" +
@@ -744,7 +752,9 @@ const file_common_proto_rawDesc = "" +
 	"\n" +
 	"more_peers\x18\x11 \x01(\rR\tmorePeers\x12\x0e\n" +
 	"\x02nf\x18\x12 \x01(\tR\x02nf\x12\x19\n" +
-	"\bnf_error\x18\x13 \x01(\tR\anfError\"[\n" +
+	"\bnf_error\x18\x13 \x01(\tR\anfError\x12\x1f\n" +
+	"\vtable_bytes\x18\x14 \x01(\x04R\n" +
+	"tableBytes\"[\n" +
 	"\x04Peer\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1d\n" +
 	"\n" +

@@ -21,6 +21,7 @@ func (k *Kernel) encodeInfo() []byte {
 	ae.String(uapi.InfoAttrVersion, Version)
 	ae.Uint32(uapi.InfoAttrSessions, uint32(len(k.sessions)))
 	ae.Uint32(uapi.InfoAttrSessionBytes, sessionBytes)
+	ae.Uint64(uapi.InfoAttrTableBytes, tableBytes)
 	var (
 		version uint64
 		rules   int

@@ -26,6 +26,9 @@ const firstPort = 40000
 // sessionBytes is the memory of a session that a Kernel reports.
 const sessionBytes = 1024
 
+// tableBytes is the memory of the tables that a Kernel reports.
+const tableBytes = 8192
+
 // A Command is a command of the module, for [Kernel.Refuse].
 type Command uint8
 

@@ -206,6 +206,7 @@ enum mbc_info_attr {
 	MBC_INFO_A_KEY_ID,		/* u32, once per key, signing key first */
 	MBC_INFO_A_CONFIG,		/* nested, MBC_CONFIG_A_* */
 	MBC_INFO_A_NF,			/* nested, MBC_NF_A_* */
+	MBC_INFO_A_TABLE_BYTES,		/* u64, memory of the tables that lead to sessions */
 	__MBC_INFO_A_MAX
 };
 #define MBC_INFO_A_MAX (__MBC_INFO_A_MAX - 1)

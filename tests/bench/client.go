@@ -78,7 +78,17 @@ func (e *endpoint) connect(out *sender) ([]*conn, error) {
 		}
 		conns = append(conns, c)
 	}
-	return conns, nil
+	if !e.udp || !e.chain {
+		return conns, nil
+	}
+	return conns, answerSetUps(client, len(conns), func() error {
+		for _, c := range conns {
+			if err := writeAll(c.fd, make([]byte, dataLen)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (e *endpoint) dial(t *tap, out *sender, super chain.FiveTuple) (*conn, error) {
@@ -134,6 +144,7 @@ func (e *endpoint) otherSYNs() error {
 	for i := range packets {
 		t := e.super(i)
 		t.Destination = netip.AddrPortFrom(t.Destination.Addr(), otherPort)
+		t.Protocol = chain.ProtocolTCP
 		s := segment{tuple: t, flags: flagSYN, seq: clientISN}
 		packets[i] = s.packet()
 	}

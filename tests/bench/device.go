@@ -132,8 +132,7 @@ func newMessagesOf(packets [][]byte) *messages {
 	return m
 }
 
-// tap hears the TCP segments that reach a device, also those that a filter
-// drops.
+// tap hears the TCP and UDP that reaches a device, also what a filter drops.
 type tap struct {
 	fd  int
 	buf []byte

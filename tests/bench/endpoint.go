@@ -146,5 +146,12 @@ func ready(fd int, events int16) error {
 
 // super is connection i between client and server.
 func (e *endpoint) super(i int) chain.FiveTuple {
-	return flowTuple(e.family.client, e.family.server, httpPort, i, chain.ProtocolTCP)
+	return flowTuple(e.family.client, e.family.server, httpPort, i, e.protocol())
+}
+
+func (e *endpoint) protocol() uint8 {
+	if e.udp {
+		return chain.ProtocolUDP
+	}
+	return chain.ProtocolTCP
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"mbchain/chain"
+	"mbchain/genl"
 )
 
 const (
@@ -77,7 +78,21 @@ func (fl *flows) chainThrough(hops ...netip.Addr) func(i int) []byte {
 	return func(i int) []byte { return setupHeader(uint64(i), super[i], hops...) }
 }
 
-// open shakes hands for every flow: SYN, SYN-ACK and ACK cross the middle host.
+// chainByAgent makes the flows subsessions that the agents have set up with
+// the middle host, whose right neighbour is the last of the chain.
+func (fl *flows) chainByAgent(hop, right netip.Addr) error {
+	requests := make([]genl.SessionRequest, len(fl.seg))
+	for i := range fl.seg {
+		t := &fl.seg[i].tuple
+		super := *t
+		*t = flowTuple(t.Source.Addr(), hop, subsessionPort, i, t.Protocol)
+		requests[i] = genl.SessionRequest{ID: sessionID(i), Super: super, Left: *t, Hops: []netip.Addr{right}}
+	}
+	return setUpByAgent(middle, requests)
+}
+
+// open shakes hands for every flow: SYN, SYN-ACK and ACK cross the middle host, or
+// a datagram and its answer.
 // Neither client nor server has a socket; what reaches them is dropped, but for
 // that it is looked at here.
 func (fl *flows) open(header func(i int) []byte) error {
@@ -95,6 +110,9 @@ func (fl *flows) open(header func(i int) []byte) error {
 }
 
 func (fl *flows) openBatch(t *tap, from, to int, header func(i int) []byte) error {
+	if fl.seg[from].tuple.Protocol == chain.ProtocolUDP {
+		return fl.openDatagrams(t, from, to)
+	}
 	var syns, acks, answers [][]byte
 	for i := from; i < to; i++ {
 		syn := segment{tuple: fl.seg[i].tuple, flags: flagSYN, seq: clientISN}
@@ -121,6 +139,26 @@ func (fl *flows) openBatch(t *tap, from, to int, header func(i int) []byte) erro
 		return err
 	}
 	return fl.in.send(acks...)
+}
+
+func (fl *flows) openDatagrams(t *tap, from, to int) error {
+	var questions, answers [][]byte
+	for i := from; i < to; i++ {
+		questions = append(questions, fl.seg[i].frame(c0))
+	}
+	if err := fl.in.send(questions...); err != nil {
+		return err
+	}
+	arrived, err := t.read(to-from, 0)
+	if err != nil {
+		return err
+	}
+	for _, s := range arrived {
+		answer := s.answer(0, 0)
+		answer.payload = make([]byte, dataLen)
+		answers = append(answers, answer.frame(s0))
+	}
+	return fl.out.send(answers...)
 }
 
 // messages are one packet of data of each flow.

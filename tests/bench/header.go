@@ -22,7 +22,7 @@ func setupHeader(id uint64, super chain.FiveTuple, hops ...netip.Addr) []byte {
 	if super.Source.Addr().Is6() {
 		f = ipv6
 	}
-	size := 36 + (2+len(hops))*f.bits/8 + 4 + 8
+	size := 36 + (2+len(hops))*f.bits/8 + 4 + macLen
 	b := []byte("mbch\x01\x00")
 	b = binary.BigEndian.AppendUint16(b, uint16(size))
 	b = binary.BigEndian.AppendUint32(b, key.ID)
@@ -37,6 +37,13 @@ func setupHeader(id uint64, super chain.FiveTuple, hops ...netip.Addr) []byte {
 	for _, h := range hops {
 		b = append(b, h.AsSlice()...)
 	}
+	return sign(b)
+}
+
+const macLen = 8
+
+// sign appends the MAC of a header.
+func sign(b []byte) []byte {
 	k0 := binary.LittleEndian.Uint64(key.Secret[:8])
 	k1 := binary.LittleEndian.Uint64(key.Secret[8:])
 	return binary.LittleEndian.AppendUint64(b, siphash.Hash(k0, k1, b))

@@ -16,6 +16,7 @@ type meter struct {
 	packets int // in one window, roughly
 	counted int // packets that a sample is the mean of
 	samples []float64
+	lasted  func() (int64, error) // what was measured last, where the clock does not tell
 }
 
 // measure takes samples: what n packets cost in there, less what they cost in
@@ -54,6 +55,9 @@ func (m *meter) repeat(f func() error) ([]int64, error) {
 			return nil, err
 		}
 		n, err := instructions(f)
+		if err == nil && m.lasted != nil {
+			n, err = m.lasted()
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -98,7 +98,12 @@ func (s *scenario) connect(fl *flows) error {
 		return nil
 	}
 	var header func(int) []byte
-	if s.chain {
+	switch {
+	case s.chain && s.protocol == chain.ProtocolUDP:
+		if err := fl.chainByAgent(s.family.middle, s.family.server); err != nil {
+			return err
+		}
+	case s.chain:
 		header = fl.chainThrough(s.family.middle, s.family.server)
 	}
 	if err := fl.open(header); err != nil {
@@ -160,6 +165,17 @@ func (s *scenario) send(m *meter, fl *flows) error {
 		return m0.drop()
 	}
 	aside := func() error { return msgs.send(fl.in.fd, m.packets, nil) }
+	if s.pktgen {
+		m.lasted = generated
+		there = func() error {
+			expected += uint64(m.packets)
+			if err := fl.generate(m.packets); err != nil {
+				return err
+			}
+			return await(count, expected)
+		}
+		aside = func() error { return fl.generate(m.packets) }
+	}
 	return m.measure(m.packets, there, divert, aside)
 }
 

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/policy"
 )
@@ -54,6 +56,88 @@ func attachNF(namespace string, nf genl.NF) error {
 	})
 	if err != nil {
 		return fmt.Errorf("attach NF %v to %s: %w", nf, namespace, err)
+	}
+	return nil
+}
+
+// sessionID is that of session i of a host.
+func sessionID(i int) chain.SessionID {
+	var id chain.SessionID
+	binary.BigEndian.PutUint64(id[:], 1)
+	binary.BigEndian.PutUint64(id[8:], uint64(i))
+	return id
+}
+
+// setUpByAgent installs sessions on a host as its agent does when the left
+// neighbour's asks for them, and lets their packets go.
+func setUpByAgent(namespace string, requests []genl.SessionRequest) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	_, err := within(namespace, func() (struct{}, error) {
+		c, err := genl.New()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer c.Close()
+		for _, r := range requests {
+			if _, err := c.NewSession(context.Background(), r); err != nil {
+				return struct{}{}, err
+			}
+			if len(r.Hops) == 0 {
+				continue // nothing is left to wait for
+			}
+			if err := c.FinishSetup(context.Background(), r.ID, chain.SetupDone, genl.ReasonNone); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("set up sessions on %s: %w", namespace, err)
+	}
+	return nil
+}
+
+// answerSetUps plays the agent of a host whose n sessions are about to ask for
+// one, while ask sends their first packets.
+func answerSetUps(namespace string, n int, ask func() error) error {
+	_, err := within(namespace, func() (struct{}, error) {
+		c, err := genl.New()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer c.Close()
+		events, err := c.SubscribeSetup()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer events.Close()
+		if err := ask(); err != nil {
+			return struct{}{}, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for n > 0 {
+			list, err := events.Receive(ctx)
+			if err != nil {
+				return struct{}{}, err
+			}
+			for _, e := range list {
+				wanted, ok := e.(genl.SetupWanted)
+				if !ok {
+					continue
+				}
+				if err := c.FinishSetup(ctx, wanted.Session.ID, chain.SetupDone, genl.ReasonNone); err != nil {
+					return struct{}{}, err
+				}
+				n--
+			}
+		}
+		return struct{}{}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("answer set-ups of %s: %w", namespace, err)
 	}
 	return nil
 }

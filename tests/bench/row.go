@@ -27,8 +27,11 @@ const (
 	tableMiddle    = "middle"
 	tableSessions  = "sessions"
 	tableEndpoint  = "endpoint"
+	tableUDP       = "udp"
 	tableUnmatched = "unmatched"
 	tableSetUp     = "setup"
+	tablePktgen    = "pktgen"
+	tableFlood     = "flood"
 )
 
 // tables in the order of a report. A ratio is to the row without mbchain, or to
@@ -39,13 +42,19 @@ var tables = []struct{ name, title, what string }{
 	{tableSessions, "One session, and 100,000", "The same. Ratio: to plain forwarding of as many."},
 	{tableEndpoint, "Clients and servers", "What the application reads or writes at once, from the system call to the device " +
 		"or back, with what it takes to acknowledge it. Ratio: to the same without the module."},
+	{tableUDP, "UDP", "The same for datagrams of 10 bytes, which are not acknowledged; sessions are set up by the agents. " +
+		"Ratio: to plain forwarding of UDP, or to the client or server without the module."},
+	{tablePktgen, "UDP without checksums, from pktgen", "The middle host as the kernel's own generator sees it, 1,000 flows of frames of 64 bytes. " +
+		"Ratio: to plain forwarding of the same."},
 	{tableUnmatched, "Traffic that no rule matches", "Ratio: to plain forwarding, or to the client without the module."},
 	{tableSetUp, "Setting sessions up", "A SYN at the client, from a raw socket to the device. Ratio: to 10 rules."},
+	{tableFlood, "Forged set-up SYNs", "A SYN with payload to a closed port of the middle host, from its arrival to the RST, if one is sent. " +
+		"Ratio: to a SYN of the same length whose payload is no set-up header."},
 }
 
 // allRows is every row there is. A new one needs nothing but its line here.
 func allRows() []row {
-	return slices.Concat(middleRows(), sessionRows(), endpointRows(), unmatchedRows(), setUpRows())
+	return slices.Concat(middleRows(), sessionRows(), endpointRows(), udpRows(), pktgenRows(), unmatchedRows(), setUpRows(), floodRows())
 }
 
 // forward is the row of a scenario.
@@ -85,15 +94,10 @@ func middleRows() []row {
 		add(f, "inline", "mbchain, inline NF", scenario{open: true, module: true, chain: true}).target = 1.15
 		add(f, "express", "mbchain, no NF: the express path",
 			scenario{open: true, module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}}).target = 0.56
-		add(f, "tap", "mbchain, tap that nobody listens to", scenario{
-			open: true, module: true, chain: true, setUp: "ip link add ids type dummy && ip link set ids up",
-			nf: genl.NF{Mode: genl.NFTap, Devices: []string{"ids"}},
-		}).target = 0.75
-		add(f, "redirect", "mbchain, redirect through a veth pair", scenario{
-			open: true, module: true, chain: true,
-			setUp: "ip link add nf-in type veth peer name nf-out && ip link set nf-in up && ip link set nf-out up",
-			nf:    genl.NF{Mode: genl.NFRedirect, Devices: []string{"nf-in", "nf-out"}},
-		})
+		add(f, "tap", "mbchain, tap that nobody listens to",
+			scenario{open: true, module: true, chain: true, setUp: tapDevice, nf: tapNF}).target = 0.75
+		add(f, "redirect", "mbchain, redirect through a veth pair",
+			scenario{open: true, module: true, chain: true, setUp: redirectDevices, nf: redirectNF})
 		add(f, "inline-conntrack", "mbchain, inline NF with conntrack",
 			scenario{open: true, module: true, chain: true, setUp: track(f)})
 	}
@@ -103,16 +107,71 @@ func middleRows() []row {
 func sessionRows() []row {
 	var rows []row
 	for _, n := range []int{1, 100000} {
-		add := func(name, title string, s scenario) {
-			s.family, s.open, s.sessions = ipv4, true, n
-			rows = append(rows, forward(fmt.Sprintf("%s-%d", name, n), tableSessions, title, fmt.Sprintf("plain-%d", n), s))
+		for _, f := range families {
+			name := func(name string) string { return fmt.Sprintf("%s-%d%s", name, n, f.suffix) }
+			add := func(kind, title string, target float64, s scenario) {
+				s.family, s.open, s.sessions = f, true, n
+				r := forward(name(kind), tableSessions, fmt.Sprintf("%s, %s", title, count(n)), name("plain"), s)
+				r.target = target
+				rows = append(rows, r)
+			}
+			add("plain", "plain forwarding", 0, scenario{})
+			add("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
+			if f == ipv4 {
+				add("ipvs", "IPVS masquerading", 0, scenario{to: f.middle, setUp: ipvs(f)})
+				add("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
+			}
+			add("inline", "mbchain, inline NF", 1.15, scenario{module: true, chain: true})
+			add("express", "mbchain, no NF: the express path", 0.56,
+				scenario{module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}})
+			if f == ipv4 {
+				add("tap", "mbchain, tap that nobody listens to", 0.75,
+					scenario{module: true, chain: true, setUp: tapDevice, nf: tapNF})
+			}
 		}
-		f := ipv4
-		add("plain", "plain forwarding", scenario{})
-		add("flowtable", "nftables flowtable, source and destination NAT", scenario{to: f.middle, setUp: flowtable(f)})
-		add("ipvs", "IPVS masquerading", scenario{to: f.middle, setUp: ipvs(f)})
-		add("nat", "conntrack source and destination NAT", scenario{to: f.middle, setUp: nat(f)})
-		add("inline", "mbchain, inline NF", scenario{module: true, chain: true})
+	}
+	return rows
+}
+
+// count is "1 session", or so many.
+func count(sessions int) string {
+	if sessions == 1 {
+		return "1 session"
+	}
+	return thousands(float64(sessions)) + " sessions"
+}
+
+func udpRows() []row {
+	var rows []row
+	for _, f := range families {
+		base := "plain-udp" + f.suffix
+		host := func(name, title string, target float64, s scenario) {
+			s.family, s.protocol, s.open = f, chain.ProtocolUDP, true
+			r := forward(name+"-udp"+f.suffix, tableUDP, title, base, s)
+			r.target = target
+			rows = append(rows, r)
+		}
+		host("plain", "plain forwarding", 0, scenario{})
+		host("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
+		host("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
+		host("inline", "mbchain, inline NF", 1.15, scenario{module: true, chain: true})
+		host("express", "mbchain, no NF: the express path", 0.56,
+			scenario{module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}})
+		host("tap", "mbchain, tap that nobody listens to", 0.75,
+			scenario{module: true, chain: true, setUp: tapDevice, nf: tapNF})
+
+		end := func(name, title, base string, target float64, e endpoint, measure func(endpoint, *meter) error) {
+			e.family, e.udp = f, true
+			rows = append(rows, row{
+				name: name + f.suffix, table: tableUDP, title: title, base: base + f.suffix,
+				module: e.module, target: target, measure: func(m *meter) error { return measure(e, m) },
+			})
+		}
+		chained := endpoint{module: true, chain: true, rules: ruleSet{1, "any"}}
+		end("client-udp", "client host, no module", "client-udp", 0, endpoint{}, endpoint.clientHost)
+		end("client-chain-udp", "client host, chained", "client-udp", 1.05, chained, endpoint.clientHost)
+		end("server-udp", "server host, no module", "server-udp", 0, endpoint{}, endpoint.serverHost)
+		end("server-chain-udp", "server host, chained", "server-udp", 1.05, chained, endpoint.serverHost)
 	}
 	return rows
 }
@@ -149,6 +208,26 @@ func endpointRows() []row {
 	return rows
 }
 
+func pktgenRows() []row {
+	var rows []row
+	add := func(name, title string, target float64, s scenario) {
+		s.family, s.protocol, s.open, s.pktgen = ipv4, chain.ProtocolUDP, true, true
+		r := forward("pktgen-"+name, tablePktgen, title, "pktgen-plain", s)
+		r.target = target
+		rows = append(rows, r)
+	}
+	f := ipv4
+	add("plain", "plain forwarding", 0, scenario{})
+	add("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
+	add("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
+	add("inline", "mbchain, inline NF", 1.15, scenario{module: true, chain: true})
+	add("express", "mbchain, no NF: the express path", 0.56,
+		scenario{module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}})
+	add("tap", "mbchain, tap that nobody listens to", 0.75,
+		scenario{module: true, chain: true, setUp: tapDevice, nf: tapNF})
+	return rows
+}
+
 func unmatchedRows() []row {
 	const many = 10000
 	other := fmt.Sprintf("dstport=%d", otherPort)
@@ -165,7 +244,6 @@ func unmatchedRows() []row {
 		host("unmatched", "10,000 rules", "plain", scenario{open: true, module: true, rules: ruleSet{n: many}})
 		host("unmatched-beside", "10,000 rules, 1,000 other sessions", "plain",
 			scenario{open: true, module: true, rules: ruleSet{n: many}, beside: 1000})
-		host("plain-udp", "UDP, no module", "plain-udp", scenario{protocol: chain.ProtocolUDP})
 		host("unmatched-udp", "UDP, 10,000 rules, 1,000 other sessions", "plain-udp",
 			scenario{protocol: chain.ProtocolUDP, module: true, rules: ruleSet{n: many}, beside: 1000})
 
@@ -179,7 +257,6 @@ func unmatchedRows() []row {
 		client("client-unmatched", "10,000 rules", "client", endpoint{module: true, rules: ruleSet{n: many}})
 		client("client-unmatched-beside", "10,000 rules, 1,000 other sessions", "client",
 			endpoint{module: true, rules: ruleSet{many, other}, beside: 1000})
-		client("client-udp", "UDP, no module", "client-udp", endpoint{udp: true})
 		client("client-unmatched-udp", "UDP, 10,000 rules, 1,000 other sessions", "client-udp",
 			endpoint{udp: true, module: true, rules: ruleSet{many, other}, beside: 1000})
 	}
@@ -204,6 +281,25 @@ func setUpRows() []row {
 			add(fmt.Sprintf("nosetup-%d", n), fmt.Sprintf("SYN that none of %s rules matches", thousands(float64(n))),
 				"nosetup-10", setUp{module: true, rules: ruleSet{n: n}})
 		}
+	}
+	return rows
+}
+
+func floodRows() []row {
+	var rows []row
+	for _, f := range families {
+		add := func(name, title string, fl flood) {
+			fl.family, fl.module = f, true
+			rows = append(rows, row{
+				name: name + f.suffix, table: tableFlood, title: title, base: "plain-syn-payload" + f.suffix,
+				module: true, measure: fl.measure,
+			})
+		}
+		add("plain-syn-payload", "SYN with payload, no header", flood{forge: noHeader})
+		add("forged-syn", "forged set-up SYN, its MAC is wrong", flood{forge: badMAC, want: genl.ReasonHdrMAC})
+		add("forged-syn-key", "set-up SYN signed with a key that nobody knows", flood{forge: unknownKey, want: genl.ReasonHdrKey})
+		add("forged-syn-stale", "set-up SYN of ten minutes ago", flood{forge: stale, want: genl.ReasonHdrStale})
+		add("forged-syn-replay", "set-up SYN replayed from another port", flood{forge: replayed, want: genl.ReasonHdrReplay})
 	}
 	return rows
 }

@@ -23,7 +23,8 @@ type scenario struct {
 	to     netip.Addr // where clients send to, when it is not the server
 	setUp  string     // a shell script on the middle host
 	remote string     // and on the server
-	open   bool       // connections are opened, with packets
+	open   bool       // connections are opened, with packets both ways
+	pktgen bool       // the kernel's generator sends them
 	async  bool       // packets are dealt with by others than who sends them
 
 	module bool    // mbchain is loaded there
@@ -33,6 +34,17 @@ type scenario struct {
 	beside int     // sessions of other connections
 	nf     genl.NF // how the NF there gets its packets
 }
+
+// NFs that need devices, and how to make these.
+const (
+	tapDevice       = "ip link add ids type dummy && ip link set ids up"
+	redirectDevices = "ip link add nf-in type veth peer name nf-out && ip link set nf-in up && ip link set nf-out up"
+)
+
+var (
+	tapNF      = genl.NF{Mode: genl.NFTap, Devices: []string{"ids"}}
+	redirectNF = genl.NF{Mode: genl.NFRedirect, Devices: []string{"nf-in", "nf-out"}}
+)
 
 const tunnelAddr = "10.9.0.2" // the server at the end of a tunnel
 
@@ -58,7 +70,7 @@ func nat(f *family) string {
 	return fmt.Sprintf(`nft add table %[1]s t
 nft 'add chain %[1]s t pre { type nat hook prerouting priority dstnat; }'
 nft 'add chain %[1]s t post { type nat hook postrouting priority srcnat; }'
-nft add rule %[1]s t pre %[1]s daddr %[2]s tcp dport %[3]d-%[4]d dnat to %[5]s
+nft add rule %[1]s t pre %[1]s daddr %[2]s meta l4proto { tcp, udp } th dport %[3]d-%[4]d dnat to %[5]s
 nft add rule %[1]s t post oifname m1 masquerade
 `, f.nft, f.middle, httpPort, httpPort+9, f.server) + liberal
 }
@@ -66,7 +78,7 @@ nft add rule %[1]s t post oifname m1 masquerade
 func flowtable(f *family) string {
 	return nat(f) + fmt.Sprintf(`nft 'add flowtable %[1]s t ft { hook ingress priority 0; devices = { m0, m1 }; }'
 nft 'add chain %[1]s t f { type filter hook forward priority 0; policy accept; }'
-nft add rule %[1]s t f meta l4proto tcp flow add @ft
+nft add rule %[1]s t f meta l4proto { tcp, udp } flow add @ft
 `, f.nft)
 }
 

@@ -143,35 +143,44 @@ func (s *segment) answer(flags byte, seq uint32) segment {
 	return segment{tuple: s.tuple.Reverse(), flags: flags, seq: seq, ack: ack}
 }
 
-// parse reads a frame; false if it is no TCP.
+// parse reads a frame; false if it is neither TCP nor UDP.
 func parse(b []byte) (segment, bool) {
-	if len(b) < etherLen+20+tcpLen {
+	if len(b) < etherLen+20+udpLen {
 		return segment{}, false
 	}
 	ip := b[etherLen:]
+	var s segment
 	var src, dst netip.Addr
-	var tcp []byte
-	switch {
-	case binary.BigEndian.Uint16(b[12:]) == unix.ETH_P_IP && ip[9] == chain.ProtocolTCP:
+	var l4 []byte
+	switch binary.BigEndian.Uint16(b[12:]) {
+	case unix.ETH_P_IP:
+		s.tuple.Protocol = ip[9]
 		src, dst = netip.AddrFrom4([4]byte(ip[12:16])), netip.AddrFrom4([4]byte(ip[16:20]))
-		tcp = ip[20:binary.BigEndian.Uint16(ip[2:])]
-	case binary.BigEndian.Uint16(b[12:]) == unix.ETH_P_IPV6 && ip[6] == chain.ProtocolTCP && len(ip) >= 40+tcpLen:
+		l4 = ip[20:binary.BigEndian.Uint16(ip[2:])]
+	case unix.ETH_P_IPV6:
+		if len(ip) < 40+udpLen {
+			return segment{}, false
+		}
+		s.tuple.Protocol = ip[6]
 		src, dst = netip.AddrFrom16([16]byte(ip[8:24])), netip.AddrFrom16([16]byte(ip[24:40]))
-		tcp = ip[40:]
+		l4 = ip[40:]
 	default:
 		return segment{}, false
 	}
-	return segment{
-		tuple: chain.FiveTuple{
-			Source:      netip.AddrPortFrom(src, binary.BigEndian.Uint16(tcp[0:])),
-			Destination: netip.AddrPortFrom(dst, binary.BigEndian.Uint16(tcp[2:])),
-			Protocol:    chain.ProtocolTCP,
-		},
-		seq:     binary.BigEndian.Uint32(tcp[4:]),
-		ack:     binary.BigEndian.Uint32(tcp[8:]),
-		flags:   tcp[13],
-		payload: tcp[tcp[12]>>4*4:],
-	}, true
+	switch {
+	case s.tuple.Protocol == chain.ProtocolUDP:
+		s.payload = l4[udpLen:]
+	case s.tuple.Protocol == chain.ProtocolTCP && len(l4) >= tcpLen:
+		s.seq = binary.BigEndian.Uint32(l4[4:])
+		s.ack = binary.BigEndian.Uint32(l4[8:])
+		s.flags = l4[13]
+		s.payload = l4[l4[12]>>4*4:]
+	default:
+		return segment{}, false
+	}
+	s.tuple.Source = netip.AddrPortFrom(src, binary.BigEndian.Uint16(l4[0:]))
+	s.tuple.Destination = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(l4[2:]))
+	return s, true
 }
 
 // sum is the ones' complement sum of bytes.

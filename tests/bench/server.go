@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mbchain/chain"
+	"mbchain/genl"
 )
 
 // serverHost measures an application that reads its connections: what a
@@ -28,7 +29,11 @@ func (e endpoint) serverHost(m *meter) error {
 		return err
 	}
 	defer out.close()
-	conns, err := e.accept(out)
+	open := e.accept
+	if e.udp {
+		open = e.receive
+	}
+	conns, err := open(out)
 	defer closeAll(conns)
 	if err != nil {
 		return err
@@ -85,6 +90,36 @@ func (e *endpoint) accept(out *sender) ([]*conn, error) {
 	return conns, nil
 }
 
+// receive opens the one socket that all clients send datagrams to. Each of the
+// conns has a descriptor of it.
+func (e *endpoint) receive(out *sender) ([]*conn, error) {
+	fd, err := e.socket(server)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(e.family.server, httpPort))); err != nil {
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	var conns []*conn
+	var requests []genl.SessionRequest
+	for i := range endpointConns {
+		one, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return conns, fmt.Errorf("duplicate socket: %w", err)
+		}
+		t := e.super(i)
+		if e.chain {
+			t = flowTuple(e.family.middleOut, e.family.server, subsessionPort, i, chain.ProtocolUDP)
+			requests = append(requests, genl.SessionRequest{ID: sessionID(i), Super: e.super(i), Left: t})
+		}
+		c := &conn{fd: one, peer: segment{tuple: t, payload: make([]byte, e.size())}}
+		c.frame = e.offloaded(&c.peer)
+		conns = append(conns, c)
+	}
+	return conns, setUpByAgent(server, requests)
+}
+
 func (e *endpoint) acceptOne(l int, t *tap, out *sender, i int) (*conn, error) {
 	syn := segment{tuple: e.super(i), flags: flagSYN, seq: clientISN, options: synOptions}
 	if e.chain {
@@ -124,10 +159,12 @@ func (e *endpoint) acceptOne(l int, t *tap, out *sender, i int) (*conn, error) {
 // fill makes the frame of a connection the next one. Only the header changes.
 func (e *endpoint) fill(c *conn) {
 	data := c.peer.payload
-	if e.bulk {
+	switch {
+	case e.udp: // as it is
+	case e.bulk:
 		at := len(c.frame) - len(data) - tcpLen
 		binary.BigEndian.PutUint32(c.frame[at+4:], c.peer.seq) // the checksum is left to the device
-	} else {
+	default:
 		copy(c.frame, c.peer.frame(m1))
 	}
 	c.peer.seq += uint32(len(data))

@@ -115,7 +115,8 @@ func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 		return s
 	}
 	s.ModuleVersion = info.ModuleVersion
-	s.Sessions, s.MaxSessions, s.SessionBytes = info.Sessions, info.MaxSessions, info.SessionBytes
+	s.Sessions, s.MaxSessions = info.Sessions, info.MaxSessions
+	s.SessionBytes, s.TableBytes = info.SessionBytes, info.TableBytes
 	s.PolicyVersion, s.Rules = info.Version, info.Rules
 	s.Nf = info.NF.String()
 	if nfErr != nil {

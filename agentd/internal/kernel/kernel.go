@@ -20,7 +20,8 @@ type Info struct {
 	Rules         uint32
 	Sessions      uint32 // live now
 	MaxSessions   uint32
-	SessionBytes  uint32 // memory of one session
+	SessionBytes  uint32 // memory of one session, but for its share of TableBytes
+	TableBytes    uint64 // memory of the tables that lead to sessions
 	Instance      uint16 // differs from one loading of the module to the next
 	NF            NF     // how the host's NF gets its packets
 	Gateway       bool   // rules hold for what is forwarded, too
@@ -106,6 +107,7 @@ func (k *Kernel) Info(ctx context.Context) (Info, error) {
 		Sessions:      i.Sessions,
 		MaxSessions:   i.Config.MaxSessions,
 		SessionBytes:  i.SessionBytes,
+		TableBytes:    i.TableBytes,
 		Instance:      i.Family,
 		NF:            nfOf(i.NF),
 		Gateway:       i.Config.Gateway != nil && *i.Config.Gateway,

@@ -167,7 +167,7 @@ func TestSetKeysKeepsTheirOrder(t *testing.T) {
 
 func TestInfoSaysWhatTheModuleRuns(t *testing.T) {
 	k, module := start(t)
-	want := Info{ModuleVersion: genlfake.Version, MaxSessions: module.Config().MaxSessions, SessionBytes: 1024, Instance: 0x20}
+	want := Info{ModuleVersion: genlfake.Version, MaxSessions: module.Config().MaxSessions, SessionBytes: 1024, TableBytes: 8192, Instance: 0x20}
 	check := func() {
 		t.Helper()
 		got, err := k.Info(t.Context())

@@ -65,6 +65,7 @@ const (
 	InfoAttrKeyID
 	InfoAttrConfig
 	InfoAttrNF
+	InfoAttrTableBytes
 )
 
 // enum mbc_config_attr
