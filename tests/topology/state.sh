@@ -45,11 +45,13 @@ host_field() {
 	awk -v name="$1" -v field="$2" '$1 == name { print $field }' "$LAB/hosts"
 }
 
-# Runs a command until it succeeds; fails when the deadline has passed.
+# Runs a command until it succeeds; fails when it has been tried for as long as
+# the deadline says. Tries count and not seconds: the clock of a guest jumps when
+# its host has been away.
 poll() {
-	local end=$((SECONDS + DEADLINE))
+	local tries=$((DEADLINE * 5))
 	until "$@"; do
-		((SECONDS < end)) || return 1
+		((tries-- > 0)) || return 1
 		read -r -t 0.2 <> <(:) || true
 	done
 }
