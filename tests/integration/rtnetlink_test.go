@@ -424,8 +424,9 @@ func testDevicesOfARig(t *testing.T, f family) {
 		return []string{"rx-checksumming: " + state, "tx-checksumming: " + state, "scatter-gather: " + state,
 			"tcp-segmentation-offload: " + state, "generic-segmentation-offload: " + state, "generic-receive-offload: " + state}
 	}
-	check(mb.run(t, "ip", "link", "show", "left"), "mtu 1500", "state UP")
-	check(mb.run(t, "ip", "addr", "show", "right"), "mtu 1400", "state UP", fmt.Sprintf(" %s scope global", r.link(2, 1)))
+	// Their state by RFC 2863 comes a moment later.
+	check(mb.run(t, "ip", "link", "show", "left"), "mtu 1500", "UP,LOWER_UP")
+	check(mb.run(t, "ip", "addr", "show", "right"), "mtu 1400", "UP,LOWER_UP", fmt.Sprintf(" %s scope global", r.link(2, 1)))
 	check(mb.run(t, "ip", "addr", "show", "lo"), "UP", fmt.Sprintf(" %s/%d scope global", mb.addr, f.hostBits))
 	check(strings.ReplaceAll(mb.run(t, "ip", "route", "get", r.server().addr.String()), " from :: ", " "),
 		fmt.Sprintf("%s via %s dev right", r.server().addr, r.link(2, 2).Addr()), fmt.Sprintf("src %s", mb.addr), "mtu 1300")
