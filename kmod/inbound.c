@@ -44,8 +44,9 @@ static bool filters_reverse_path(const struct sk_buff *skb)
 /* A host that forwards it knows from earlier packets how its stack will route
  * this one, if nobody marks it on the way there: mbc_inbound_route() has a look.
  */
-static __always_inline void route_ahead(struct mbc_session *s, enum mbc_dir dir,
-			const struct mbc_packet *p)
+static __always_inline void route_ahead(struct mbc_session *s,
+					enum mbc_dir dir,
+					const struct mbc_packet *p)
 {
 	struct sk_buff *skb = p->skb;
 	u8 family = p->tuple.family;

@@ -201,7 +201,7 @@ static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
 	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
 }
 
-/* May begin a session, or is of one that only begins. */
+/* Without @e it may begin a session; else it is of one that only begins. */
 static noinline enum mbc_verdict special(struct mbc_net *mn,
 					 struct mbc_packet *p,
 					 struct mbc_entry *e,
@@ -209,14 +209,14 @@ static noinline enum mbc_verdict special(struct mbc_net *mn,
 {
 	enum mbc_verdict verdict = MBC_ACCEPT;
 
-	if (!e && p->forwarded && mbc_packet_may_open(p))
+	if (!e && p->forwarded)
 		e = mbc_nat_follow(mn, p);
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return send(mn, p, e);
 	if (e && mbc_packet_opens(p) &&
 	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
 		verdict = mbc_originate_again(mn, p, &e);
-	} else if (!e && mbc_packet_may_open(p)) {
+	} else if (!e) {
 		if (out->flags & IFF_LOOPBACK ||
 		    (p->forwarded && !READ_ONCE(mn->config.gateway)))
 			return MBC_ACCEPT;

@@ -151,14 +151,7 @@ func udpRows() []row {
 			r.target = target
 			rows = append(rows, r)
 		}
-		host("plain", "plain forwarding", 0, scenario{})
-		host("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
-		host("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
-		host("inline", "mbchain, inline NF", 1.15, scenario{module: true, chain: true})
-		host("express", "mbchain, no NF: the express path", 0.56,
-			scenario{module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}})
-		host("tap", "mbchain, tap that nobody listens to", 0.75,
-			scenario{module: true, chain: true, setUp: tapDevice, nf: tapNF})
+		datagramHosts(f, host)
 
 		end := func(name, title, base string, target float64, e endpoint, measure func(endpoint, *meter) error) {
 			e.family, e.udp = f, true
@@ -216,7 +209,12 @@ func pktgenRows() []row {
 		r.target = target
 		rows = append(rows, r)
 	}
-	f := ipv4
+	datagramHosts(ipv4, add)
+	return rows
+}
+
+// datagramHosts tells add what is done with UDP on a middle host.
+func datagramHosts(f *family, add func(name, title string, target float64, s scenario)) {
 	add("plain", "plain forwarding", 0, scenario{})
 	add("flowtable", "nftables flowtable, source and destination NAT", 0, scenario{to: f.middle, setUp: flowtable(f)})
 	add("nat", "conntrack source and destination NAT", 0, scenario{to: f.middle, setUp: nat(f)})
@@ -225,7 +223,6 @@ func pktgenRows() []row {
 		scenario{module: true, chain: true, nf: genl.NF{Mode: genl.NFNone}})
 	add("tap", "mbchain, tap that nobody listens to", 0.75,
 		scenario{module: true, chain: true, setUp: tapDevice, nf: tapNF})
-	return rows
 }
 
 func unmatchedRows() []row {
