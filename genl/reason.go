@@ -71,8 +71,9 @@ const (
 	ReasonRedirected
 	ReasonRedirectGone
 	ReasonNATAstray
+	ReasonSYNRefused
 
-	ReasonMax = ReasonNATAstray // the highest that this package knows
+	ReasonMax = ReasonSYNRefused // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -137,6 +138,7 @@ var reasonNames = [...]string{
 	ReasonRedirected:    "redirected",
 	ReasonRedirectGone:  "redirect_gone",
 	ReasonNATAstray:     "nat_astray",
+	ReasonSYNRefused:    "syn_refused",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

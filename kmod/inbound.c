@@ -16,6 +16,7 @@
 #include "fragment.h"
 #include "icmp.h"
 #include "nf.h"
+#include "refusal.h"
 #include "rewrite.h"
 #include "stats.h"
 
@@ -111,12 +112,31 @@ static __always_inline enum mbc_verdict to_nf(struct mbc_net *mn,
 	return verdict;
 }
 
+/* Not by the express path, which knows nothing of it. */
+static noinline enum mbc_verdict refused(struct mbc_net *mn,
+					 const struct mbc_nf *nf,
+					 struct mbc_packet *p,
+					 struct mbc_entry *e)
+{
+	enum mbc_verdict verdict;
+
+	verdict = mbc_refusal_take(mn, p, mbc_entry_session(e));
+	if (verdict != MBC_ACCEPT)
+		return verdict;
+	if (nf && nf->mode == MBC_NF_REDIRECT &&
+	    mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
+		return to_nf(mn, nf, p, e);
+	return restore(mn, p, e);
+}
+
 /* What there is an entry for. An end host has no NF. */
 static __always_inline enum mbc_verdict found(struct mbc_net *mn,
 					      const struct mbc_nf *nf,
 					      struct mbc_packet *p,
 					      struct mbc_entry *e)
 {
+	if (unlikely(p->flags & MBC_TCP_RST) && mbc_refusal_is(p, e))
+		return refused(mn, nf, p, e);
 	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)
 		return to_nf(mn, nf, p, e);
 	return restore(mn, p, e);

@@ -49,6 +49,25 @@ static inline bool mbc_mtu_exceeds(const struct sk_buff *skb, u8 family,
 }
 
 /**
+ * mbc_mtu_keep_split() - an IPv6 packet of this host's own gets another route
+ * @skb: still has the one by which its sender was told the path's MTU
+ *
+ * The stack splits a datagram where it leaves the host, by the route it has
+ * then, and no router does after that: the new route's MTU is only that of the
+ * way to the next hop.
+ */
+static inline void mbc_mtu_keep_split(struct sk_buff *skb)
+{
+	u32 mtu;
+
+	if (mbc_mtu_short(skb, AF_INET6) || skb_is_gso(skb))
+		return;
+	mtu = dst_mtu(skb_dst(skb));
+	if (skb->len > mtu)
+		IP6CB(skb)->frag_max_size = mtu;
+}
+
+/**
  * mbc_mtu_refuse() - tell a packet's sender that it is longer than @mtu
  * @skb: still that of the supersession, so that its sender knows it; gone
  *	when the function returns

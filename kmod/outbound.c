@@ -15,6 +15,7 @@
 #include "nat.h"
 #include "netlink.h"
 #include "originate.h"
+#include "refusal.h"
 #include "rewrite.h"
 #include "stats.h"
 
@@ -53,6 +54,9 @@ static __always_inline void leave(struct mbc_net *mn, struct mbc_packet *p,
 		clamp_mss(p, dst_mtu(dst));
 	if (mbc_packet_shows_route(p->skb, p->tuple.family))
 		keep_route(s, dir, p->skb, p->tuple.family);
+	if (unlikely(p->tuple.proto == IPPROTO_UDP) && !p->forwarded &&
+	    p->tuple.family == AF_INET6)
+		mbc_mtu_keep_split(p->skb);
 	mbc_rewrite_send_by(p->skb, dst);
 	/* An NF may have made the RST itself: nothing like it came in. */
 	if (mbc_session_counts_outbound(s, dir) ||
@@ -146,6 +150,7 @@ static enum mbc_verdict send_syn(struct mbc_net *mn, struct mbc_packet *p,
 	if (p->skb->len + len > dst_mtu(dst))
 		goto err_dst;
 	reason = MBC_REASON_NOT_WRITABLE;
+	s->syn_data = mbc_packet_payload(p);
 	if (!mbc_packet_add_setup(p, hdr, len))
 		goto err_dst;
 	if (!mbc_rewrite(mn, p, e)) {
@@ -201,7 +206,18 @@ static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
 	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
 }
 
-/* Without @e it may begin a session; else it is of one that only begins. */
+static enum mbc_verdict to_left(struct mbc_net *mn, struct mbc_packet *p,
+				struct mbc_entry *e)
+{
+	const struct mbc_session *s = mbc_entry_session(e);
+
+	if (unlikely(p->flags & MBC_TCP_RST && READ_ONCE(s->refused)) &&
+	    !mbc_refusal_tell(mn, p, s))
+		return MBC_DROP;
+	return send(mn, p, e);
+}
+
+/* Without @e it may begin a session; else it is of one that begins or ends. */
 static noinline enum mbc_verdict special(struct mbc_net *mn,
 					 struct mbc_packet *p,
 					 struct mbc_entry *e,
@@ -212,7 +228,7 @@ static noinline enum mbc_verdict special(struct mbc_net *mn,
 	if (!e && p->forwarded)
 		e = mbc_nat_follow(mn, p);
 	if (e && e->slot != MBC_OUT_RIGHT)
-		return send(mn, p, e);
+		return to_left(mn, p, e);
 	if (e && mbc_packet_opens(p) &&
 	    mbc_entry_session(e)->role == MBC_ROLE_CLIENT) {
 		verdict = mbc_originate_again(mn, p, &e);
@@ -236,7 +252,7 @@ outbound(struct mbc_net *mn, struct sk_buff *skb, u8 family,
 		return mbc_icmp_outbound(mn, skb, family, out);
 	p.forwarded = in;
 	e = mbc_table_find(mn, MBC_OUT, &p.tuple);
-	if (likely(e && !(p.flags & MBC_TCP_SYN_FLAG) &&
+	if (likely(e && !(p.flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST)) &&
 		   mbc_hold_ready(mbc_entry_session(e))))
 		return send_plain(mn, &p, e);
 	if (!e && !mbc_packet_may_open(&p))

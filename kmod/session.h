@@ -34,7 +34,9 @@
  * @setup: enum mbc_setup_state; see hold.h
  * @asked: an agent knows that @setup is WAITING
  * @by_agent: what is left of this host was set up out-of-band
+ * @refused: the right neighbour refused the header, see refusal.h
  * @held: owned packets that wait, or NULL
+ * @syn_data: bytes of the application's in the last SYN sent to the right
  * @n_hops: hosts right of this one, 0: the server is the next, or is this one
  * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
  * @ahead: how the host's own stack routes what travels that way; middlebox only
@@ -65,7 +67,9 @@ struct mbc_session {
 	u8 setup;
 	bool asked;
 	bool by_agent;
+	bool refused;
 	u8 n_hops;
+	u16 syn_data;
 	struct sk_buff_head *held;
 	struct mbc_route route[2] __aligned(sizeof(struct mbc_route));
 	struct mbc_route ahead[2];

@@ -75,6 +75,7 @@ static const char *const names[] = {
 	[MBC_REASON_REDIRECTED] = "redirected",
 	[MBC_REASON_REDIRECT_GONE] = "redirect_gone",
 	[MBC_REASON_NAT_ASTRAY] = "nat_astray",
+	[MBC_REASON_SYN_REFUSED] = "syn_refused",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

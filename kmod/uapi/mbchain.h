@@ -508,6 +508,9 @@ enum mbc_reason {
 	MBC_REASON_REDIRECT_GONE,	/* packet: the NF's device is gone: drop */
 	MBC_REASON_NAT_ASTRAY,		/* first packet: an NF on this host changed its
 					 * destination, it leaves the chain: ordinary */
+	/* set-up not possible: on-failure */
+	MBC_REASON_SYN_REFUSED,		/* a RST refused a set-up header: the next host
+					 * runs no mbchain, or has other keys */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

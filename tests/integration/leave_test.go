@@ -38,14 +38,14 @@ func testHostLeavesTheChain(t *testing.T, f family) {
 		if err := ask(c, 1000); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("a session of before: %v, want it reset", err)
 		}
-		// The host refuses new sessions, but the client's stack does not believe that: the
-		// header in its SYN is acknowledged too.
-		connections, reset := e.count(), client.counters(t)
-		a := client.attempt(t, e, 5001)
-		client.awaitCounter(t, reset, genl.ReasonEndRST, 2) // its SYN was repeated
-		a.giveUp(t)
+		// The host's stack refuses new sessions, header and all.
+		connections, before := e.count(), client.counters(t)
+		if _, err := client.dial(t.Context(), client.port(0), server.port(5001)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("a new session: %v, want it refused", err)
+		}
+		client.awaitCounter(t, before, genl.ReasonSYNRefused, 1)
 		strays := map[byte]string{4: "UdpNoPorts", 6: "Udp6NoPorts"}[f.number]
-		before := mb.netstatOf(t, strays)
+		datagrams := mb.netstatOf(t, strays)
 		if err := u.SetDeadline(time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -53,13 +53,32 @@ func testHostLeavesTheChain(t *testing.T, f family) {
 			t.Fatal(err)
 		}
 		eventually(t, soon, func() error {
-			if got := mb.netstatOf(t, strays) - before; got != 1 {
+			if got := mb.netstatOf(t, strays) - datagrams; got != 1 {
 				return fmt.Errorf("%s of %s rose by %d, want 1", strays, mb.name, got)
 			}
 			return nil
 		})
 		if n, m := e.count()-connections, len(answers.from())-1; n != 0 || m != 0 {
 			t.Errorf("%d connections and %d datagrams came past %s, want none", n, m, mb.name)
+		}
+	})
+	t.Run("at once, with a way past it", func(t *testing.T) {
+		r := newRigOf(t, f, 2)
+		client, server, mb := r.client(), r.server(), r.middleboxes()
+		r.load(t, rule+"{mb1 -> mb2} on-failure bypass\n")
+		e := server.echo(t, 5001)
+		unload(t, mb[1])
+
+		counted := make(map[*host]counters)
+		for _, h := range []*host{client, mb[0]} {
+			counted[h] = h.counters(t)
+		}
+		c := client.attempt(t, e, 5001).connection(t) // the SYN repeated, a second later
+		talk(t, c, 100_000)
+		client.awaitCounter(t, counted[client], genl.ReasonSYNRefused, 1)
+		mb[0].awaitCounter(t, counted[mb[0]], genl.ReasonSYNRefused, 1)
+		if got := client.counters(t).since(counted[client]); got["bypassed"] == 0 {
+			t.Errorf("counters of the client rose by %v, want packets bypassed", got)
 		}
 	})
 	t.Run("out of the policy first", func(t *testing.T) {
