@@ -76,7 +76,7 @@ var counters = []struct{ name, meaning string }{
 	{"redirected", "packets sent into the NF's device"},
 	{"redirect_gone", "packets dropped: the NF's device is gone"},
 	{"nat_astray", "sessions that left the chain: an NF here changed their destination"},
-	{"syn_refused", "set-up failed: the next host refused the header; it runs no mbchain, or has other keys"},
+	{"syn_refused", "set-up failed: the next host has no module, or another key (a RST said so)"},
 }
 
 // explainCounter is empty for a counter of a newer module.
