@@ -222,7 +222,7 @@ func testDatagramsWithoutAgents(t *testing.T, f family) {
 	`)
 	blocked := server.answer(t, 5001)
 	server.answer(t, 5002)
-	client.configure(t, genl.Config{SetupTimeout: 200 * time.Millisecond})
+	client.configure(t, genl.Config{SetupTimeout: time.Duration(slow) * 200 * time.Millisecond})
 	silent := func(c *net.UDPConn) error {
 		_ = c.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 		if _, _, err := c.ReadFromUDPAddrPort(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
