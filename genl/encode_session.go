@@ -30,6 +30,7 @@ func encodeSessionRequest(r SessionRequest) ([]byte, error) {
 	if len(r.Hops) > 0 {
 		encodeHops(ae, r.Super.Family(), r.Hops)
 	}
+	ae.Flag(uapi.SessionAttrLive, r.Live)
 	return ae.Encode()
 }
 

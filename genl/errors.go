@@ -13,7 +13,8 @@ var (
 	ErrPermission = errors.New("not permitted: CAP_NET_ADMIN is needed")
 	// ErrNotFound: no such session, or no policy was begun.
 	ErrNotFound = errors.New("not found")
-	// ErrBusy: another connection is loading a policy.
+	// ErrBusy: another connection is loading a policy, or the session is in
+	// another migration or not established.
 	ErrBusy = errors.New("busy")
 	// ErrRange: a value is outside the range that the module allows.
 	ErrRange = errors.New("out of range")

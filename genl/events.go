@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"mbchain/chain"
 	"mbchain/genl/internal/uapi"
 
 	"github.com/mdlayher/genetlink"
@@ -20,7 +21,7 @@ import (
 // of sessions that begin at once.
 const eventBuffer = 4 << 20
 
-// An Event is one of [SessionNew], [SessionEnd], [SetupWanted] and
+// An Event is one of [SessionNew], [SessionEnd], [SetupWanted], [MarkerCame] and
 // [PolicyLoaded].
 type Event interface{ event() }
 
@@ -40,6 +41,25 @@ type SetupWanted struct{ Session Session }
 // PolicyLoaded tells that a policy runs from now on.
 type PolicyLoaded struct{ Version uint64 }
 
+// MarkerCame tells that nothing more of a session comes over its old path, one
+// way at least.
+type MarkerCame struct {
+	Session   chain.SessionID
+	Migration uint64
+	Passed    Ways // one at least
+}
+
+// Ways is a set of the two ways that packets travel.
+type Ways uint8
+
+// The ways.
+const (
+	Rightward Ways = 1 << iota // client to server
+	Leftward
+	BothWays = Rightward | Leftward
+)
+
+func (MarkerCame) event()   {}
 func (SessionNew) event()   {}
 func (SessionEnd) event()   {}
 func (SetupWanted) event()  {}
@@ -161,6 +181,8 @@ func decodeEvent(m genetlink.Message) (Event, error) {
 			return nil, err
 		}
 		return SetupWanted{Session: *s}, nil
+	case uapi.CmdEventMigration:
+		return decodeMarker(m.Data)
 	case uapi.CmdEventPolicy:
 		version, err := decodePolicyVersion(m.Data)
 		if err != nil {

@@ -72,8 +72,12 @@ const (
 	ReasonRedirectGone
 	ReasonNATAstray
 	ReasonSYNRefused
+	ReasonNotMovable
+	ReasonMarker
+	ReasonLateRST
+	ReasonPaused
 
-	ReasonMax = ReasonSYNRefused // the highest that this package knows
+	ReasonMax = ReasonPaused // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -139,6 +143,10 @@ var reasonNames = [...]string{
 	ReasonRedirectGone:  "redirect_gone",
 	ReasonNATAstray:     "nat_astray",
 	ReasonSYNRefused:    "syn_refused",
+	ReasonNotMovable:    "not_movable",
+	ReasonMarker:        "marker",
+	ReasonLateRST:       "late_rst",
+	ReasonPaused:        "paused",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

@@ -181,6 +181,7 @@ type SessionRequest struct {
 	Super chain.FiveTuple // client to server
 	Left  chain.FiveTuple // the subsession as the left neighbour sends it
 	Hops  []netip.Addr    // hosts right of this one, the server last; none: this is it
+	Live  bool            // it stands and went another way until now: it waits for nothing
 }
 
 // Peer is a neighbour to which SYNs with payload do not pass, so that sessions

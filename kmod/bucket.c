@@ -162,8 +162,12 @@ static u64 slot_of(const struct mbc_bucket *bucket, const struct mbc_tuple *t,
 	return m;
 }
 
-/* The slot keeps its pointer, for readers that have seen its tag. */
-static bool take(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
+/* The bucket and slot that hold @t itself, and how many it went by to get there;
+ * NULL if it is not here.
+ */
+static struct mbc_bucket *bucket_of(struct mbc_array *a,
+				    const struct mbc_tuple *t, u32 hash,
+				    unsigned int *slot, u32 *passed)
 {
 	u32 i = mbc_bucket_home(a, hash), tries;
 
@@ -172,15 +176,29 @@ static bool take(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
 		const u64 m = slot_of(bucket, t, hash);
 
 		if (m) {
-			set_tags(bucket, bucket->tags &
-					 ~(0xffull << 8 * mbc_bucket_first(m)));
-			uncount_passed(a, hash, tries);
-			return true;
+			*slot = mbc_bucket_first(m);
+			*passed = tries;
+			return bucket;
 		}
 		if (!mbc_bucket_passed(bucket->tags))
 			break;
 	}
-	return false;
+	return NULL;
+}
+
+/* The slot keeps its pointer, for readers that have seen its tag. */
+static bool take(struct mbc_array *a, const struct mbc_tuple *t, u32 hash)
+{
+	struct mbc_bucket *bucket;
+	unsigned int slot;
+	u32 passed;
+
+	bucket = bucket_of(a, t, hash, &slot, &passed);
+	if (!bucket)
+		return false;
+	set_tags(bucket, bucket->tags & ~(0xffull << 8 * slot));
+	uncount_passed(a, hash, passed);
+	return true;
 }
 
 static void array_init(struct mbc_array *a, u32 n)
@@ -215,6 +233,24 @@ bool mbc_buckets_remove(struct mbc_buckets *b, const struct mbc_tuple *key)
 	for (a = oldest(b); a; a = next(a)) {
 		if (take(a, key, h)) {
 			b->n--;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool mbc_buckets_replace(struct mbc_buckets *b, const struct mbc_tuple *key,
+			 const struct mbc_tuple *by)
+{
+	struct mbc_bucket *bucket;
+	struct mbc_array *a;
+	u32 h = mbc_buckets_hash(b, key), passed;
+	unsigned int slot;
+
+	for (a = oldest(b); a; a = next(a)) {
+		bucket = bucket_of(a, key, h, &slot, &passed);
+		if (bucket) {
+			rcu_assign_pointer(bucket->slot[slot], by);
 			return true;
 		}
 	}

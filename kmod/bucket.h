@@ -213,6 +213,14 @@ bool mbc_buckets_put(struct mbc_buckets *b, const struct mbc_tuple *key);
  */
 bool mbc_buckets_remove(struct mbc_buckets *b, const struct mbc_tuple *key);
 
+/**
+ * mbc_buckets_replace() - put @by in the place of @key, which equals it
+ *
+ * Readers find one or the other. Return: false if @key is not in the set.
+ */
+bool mbc_buckets_replace(struct mbc_buckets *b, const struct mbc_tuple *key,
+			 const struct mbc_tuple *by);
+
 /** mbc_buckets_newest() - the array that tuples are put into; writer only */
 struct mbc_array *mbc_buckets_newest(const struct mbc_buckets *b);
 

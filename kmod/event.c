@@ -39,6 +39,38 @@ err:
 	return -ENOBUFS;
 }
 
+void mbc_event_migration(struct mbc_session *s, u64 id, u8 passed)
+{
+	struct net *net = s->mn->net;
+	struct sk_buff *skb;
+	void *hdr;
+
+	if (!mbc_netlink_listened(net, MBC_EVENTS))
+		return;
+	skb = genlmsg_new(nla_total_size(MBC_ID_LEN) +
+			  nla_total_size_64bit(sizeof(id)) +
+			  nla_total_size(sizeof(passed)),
+			  GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		goto err;
+	hdr = genlmsg_put(skb, 0, 0, &mbc_genl_family, 0,
+			  MBC_CMD_EVENT_MIGRATION);
+	if (!hdr || nla_put(skb, MBC_SESSION_A_ID, MBC_ID_LEN, s->id) ||
+	    nla_put_u64_64bit(skb, MBC_SESSION_A_MIGRATION, id,
+			      MBC_SESSION_A_PAD) ||
+	    nla_put_u8(skb, MBC_SESSION_A_PASSED, passed))
+		goto err_skb;
+	genlmsg_end(skb, hdr);
+	genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, MBC_EVENTS,
+				GFP_ATOMIC);
+	return;
+
+err_skb:
+	nlmsg_free(skb);
+err:
+	lose(net, MBC_EVENTS);
+}
+
 void mbc_event_policy(struct mbc_net *mn, u64 version)
 {
 	struct sk_buff *skb;

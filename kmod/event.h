@@ -20,6 +20,9 @@
 int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 		       enum mbc_reason why);
 
+/** mbc_event_migration() - MBC_CMD_EVENT_MIGRATION; RCU read side */
+void mbc_event_migration(struct mbc_session *s, u64 id, u8 passed);
+
 /** mbc_event_policy() - MBC_CMD_EVENT_POLICY; process context */
 void mbc_event_policy(struct mbc_net *mn, u64 version);
 

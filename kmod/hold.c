@@ -17,19 +17,28 @@ static unsigned int room(const struct mbc_session *s)
 	return mbc_session_back(s)->proto == IPPROTO_TCP ? 1 : MBC_MAX_HELD_SESSION;
 }
 
-/* Takes over @skb unless the reason says that there is no room. */
-static enum mbc_reason enqueue(struct mbc_session *s, struct sk_buff *skb)
+static bool have_queue(struct mbc_session *s)
+{
+	lockdep_assert_held(&s->lock);
+	if (s->held)
+		return true;
+	s->held = kmalloc(sizeof(*s->held), GFP_ATOMIC | __GFP_NOWARN);
+	if (!s->held)
+		return false;
+	__skb_queue_head_init(&s->held->queue);
+	s->held->bytes = 0;
+	return true;
+}
+
+enum mbc_reason mbc_hold_enqueue(struct mbc_session *s, struct sk_buff *skb,
+				 unsigned int packets, u32 bytes)
 {
 	struct mbc_net *mn = s->mn;
 
-	lockdep_assert_held(&s->lock);
-	if (!s->held) {
-		s->held = kmalloc(sizeof(*s->held), GFP_ATOMIC | __GFP_NOWARN);
-		if (!s->held)
-			return MBC_REASON_NO_MEMORY;
-		__skb_queue_head_init(s->held);
-	}
-	if (skb_queue_len(s->held) >= room(s))
+	if (!have_queue(s))
+		return MBC_REASON_NO_MEMORY;
+	if (skb_queue_len(&s->held->queue) >= packets ||
+	    s->held->bytes + skb->len > bytes)
 		return MBC_REASON_HOLD_FULL;
 	if (!skb_dst_force(skb))
 		return MBC_REASON_ROUTE_GONE;
@@ -41,20 +50,28 @@ static enum mbc_reason enqueue(struct mbc_session *s, struct sk_buff *skb)
 	 * by then; the route holds one that is not.
 	 */
 	skb->dev = NULL;
-	__skb_queue_tail(s->held, skb);
+	__skb_queue_tail(&s->held->queue, skb);
+	s->held->bytes += skb->len;
 	return MBC_REASON_NONE;
 }
 
-/* All that is held, to @list; new packets are not held any more. */
-static void dequeue(struct mbc_session *s, struct sk_buff_head *list,
-		    enum mbc_setup_state setup)
+bool mbc_hold_dequeue(struct mbc_session *s, struct sk_buff_head *list)
 {
 	lockdep_assert_held(&s->lock);
 	__skb_queue_head_init(list);
-	if (s->held) {
-		atomic_sub(skb_queue_len(s->held), &s->mn->n_held);
-		skb_queue_splice_init(s->held, list);
-	}
+	if (!s->held || skb_queue_empty(&s->held->queue))
+		return false;
+	atomic_sub(skb_queue_len(&s->held->queue), &s->mn->n_held);
+	skb_queue_splice_init(&s->held->queue, list);
+	s->held->bytes = 0;
+	return true;
+}
+
+/* All that is held, to @list; the set-up is over. */
+static void dequeue(struct mbc_session *s, struct sk_buff_head *list,
+		    enum mbc_setup_state setup)
+{
+	mbc_hold_dequeue(s, list);
 	WRITE_ONCE(s->setup, setup);
 	WRITE_ONCE(s->seen, jiffies);
 	mbc_session_rearm(s);
@@ -151,7 +168,7 @@ bool mbc_hold_packet(struct mbc_session *s, struct sk_buff *skb,
 		return settled(s, setup, verdict);
 	}
 	if (!s->dead)
-		reason = enqueue(s, skb);
+		reason = mbc_hold_enqueue(s, skb, room(s), U32_MAX);
 	ask = !reason && !s->asked;
 	if (ask)
 		WRITE_ONCE(s->asked, true);
@@ -211,7 +228,7 @@ void mbc_hold_free(struct mbc_session *s)
 {
 	if (!s->held)
 		return;
-	atomic_sub(skb_queue_len(s->held), &s->mn->n_held);
-	drop_all(s, s->held);
+	atomic_sub(skb_queue_len(&s->held->queue), &s->mn->n_held);
+	drop_all(s, &s->held->queue);
 	kfree(s->held);
 }

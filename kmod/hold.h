@@ -14,13 +14,29 @@
 #define MBC_MAX_HELD_SESSION 64		/* of one UDP session; one SYN of TCP */
 #define MBC_HOLD_RETRY 10000		/* ms until a set-up that failed is tried anew */
 
-/** mbc_hold_ready() - may packets go to the right? */
+/** mbc_hold_ready() - may packets go on, without any being asked to wait? */
 static inline bool mbc_hold_ready(const struct mbc_session *s)
 {
 	u8 setup = READ_ONCE(s->setup);
 
-	return setup == MBC_SETUP_IN_BAND || setup == MBC_SETUP_DONE;
+	return (setup == MBC_SETUP_IN_BAND || setup == MBC_SETUP_DONE) &&
+	       !READ_ONCE(s->paused);
 }
+
+/**
+ * mbc_hold_enqueue() - keep a packet behind those that wait
+ * @skb: at POST_ROUTING; the queue's on success
+ * @packets: how many there may be in the queue, this one included
+ * @bytes: the same from their IP headers on
+ *
+ * @s->lock held. Return: MBC_REASON_NONE; MBC_REASON_HOLD_FULL, also when all
+ * sessions together have too many, _ROUTE_GONE or _NO_MEMORY.
+ */
+enum mbc_reason mbc_hold_enqueue(struct mbc_session *s, struct sk_buff *skb,
+				 unsigned int packets, u32 bytes);
+
+/** mbc_hold_dequeue() - all that waits; false: nothing; @s->lock held */
+bool mbc_hold_dequeue(struct mbc_session *s, struct sk_buff_head *list);
 
 /**
  * mbc_hold_packet() - a packet to the right of a session that is not ready

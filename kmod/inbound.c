@@ -15,6 +15,7 @@
 #include "express.h"
 #include "fragment.h"
 #include "icmp.h"
+#include "migration.h"
 #include "nf.h"
 #include "refusal.h"
 #include "rewrite.h"
@@ -135,6 +136,10 @@ static __always_inline enum mbc_verdict found(struct mbc_net *mn,
 					      struct mbc_packet *p,
 					      struct mbc_entry *e)
 {
+	if (unlikely(READ_ONCE(mbc_entry_session(e)->watched)) &&
+	    mbc_migration_inbound(mn, p, mbc_entry_session(e),
+				  mbc_slot_dir(e->slot)) != MBC_ACCEPT)
+		return MBC_DROP;
 	if (unlikely(p->flags & MBC_TCP_RST) && mbc_refusal_is(p, e))
 		return refused(mn, nf, p, e);
 	if (unlikely(nf) && mbc_entry_session(e)->role == MBC_ROLE_MIDDLE)

@@ -62,6 +62,8 @@ static enum mbc_setup_state choose_setup(struct mbc_net *mn,
 					 const struct mbc_setup *h,
 					 const struct mbc_join *j)
 {
+	if (j->live)
+		return MBC_SETUP_DONE;
 	if (h->n_hops == 1)
 		return j->by_agent ? MBC_SETUP_DONE : MBC_SETUP_IN_BAND;
 	if (j->by_agent || mbc_peer_noted(mn, &h->hops[1], h->super.family))
@@ -102,6 +104,8 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 	s->setup = choose_setup(mn, h, j);
 	s->asked = j->by_agent;
 	s->by_agent = j->by_agent;
+	if (j->live)
+		s->tcp.state = MBC_TCP_ESTABLISHED;
 	mbc_session_set_left(s, j->wire);
 
 	reason = install(s);

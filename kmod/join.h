@@ -13,12 +13,14 @@
  * @wire: the left subsession's tuple as received here, client to server
  * @isn: sequence number of the SYN, host byte order; 0 without one
  * @by_agent: asked by the left neighbour's agent and not by a header
+ * @live: by an agent; the session stands, and has gone another way until now
  * @known: set: the session stood already, by a header
  */
 struct mbc_join {
 	const struct mbc_tuple *wire;
 	u32 isn;
 	bool by_agent;
+	bool live;
 	bool known;
 };
 

@@ -5,6 +5,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include "hooks.h"
+#include "migration.h"
 #include "nf.h"
 #include "peer.h"
 #include "ruleset.h"
@@ -59,6 +60,7 @@ static int __net_init net_init(struct net *net)
 	mutex_init(&mn->control);
 	atomic_set(&mn->n_sessions, 0);
 	atomic_set(&mn->n_held, 0);
+	mbc_migration_net_init(mn);
 
 	mn->stats = alloc_percpu(struct mbc_stats);
 	if (!mn->stats)
@@ -107,8 +109,10 @@ static void __net_exit net_exit_batch(struct list_head *list)
 	struct mbc_net *mn;
 	struct net *net;
 
-	list_for_each_entry(net, list, exit_list)
+	list_for_each_entry(net, list, exit_list) {
 		mbc_session_flush(mbc_net_of(net));
+		mbc_migration_flush(mbc_net_of(net));
+	}
 	/* No timer runs any more and every session is free. */
 	rcu_barrier();
 

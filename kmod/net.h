@@ -98,7 +98,12 @@ struct mbc_table {
  * @peers: neighbours that answer no SYN with payload; likewise
  * @peers_age: the same in the order they expire
  * @n_peers: how many
- * @n_held: packets that wait for a set-up out-of-band, MBC_MAX_HELD at most
+ * @ghosts: paths given up lately, see migration.h; in the order they expire; @lock
+ * @ghost_work: forgets them
+ * @pauses: migrations whose packets wait; in the order in which that ends; @lock
+ * @pause_work: ends what lasts too long
+ * @n_held: packets that wait for a set-up out-of-band or a migration, MBC_MAX_HELD
+ *	at most
  * @lock: installing and removing sessions; taken with BH off; never on the
  *	path of a packet whose session stands
  * @n_sessions: sessions that exist, those awaiting a grace period included
@@ -126,6 +131,10 @@ struct mbc_net {
 	struct rhashtable peers;
 	struct list_head peers_age;
 	unsigned int n_peers;
+	struct list_head ghosts;
+	struct delayed_work ghost_work;
+	struct list_head pauses;
+	struct delayed_work pause_work;
 	atomic_t n_held;
 	spinlock_t lock;
 	atomic_t n_sessions;

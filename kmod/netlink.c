@@ -375,7 +375,7 @@ static const struct genl_ops ops[] = {
 		.cmd = MBC_CMD_NEW_SESSION,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mbc_setup_new_attrs,
-		.maxattr = MBC_SESSION_A_HOPS6,
+		.maxattr = MBC_SESSION_A_LIVE,
 		.doit = mbc_netlink_new_session,
 	}, {
 		.cmd = MBC_CMD_SET_SESSION,
@@ -383,6 +383,30 @@ static const struct genl_ops ops[] = {
 		.policy = mbc_setup_set_attrs,
 		.maxattr = MBC_SESSION_A_SETUP,
 		.doit = mbc_netlink_set_session,
+	}, {
+		.cmd = MBC_CMD_BEGIN_MIGRATION,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_migration_attrs,
+		.maxattr = MBC_SESSION_A_PATH,
+		.doit = mbc_netlink_begin_migration,
+	}, {
+		.cmd = MBC_CMD_PAUSE,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_migration_attrs,
+		.maxattr = MBC_SESSION_A_PATH,
+		.doit = mbc_netlink_pause,
+	}, {
+		.cmd = MBC_CMD_SWITCH_PATH,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_migration_attrs,
+		.maxattr = MBC_SESSION_A_PATH,
+		.doit = mbc_netlink_switch_path,
+	}, {
+		.cmd = MBC_CMD_END_MIGRATION,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = mbc_migration_attrs,
+		.maxattr = MBC_SESSION_A_PATH,
+		.doit = mbc_netlink_end_migration,
 	}, {
 		.cmd = MBC_CMD_GET_PEER,
 		.flags = GENL_UNS_ADMIN_PERM,

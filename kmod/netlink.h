@@ -3,8 +3,9 @@
  * The generic netlink family: uapi/mbchain.h says what each command does.
  * netlink.c holds the family and the commands about the namespace,
  * netlink_load.c those that load a policy, netlink_setup.c those by which
- * agents set up sessions, netlink_nf.c that about its NF, netlink_policy.c and netlink_session.c those about
- * what is there.
+ * agents set up sessions, netlink_migration.c those by which they change a
+ * session's chain, netlink_nf.c that about its NF, netlink_policy.c and
+ * netlink_session.c those about what is there.
  */
 #ifndef MBC_NETLINK_H
 #define MBC_NETLINK_H
@@ -69,6 +70,35 @@ int mbc_netlink_load_add(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_load_commit(struct sk_buff *skb, struct genl_info *info);
 /** mbc_netlink_load_forget() - what the socket @portid has begun */
 void mbc_netlink_load_forget(struct mbc_net *mn, u32 portid);
+
+/* netlink_tuple.c */
+extern const struct nla_policy mbc_tuple_attrs[MBC_TUPLE_A_MAX + 1];
+extern const struct nla_policy mbc_side_attrs[MBC_SIDE_A_TUPLE + 1];
+/** mbc_netlink_read_tuple() - MBC_TUPLE_A_* that a session can have; 0 or -errno */
+int mbc_netlink_read_tuple(struct mbc_tuple *t, const struct nlattr *attr,
+			   struct netlink_ext_ack *extack);
+/** mbc_netlink_read_wire() - MBC_SIDE_A_TUPLE; 0 or -errno */
+int mbc_netlink_read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
+			  struct netlink_ext_ack *extack);
+/**
+ * mbc_netlink_read_hops() - MBC_SESSION_A_HOPS or _HOPS6, that of @family
+ * @hops: as many as the command's policy lets in
+ * @n: goes up by how many there are
+ */
+int mbc_netlink_read_hops(union mbc_addr *hops, u8 *n, u8 family,
+			  struct genl_info *info);
+/** mbc_netlink_refuse() - @message, which stays, about @attr; -EINVAL */
+int mbc_netlink_refuse(struct netlink_ext_ack *extack,
+		       const struct nlattr *attr, const char *message);
+/** mbc_netlink_error() - the errno for a set-up or migration that cannot be */
+int mbc_netlink_error(enum mbc_reason reason);
+
+/* netlink_migration.c */
+extern const struct nla_policy mbc_migration_attrs[];
+int mbc_netlink_begin_migration(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_pause(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_switch_path(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_end_migration(struct sk_buff *skb, struct genl_info *info);
 
 /* netlink_setup.c */
 extern const struct nla_policy mbc_setup_new_attrs[];

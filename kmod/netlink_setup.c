@@ -6,7 +6,6 @@
 #include "netlink.h"
 
 #include <linux/netlink.h>
-#include <net/ipv6.h>
 #include <net/sock.h>
 #include "hold.h"
 #include "join.h"
@@ -14,33 +13,20 @@
 #include "session.h"
 #include "stats.h"
 
-static const struct nla_policy tuple_attrs[MBC_TUPLE_A_MAX + 1] = {
-	[MBC_TUPLE_A_SADDR4] = { .type = NLA_U32 },
-	[MBC_TUPLE_A_DADDR4] = { .type = NLA_U32 },
-	[MBC_TUPLE_A_SPORT] = { .type = NLA_U16 },
-	[MBC_TUPLE_A_DPORT] = { .type = NLA_U16 },
-	[MBC_TUPLE_A_PROTO] = { .type = NLA_U8 },
-	[MBC_TUPLE_A_SADDR6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
-	[MBC_TUPLE_A_DADDR6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
-};
-
-static const struct nla_policy side_attrs[MBC_SIDE_A_TUPLE + 1] = {
-	[MBC_SIDE_A_TUPLE] = NLA_POLICY_NESTED(tuple_attrs),
-};
-
 /* The first hop is this host, so one less is left for the others. */
 #define MAX_RIGHT (MBC_MAX_HOPS - 1)
 
-const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_HOPS6 + 1] = {
+const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_LIVE + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
-	[MBC_SESSION_A_SUPER] = NLA_POLICY_NESTED(tuple_attrs),
-	[MBC_SESSION_A_LEFT] = NLA_POLICY_NESTED(side_attrs),
+	[MBC_SESSION_A_SUPER] = NLA_POLICY_NESTED(mbc_tuple_attrs),
+	[MBC_SESSION_A_LEFT] = NLA_POLICY_NESTED(mbc_side_attrs),
 	[MBC_SESSION_A_HOPS] = {
 		.type = NLA_BINARY, .len = MAX_RIGHT * sizeof(__be32),
 	},
 	[MBC_SESSION_A_HOPS6] = {
 		.type = NLA_BINARY, .len = MAX_RIGHT * sizeof(struct in6_addr),
 	},
+	[MBC_SESSION_A_LIVE] = { .type = NLA_FLAG },
 };
 
 const struct nla_policy mbc_setup_set_attrs[MBC_SESSION_A_SETUP + 1] = {
@@ -49,96 +35,6 @@ const struct nla_policy mbc_setup_set_attrs[MBC_SESSION_A_SETUP + 1] = {
 						 MBC_SETUP_FAILED),
 	[MBC_SESSION_A_END] = { .type = NLA_U32 },
 };
-
-static int refuse(struct netlink_ext_ack *extack, const struct nlattr *attr,
-		  const char *message)
-{
-	extack->_msg = message;	/* lives as long as the module */
-	NL_SET_BAD_ATTR(extack, attr);
-	return -EINVAL;
-}
-
-/* Both addresses, of one family; 0 or -EINVAL. */
-static int read_addrs(struct mbc_tuple *t, struct nlattr **tb)
-{
-	if (tb[MBC_TUPLE_A_SADDR4] && tb[MBC_TUPLE_A_DADDR4] &&
-	    !tb[MBC_TUPLE_A_SADDR6] && !tb[MBC_TUPLE_A_DADDR6]) {
-		t->family = AF_INET;
-		t->saddr.ip = nla_get_in_addr(tb[MBC_TUPLE_A_SADDR4]);
-		t->daddr.ip = nla_get_in_addr(tb[MBC_TUPLE_A_DADDR4]);
-		return 0;
-	}
-	if (tb[MBC_TUPLE_A_SADDR6] && tb[MBC_TUPLE_A_DADDR6] &&
-	    !tb[MBC_TUPLE_A_SADDR4] && !tb[MBC_TUPLE_A_DADDR4]) {
-		t->family = AF_INET6;
-		nla_memcpy(&t->saddr, tb[MBC_TUPLE_A_SADDR6], sizeof(t->saddr));
-		nla_memcpy(&t->daddr, tb[MBC_TUPLE_A_DADDR6], sizeof(t->daddr));
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int read_tuple(struct mbc_tuple *t, const struct nlattr *attr,
-		      struct netlink_ext_ack *extack)
-{
-	struct nlattr *tb[MBC_TUPLE_A_MAX + 1];
-	int err;
-
-	err = nla_parse_nested(tb, MBC_TUPLE_A_MAX, attr, tuple_attrs, extack);
-	if (err)
-		return err;
-	*t = (struct mbc_tuple){};
-	if (read_addrs(t, tb) || !tb[MBC_TUPLE_A_SPORT] ||
-	    !tb[MBC_TUPLE_A_DPORT] || !tb[MBC_TUPLE_A_PROTO])
-		return refuse(extack, attr, "the tuple is not complete");
-	t->sport = nla_get_be16(tb[MBC_TUPLE_A_SPORT]);
-	t->dport = nla_get_be16(tb[MBC_TUPLE_A_DPORT]);
-	t->proto = nla_get_u8(tb[MBC_TUPLE_A_PROTO]);
-	if (!mbc_tuple_valid(t))
-		return refuse(extack, attr, "no session can have this tuple");
-	return 0;
-}
-
-static int read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
-		     struct netlink_ext_ack *extack)
-{
-	struct nlattr *tb[MBC_SIDE_A_TUPLE + 1];
-	int err;
-
-	err = nla_parse_nested(tb, MBC_SIDE_A_TUPLE, attr, side_attrs, extack);
-	if (err)
-		return err;
-	if (!tb[MBC_SIDE_A_TUPLE])
-		return refuse(extack, attr, "the subsession has no tuple");
-	return read_tuple(wire, tb[MBC_SIDE_A_TUPLE], extack);
-}
-
-/* The hosts right of this one, behind itself in @h->hops. */
-static int read_hops(struct mbc_setup *h, struct genl_info *info)
-{
-	u8 family = h->super.family;
-	const struct nlattr *attr = info->attrs[family == AF_INET ?
-		MBC_SESSION_A_HOPS : MBC_SESSION_A_HOPS6];
-	const struct nlattr *wrong = info->attrs[family == AF_INET ?
-		MBC_SESSION_A_HOPS6 : MBC_SESSION_A_HOPS];
-	unsigned int len = mbc_addr_len(family), i;
-
-	if (wrong)
-		return refuse(info->extack, wrong, "hops of another family");
-	if (!attr)
-		return 0;
-	if (!nla_len(attr) || nla_len(attr) % len)
-		return refuse(info->extack, attr, "no list of addresses");
-	for (i = 0; i < nla_len(attr) / len; i++) {
-		union mbc_addr *hop = &h->hops[h->n_hops++];
-
-		memcpy(hop, nla_data(attr) + i * len, len);
-		if (!mbc_addr_valid(hop, family))
-			return refuse(info->extack, attr,
-				      "no host can have this address");
-	}
-	return 0;
-}
 
 static int read_setup(struct mbc_setup *h, struct mbc_tuple *wire,
 		      struct genl_info *info)
@@ -151,44 +47,28 @@ static int read_setup(struct mbc_setup *h, struct mbc_tuple *wire,
 		GENL_SET_ERR_MSG(info, "no id, supersession or subsession");
 		return -EINVAL;
 	}
-	err = read_tuple(&h->super, attrs[MBC_SESSION_A_SUPER], info->extack) ?:
-	      read_wire(wire, attrs[MBC_SESSION_A_LEFT], info->extack);
+	err = mbc_netlink_read_tuple(&h->super, attrs[MBC_SESSION_A_SUPER], info->extack) ?:
+	      mbc_netlink_read_wire(wire, attrs[MBC_SESSION_A_LEFT], info->extack);
 	if (err)
 		return err;
 	if (wire->family != h->super.family || wire->proto != h->super.proto)
-		return refuse(info->extack, attrs[MBC_SESSION_A_LEFT],
-			      "of another family or protocol");
+		return mbc_netlink_refuse(info->extack,
+					  attrs[MBC_SESSION_A_LEFT],
+					  "of another family or protocol");
 	nla_memcpy(h->id, attrs[MBC_SESSION_A_ID], sizeof(h->id));
 	h->hops[0] = wire->daddr;
 	h->n_hops = 1;
-	return read_hops(h, info);
-}
-
-static int error_of(enum mbc_reason reason)
-{
-	switch (reason) {
-	case MBC_REASON_TABLE_FULL:
-		return -ENOSPC;
-	case MBC_REASON_HDR_REPLAY:
-	case MBC_REASON_TUPLE_TAKEN:
-		return -EEXIST;
-	case MBC_REASON_HDR_LOOP:
-		return -ELOOP;
-	case MBC_REASON_NO_ROUTE:
-		return -EHOSTUNREACH;
-	case MBC_REASON_NO_PORT:
-		return -EADDRNOTAVAIL;
-	case MBC_REASON_NO_MEMORY:
-		return -ENOMEM;
-	default:
-		return -EINVAL;
-	}
+	return mbc_netlink_read_hops(h->hops + 1, &h->n_hops, h->super.family,
+				     info);
 }
 
 static int join(struct sk_buff *answer, struct genl_info *info,
 		const struct mbc_setup *h, const struct mbc_tuple *wire)
 {
-	struct mbc_join j = { .wire = wire, .by_agent = true };
+	struct mbc_join j = {
+		.wire = wire, .by_agent = true,
+		.live = nla_get_flag(info->attrs[MBC_SESSION_A_LIVE]),
+	};
 	struct mbc_net *mn = mbc_netlink_net(info);
 	struct mbc_session *s;
 	enum mbc_reason reason;
@@ -202,7 +82,7 @@ static int join(struct sk_buff *answer, struct genl_info *info,
 	if (reason) {
 		mbc_count(mn, reason);
 		info->extack->_msg = mbc_reason_name(reason);
-		return error_of(reason);
+		return mbc_netlink_error(reason);
 	}
 	if (!err && j.known)
 		err = nla_put_flag(answer, MBC_SESSION_A_KNOWN);
@@ -272,12 +152,13 @@ static int check_set(struct genl_info *info)
 		return -EINVAL;
 	}
 	if (nla_get_u8(setup) == MBC_SETUP_WAITING)
-		return refuse(info->extack, setup, "it is not over");
+		return mbc_netlink_refuse(info->extack, setup, "it is not over");
 	if (why && nla_get_u8(setup) != MBC_SETUP_FAILED)
-		return refuse(info->extack, why, "what did not fail has no reason");
+		return mbc_netlink_refuse(info->extack, why,
+					  "what did not fail has no reason");
 	if (why && nla_get_u32(why) != MBC_REASON_NO_ANSWER &&
 	    nla_get_u32(why) != MBC_REASON_PEER_REFUSED)
-		return refuse(info->extack, why, "no reason for this");
+		return mbc_netlink_refuse(info->extack, why, "no reason for this");
 	return 0;
 }
 

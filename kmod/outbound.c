@@ -15,6 +15,7 @@
 #include "nat.h"
 #include "netlink.h"
 #include "originate.h"
+#include "pause.h"
 #include "refusal.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -227,6 +228,9 @@ static noinline enum mbc_verdict special(struct mbc_net *mn,
 
 	if (!e && p->forwarded)
 		e = mbc_nat_follow(mn, p);
+	if (e && unlikely(READ_ONCE(mbc_entry_session(e)->paused)) &&
+	    mbc_pause_packet(mn, p, &e, &verdict))
+		return verdict;
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return to_left(mn, p, e);
 	if (e && mbc_packet_opens(p) &&

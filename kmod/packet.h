@@ -81,6 +81,7 @@ static inline bool mbc_packet_may_open(const struct mbc_packet *p)
 /* Bits of the IP layers' own control blocks that no kernel we support uses. */
 #define MBC_RESTORED BIT(15)	/* what it is now it became in mbc_inbound() */
 #define MBC_SINGULAR BIT(14)	/* more than addresses and device decides its route */
+#define MBC_RELEASED BIT(13)	/* has waited: see pause.h */
 
 static inline u16 *mbc_packet_flags(struct sk_buff *skb, u8 family)
 {
@@ -100,6 +101,16 @@ static inline void mbc_packet_mark_singular(struct sk_buff *skb, u8 family)
 static inline bool mbc_packet_is_restored(struct sk_buff *skb, u8 family)
 {
 	return *mbc_packet_flags(skb, family) & MBC_RESTORED;
+}
+
+static inline void mbc_packet_mark_released(struct sk_buff *skb, u8 family)
+{
+	*mbc_packet_flags(skb, family) |= MBC_RELEASED;
+}
+
+static inline bool mbc_packet_is_released(struct sk_buff *skb, u8 family)
+{
+	return *mbc_packet_flags(skb, family) & MBC_RELEASED;
 }
 
 /** mbc_packet_shows_route() - will others of its session go where it goes? */

@@ -13,6 +13,7 @@
 #include <linux/timekeeping.h>
 #include "event.h"
 #include "hold.h"
+#include "migration.h"
 #include "stats.h"
 
 static struct kmem_cache *cache;
@@ -98,6 +99,29 @@ void mbc_session_rearm(struct mbc_session *s)
 		mod_timer(&s->timer, jiffies + patience(s));
 }
 
+/* Is it there, and not the second of two? */
+static bool stands(struct mbc_session *s)
+{
+	return !s->dead && mbc_migration_first(s) == s;
+}
+
+/* By either path, if it has two. */
+static unsigned long last_seen(const struct mbc_session *s)
+{
+	const struct mbc_migration *m = rcu_dereference(s->migration);
+	unsigned long seen = READ_ONCE(s->seen), other;
+	int i;
+
+	for (i = 0; unlikely(m) && i < ARRAY_SIZE(m->session); i++) {
+		if (!m->session[i])
+			continue;
+		other = READ_ONCE(m->session[i]->seen);
+		if (time_after(other, seen))
+			seen = other;
+	}
+	return seen;
+}
+
 /* Packets only note when they passed; the timer looks whether that was long
  * enough ago and sleeps on if not. Softirq: an RCU reader, so the session
  * outlives this function even if somebody ends it meanwhile.
@@ -109,9 +133,9 @@ static void on_timer(struct timer_list *t)
 
 	rcu_read_lock();
 	spin_lock(&s->lock);
-	deadline = READ_ONCE(s->seen) + patience(s);
-	if (s->dead || time_before(jiffies, deadline)) {
-		if (!s->dead)
+	deadline = last_seen(s) + patience(s);
+	if (!stands(s) || time_before(jiffies, deadline)) {
+		if (stands(s))
 			mod_timer(&s->timer, deadline);
 		spin_unlock(&s->lock);
 	} else {
@@ -304,11 +328,49 @@ err_entries:
 	return err;
 }
 
+int mbc_session_enter(struct mbc_session *s, enum mbc_slot slot)
+{
+	expect(s, &s->entry[slot]);
+	return mbc_table_insert(s->mn, &s->entry[slot]);
+}
+
+void mbc_session_leave(struct mbc_session *s, enum mbc_slot slot)
+{
+	mbc_table_remove(s->mn, &s->entry[slot]);
+}
+
+void mbc_session_supersede(struct mbc_session *s, struct mbc_session *to,
+			   enum mbc_slot entrance)
+{
+	struct mbc_net *mn = s->mn;
+	int i;
+
+	lockdep_assert_held(&mn->lock);
+	lockdep_assert_held(&s->lock);
+	for (i = 0; i < MBC_N_SLOTS; i++)
+		if (i != entrance && mbc_session_has(s, i))
+			mbc_table_replace(mn, &s->entry[i], &to->entry[i]);
+	rhashtable_replace_fast(&mn->ids, &s->id_node, &to->id_node, id_params);
+	del_timer(&s->timer);
+	mod_timer(&to->timer, jiffies + patience(to));
+}
+
+static void end_migration(struct mbc_session *s)
+{
+	struct mbc_migration *m =
+		rcu_dereference_protected(s->migration,
+					  lockdep_is_held(&s->mn->lock));
+
+	if (m)
+		mbc_migration_abandon(m);
+}
+
 bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
 {
 	struct mbc_net *mn = s->mn;
 
 	lockdep_assert_held(&mn->lock);
+	s = mbc_migration_first(s);
 	spin_lock(&s->lock);
 	if (s->dead) {
 		spin_unlock(&s->lock);
@@ -318,6 +380,7 @@ bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why)
 	del_timer(&s->timer);
 	spin_unlock(&s->lock);
 
+	end_migration(s);
 	remove_entries(s, MBC_N_SLOTS);
 	rhashtable_remove_fast(&mn->ids, &s->id_node, id_params);
 	if (!atomic_read(&mn->ids.nelems))
@@ -339,6 +402,21 @@ bool mbc_session_end(struct mbc_session *s, enum mbc_reason why)
 	return ended;
 }
 
+/* It may have become another one while we waited for the lock. */
+struct mbc_session *mbc_session_lock(struct mbc_session *s)
+	__acquires(&s->lock)
+{
+	struct mbc_session *first;
+
+	for (;;) {
+		first = mbc_migration_first(s);
+		spin_lock_bh(&first->lock);
+		if (likely(first == mbc_migration_first(s)))
+			return first;
+		spin_unlock_bh(&first->lock);
+	}
+}
+
 /* UDP has no more of a state than whether an answer has passed. */
 static bool udp_step(struct mbc_tcp *state, enum mbc_dir dir)
 {
@@ -351,7 +429,7 @@ static bool udp_step(struct mbc_tcp *state, enum mbc_dir dir)
 void mbc_session_step(struct mbc_session *s, enum mbc_dir dir,
 		      const struct mbc_segment *seg)
 {
-	spin_lock_bh(&s->lock);
+	s = mbc_session_lock(s);
 	if (mbc_session_back(s)->proto == IPPROTO_TCP ? mbc_tcp_step(&s->tcp, dir, seg) :
 					    udp_step(&s->tcp, dir))
 		mbc_session_rearm(s);

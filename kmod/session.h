@@ -17,6 +17,12 @@
 #include "table.h"
 #include "tcp.h"
 
+/** struct mbc_held - packets that wait, with @bytes in them from the IP header on */
+struct mbc_held {
+	struct sk_buff_head queue;
+	u32 bytes;
+};
+
 /**
  * struct mbc_session - one supersession on one host
  * @entry: by enum mbc_slot; the first member, see mbc_entry_session().
@@ -34,6 +40,8 @@
  * @setup: enum mbc_setup_state; see hold.h
  * @asked: an agent knows that @setup is WAITING
  * @by_agent: what is left of this host was set up out-of-band
+ * @paused: bit per enum mbc_slot: what leaves by it waits, see pause.h
+ * @watched: what comes in may be no packet of it, see mbc_migration_inbound()
  * @refused: the right neighbour refused the header, see refusal.h
  * @held: owned packets that wait, or NULL
  * @syn_data: bytes of the application's in the last SYN sent to the right
@@ -50,6 +58,7 @@
  * @created: when it was installed, ktime_get_coarse_ns()
  * @timer: fires when it may have to end
  * @rcu: to free it
+ * @migration: it has two paths at present, see migration.h; RCU
  *
  * First what every packet reads, a cache line for each.
  */
@@ -68,9 +77,11 @@ struct mbc_session {
 	bool asked;
 	bool by_agent;
 	bool refused;
+	bool watched;
+	u8 paused;
 	u8 n_hops;
 	u16 syn_data;
-	struct sk_buff_head *held;
+	struct mbc_held *held;
 	struct mbc_route route[2] __aligned(sizeof(struct mbc_route));
 	struct mbc_route ahead[2];
 	struct rhash_head id_node;
@@ -82,6 +93,7 @@ struct mbc_session {
 	u64 created;
 	struct timer_list timer;
 	struct rcu_head rcu;
+	struct mbc_migration __rcu *migration;
 };
 
 /** mbc_entry_session() - whose entry it is */
@@ -175,8 +187,37 @@ int mbc_session_install(struct mbc_session *s);
 bool mbc_session_end(struct mbc_session *s, enum mbc_reason why);
 bool mbc_session_end_locked(struct mbc_session *s, enum mbc_reason why);
 
+/**
+ * mbc_session_enter() - make one of its tuples findable and no more
+ * @slot: of the subsession by which packets may come in
+ *
+ * mbc_net.lock held. Return: 0, -EEXIST or -ENOMEM.
+ */
+int mbc_session_enter(struct mbc_session *s, enum mbc_slot slot);
+
+/** mbc_session_leave() - undo mbc_session_enter(); mbc_net.lock held */
+void mbc_session_leave(struct mbc_session *s, enum mbc_slot slot);
+
+/**
+ * mbc_session_supersede() - @to takes the place of @s, which stood
+ * @to: has entered; as @s but for the subsession of @entrance
+ * @entrance: the slot whose tuple is not the same for the two: both stay
+ *
+ * mbc_net.lock and @s->lock held.
+ */
+void mbc_session_supersede(struct mbc_session *s, struct mbc_session *to,
+			   enum mbc_slot entrance);
+
 /** mbc_session_rearm() - set the timer for its present state; @s->lock held */
 void mbc_session_rearm(struct mbc_session *s);
+
+/**
+ * mbc_session_lock() - lock the session that @s counts for, see migration.h
+ *
+ * RCU read side. Return: that one; the caller gives up its lock, BH on.
+ */
+struct mbc_session *mbc_session_lock(struct mbc_session *s)
+	__acquires(&s->lock);
 
 /** mbc_session_step() - a packet passes that may change @s->tcp */
 void mbc_session_step(struct mbc_session *s, enum mbc_dir dir,

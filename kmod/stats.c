@@ -76,6 +76,10 @@ static const char *const names[] = {
 	[MBC_REASON_REDIRECT_GONE] = "redirect_gone",
 	[MBC_REASON_NAT_ASTRAY] = "nat_astray",
 	[MBC_REASON_SYN_REFUSED] = "syn_refused",
+	[MBC_REASON_NOT_MOVABLE] = "not_movable",
+	[MBC_REASON_MARKER] = "marker",
+	[MBC_REASON_LATE_RST] = "late_rst",
+	[MBC_REASON_PAUSED] = "paused",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

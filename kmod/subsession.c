@@ -61,7 +61,7 @@ static void pick(const struct mbc_session *s, struct mbc_tuple *wire)
 		wire->dport = mbc_session_back(s)->sport;
 }
 
-enum mbc_reason mbc_subsession_open(struct mbc_session *s)
+enum mbc_reason mbc_subsession_choose(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
 	const struct mbc_tuple super = mbc_session_super(s);
@@ -81,14 +81,23 @@ enum mbc_reason mbc_subsession_open(struct mbc_session *s)
 		if (mbc_table_find(mn, MBC_IN, &back))
 			continue;
 		mbc_session_set_right(s, &wire);
-		switch (mbc_session_install(s)) {
-		case 0:
-			return MBC_REASON_NONE;
-		case -EEXIST:
-			return MBC_REASON_TUPLE_TAKEN;
-		default:
-			return MBC_REASON_NO_MEMORY;
-		}
+		return MBC_REASON_NONE;
 	}
 	return MBC_REASON_NO_PORT;
+}
+
+enum mbc_reason mbc_subsession_open(struct mbc_session *s)
+{
+	enum mbc_reason reason = mbc_subsession_choose(s);
+
+	if (reason)
+		return reason;
+	switch (mbc_session_install(s)) {
+	case 0:
+		return MBC_REASON_NONE;
+	case -EEXIST:
+		return MBC_REASON_TUPLE_TAKEN;
+	default:
+		return MBC_REASON_NO_MEMORY;
+	}
 }

@@ -6,11 +6,17 @@
 #include "session.h"
 
 /**
- * mbc_subsession_open() - choose a session's right subsession and install it
- * @s: new; @s->hops[0] is the right neighbour
+ * mbc_subsession_choose() - choose a session's right subsession
+ * @s: in no table; @s->hops[0] is the right neighbour, or the server is
  *
  * mbc_net.lock held. The address is the one this host speaks to that
- * neighbour from, the ports are random and free here.
+ * neighbour from, the ports are random and free here until the lock is given up.
+ */
+enum mbc_reason mbc_subsession_choose(struct mbc_session *s);
+
+/**
+ * mbc_subsession_open() - mbc_subsession_choose(), and install the session
+ * @s: new
  *
  * Return: MBC_REASON_NONE; on failure @s is still the caller's.
  */

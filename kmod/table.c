@@ -222,6 +222,13 @@ void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e)
 	consider_resize(t);
 }
 
+void mbc_table_replace(struct mbc_net *mn, struct mbc_entry *e,
+		       struct mbc_entry *by)
+{
+	lockdep_assert_held(&mn->lock);
+	mbc_buckets_replace(&table_of(mn, e)->buckets, &e->tuple, &by->tuple);
+}
+
 static size_t bytes_of(const struct mbc_table *t)
 {
 	const struct mbc_array *array;

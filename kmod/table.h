@@ -107,6 +107,10 @@ int mbc_table_insert(struct mbc_net *mn, struct mbc_entry *e);
 /** mbc_table_remove() - readers may still hold it for a grace period */
 void mbc_table_remove(struct mbc_net *mn, struct mbc_entry *e);
 
+/** mbc_table_replace() - @by stands for the tuple of @e from now on, which equals its */
+void mbc_table_replace(struct mbc_net *mn, struct mbc_entry *e,
+		       struct mbc_entry *by);
+
 /** mbc_table_bytes() - memory of the tables of tuples and ids; RCU read side */
 size_t mbc_table_bytes(const struct mbc_net *mn);
 

@@ -77,6 +77,11 @@ var counters = []struct{ name, meaning string }{
 	{"redirect_gone", "packets dropped: the NF's device is gone"},
 	{"nat_astray", "sessions that left the chain: an NF here changed their destination"},
 	{"syn_refused", "set-up failed: the next host has no module, or another key (a RST said so)"},
+
+	{"not_movable", "changes of a chain refused: session not established, or in another change"},
+	{"marker", "markers taken: the last packet of a session over a path that it leaves"},
+	{"late_rst", "RSTs dropped: by a path that their session has left"},
+	{"paused", "packets that waited while their session changed its path"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -134,6 +134,11 @@ var commands = map[uint8]func(k *Kernel, s *socket, b []byte, dump bool) ([][]by
 	uapi.CmdSetSession:   (*Kernel).setSession,
 	uapi.CmdGetPeer:      (*Kernel).getPeer,
 	uapi.CmdSetNF:        (*Kernel).setNF,
+
+	uapi.CmdBeginMigration: (*Kernel).beginMigration,
+	uapi.CmdPause:          (*Kernel).pause,
+	uapi.CmdSwitchPath:     (*Kernel).switchPath,
+	uapi.CmdEndMigration:   (*Kernel).endMigration,
 }
 
 // control answers "which number has the family of this name?", and without a

@@ -49,6 +49,11 @@ const (
 	SetSession    Command = uapi.CmdSetSession
 	GetPeer       Command = uapi.CmdGetPeer
 	SetNF         Command = uapi.CmdSetNF
+
+	BeginMigration Command = uapi.CmdBeginMigration
+	Pause          Command = uapi.CmdPause
+	SwitchPath     Command = uapi.CmdSwitchPath
+	EndMigration   Command = uapi.CmdEndMigration
 )
 
 // A Kernel is one network namespace with the module in it.
@@ -71,6 +76,7 @@ type Kernel struct {
 	loading  *genl.Policy
 	sessions []genl.Session
 	peers    []genl.Peer
+	moving   map[chain.SessionID]*migration
 	nf       genl.NF
 	devices  []string // what there are
 	port     uint16   // of the last subsession that was opened
@@ -124,6 +130,7 @@ func (k *Kernel) Load() {
 	k.keys, k.policy, k.hits = nil, nil, nil
 	k.loader, k.loading = nil, nil
 	k.sessions, k.peers = nil, nil
+	k.moving = make(map[chain.SessionID]*migration)
 	k.nf = genl.NF{}
 	k.port = firstPort - 1
 	k.counters = make(map[genl.Reason]uint64)
@@ -302,6 +309,7 @@ func (k *Kernel) end(id chain.SessionID, why genl.Reason) bool {
 	}
 	s := k.sessions[i]
 	k.sessions = slices.Delete(k.sessions, i, i+1)
+	delete(k.moving, id)
 	k.counters[why]++
 	k.multicast(uapi.CmdEventSessionEnd, encodeSession(&s, why))
 	return true

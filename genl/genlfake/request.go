@@ -93,6 +93,16 @@ func number[T uint8 | uint16 | uint32 | uint64](dst *T) func(netlink.Attribute) 
 	}
 }
 
+func flag(dst *bool) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) != 0 {
+			return errLength
+		}
+		*dst = true
+		return nil
+	}
+}
+
 // inRange is a number that must lie in a range.
 func inRange[T uint8 | uint16 | uint32](lo, hi T, set func(T)) func(netlink.Attribute) error {
 	return func(a netlink.Attribute) error {

@@ -35,9 +35,15 @@ func (k *Kernel) newSession(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		ID: r.ID, Role: chain.RoleServer, Super: r.Super, Hops: r.Hops,
 		Left: &genl.Subsession{Tuple: r.Left}, Setup: chain.SetupDone,
 	}
+	if r.Live {
+		s.State = chain.StateEstablished
+	}
 	if len(r.Hops) > 0 {
 		s.Role, s.Setup = chain.RoleMiddle, chain.SetupWaiting
-		s.Right = &genl.Subsession{Tuple: k.openRight(r)}
+		if r.Live {
+			s.Setup = chain.SetupDone
+		}
+		s.Right = &genl.Subsession{Tuple: k.openRight(r.Left.Destination.Addr(), r.Hops[0], r.Super.Protocol)}
 	}
 	k.counters[genl.ReasonSetupAccepted]++
 	k.install(s)
@@ -62,11 +68,16 @@ var installErrno = map[genl.Reason]syscall.Errno{
 	genl.ReasonHdrLoop:    syscall.ELOOP,
 }
 
+// taken says whether a session comes in from the left by this tuple.
+func (k *Kernel) taken(left chain.FiveTuple) bool {
+	return slices.ContainsFunc(k.sessions, func(s genl.Session) bool { return s.Left != nil && s.Left.Tuple == left })
+}
+
 func (k *Kernel) wontInstall(r genl.SessionRequest) genl.Reason {
 	switch {
 	case k.find(r.ID) >= 0:
 		return genl.ReasonHdrReplay
-	case slices.ContainsFunc(k.sessions, func(s genl.Session) bool { return s.Left != nil && s.Left.Tuple == r.Left }):
+	case k.taken(r.Left):
 		return genl.ReasonTupleTaken
 	case len(r.Hops) > 0 && r.Hops[0] == r.Left.Destination.Addr():
 		return genl.ReasonHdrLoop
@@ -76,12 +87,12 @@ func (k *Kernel) wontInstall(r genl.SessionRequest) genl.Reason {
 	return genl.ReasonNone
 }
 
-func (k *Kernel) openRight(r genl.SessionRequest) chain.FiveTuple {
+func (k *Kernel) openRight(from, to netip.Addr, protocol uint8) chain.FiveTuple {
 	k.port++
 	return chain.FiveTuple{
-		Source:      netip.AddrPortFrom(r.Left.Destination.Addr(), k.port),
-		Destination: netip.AddrPortFrom(r.Hops[0], k.port),
-		Protocol:    r.Super.Protocol,
+		Source:      netip.AddrPortFrom(from, k.port),
+		Destination: netip.AddrPortFrom(to, k.port),
+		Protocol:    protocol,
 	}
 }
 
@@ -98,6 +109,7 @@ func parseSessionRequest(b []byte) (genl.SessionRequest, error) {
 		}),
 		uapi.SessionAttrHops:  hosts(&r.Hops, 4),
 		uapi.SessionAttrHops6: hosts(&r.Hops, 16),
+		uapi.SessionAttrLive:  flag(&r.Live),
 	})
 	switch {
 	case err != nil:

@@ -89,6 +89,8 @@
  *           sends it; its destination is an address of this host
  *       MBC_SESSION_A_HOPS or _HOPS6: hosts right of this one, the server last;
  *           neither: this host is the server
+ *       MBC_SESSION_A_LIVE: flag; packets of the session have passed elsewhere until
+ *           now. It is established, and waits for nothing
  *   Answers MBC_SESSION_A_*; with hops, MBC_SESSION_A_RIGHT is the subsession to
  *   ask the right neighbour for, and the session waits (MBC_SETUP_WAITING) for
  *   SET_SESSION. MBC_SESSION_A_KNOWN: the session stood already, set up in-band.
@@ -102,6 +104,42 @@
  *           that swallows SYN payload; or MBC_SETUP_FAILED
  *       MBC_SESSION_A_END: with MBC_SETUP_FAILED, the enum mbc_reason to count:
  *           MBC_REASON_NO_ANSWER or MBC_REASON_PEER_REFUSED
+ *
+ * MBC_CMD_BEGIN_MIGRATION: do. From now on packets of a session may come by
+ *   another path too, where it changes at one side of this host. What goes out
+ *   goes on as it did. ENOENT without such a session, EBUSY when it is not
+ *   established or is in another migration; otherwise as NEW_SESSION. The same
+ *   request again gets the same answer.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION: names it in later commands
+ *       MBC_SESSION_A_HOPS or _HOPS6: the path changes on the right; hosts that
+ *           will be right of this one, the server last; or
+ *       MBC_SESSION_A_LEFT: it changes on the left; with MBC_SIDE_A_TUPLE alone,
+ *           as the new left neighbour sends it; with neither this host is to leave
+ *           the path, and hands markers on
+ *   Answers MBC_SESSION_A_* of the session as it will be; with hops,
+ *   MBC_SESSION_A_RIGHT is the subsession to ask the new right neighbour for.
+ *
+ * MBC_CMD_PAUSE: do, at an anchor. What would go out by the path that changes waits,
+ *   and a marker goes out behind what has gone, each time that this is ordered.
+ *   Ends with SWITCH_PATH to either path, with END_MIGRATION, or by itself after
+ *   MBC_PAUSE_MAX: then by the old path. As SWITCH_PATH otherwise.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION
+ *
+ * MBC_CMD_SWITCH_PATH: do. What goes out takes that path from now on; behind the
+ *   last packet over the old one goes a marker, each time that the new one is
+ *   ordered. ENOENT when the session is not in this migration, EINVAL where it
+ *   only leaves, ENOKEY without a key to sign with, EHOSTUNREACH without a route
+ *   for the marker: the switch is done then all the same.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION
+ *       MBC_SESSION_A_PATH
+ *
+ * MBC_CMD_END_MIGRATION: do. The path that is not in use is given up; packets
+ *   that still come by it are those of a stranger. ENOENT likewise.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION
  *
  * MBC_CMD_GET_PEER: dump. Neighbours to which SYNs with payload do not pass, so
  *   that sessions to them are set up out-of-band. One message for each:
@@ -127,6 +165,8 @@
  *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
  *       MBC_SESSION_A_END
  *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
+ *   MBC_CMD_EVENT_MIGRATION: MBC_SESSION_A_ID, MBC_SESSION_A_MIGRATION and
+ *       MBC_SESSION_A_PASSED, when a marker comes by the old path, once a way
  *
  * Requests, multicast group MBC_GROUP_SETUP: whoever joins it undertakes to set
  * sessions up out-of-band, as agentd does. While nobody has, such sessions fail
@@ -151,6 +191,7 @@
 #define MBC_MAX_RULES 65536	/* of one policy */
 #define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
+#define MBC_PAUSE_MAX 2000	/* ms that packets of a live session wait at most */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
 
 /* What a program of a policy returns: the number of a rule, with which the
@@ -191,6 +232,11 @@ enum mbc_cmd {
 	MBC_CMD_GET_PEER,
 	MBC_CMD_EVENT_SETUP,
 	MBC_CMD_SET_NF,
+	MBC_CMD_BEGIN_MIGRATION,
+	MBC_CMD_SWITCH_PATH,
+	MBC_CMD_END_MIGRATION,
+	MBC_CMD_EVENT_MIGRATION,
+	MBC_CMD_PAUSE,
 	__MBC_CMD_MAX
 };
 #define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
@@ -318,6 +364,11 @@ enum mbc_session_attr {
 	MBC_SESSION_A_HOPS6,		/* struct in6_addr[], the same; IPv6 */
 	MBC_SESSION_A_SETUP,		/* u8, enum mbc_setup_state */
 	MBC_SESSION_A_KNOWN,		/* flag; answer of MBC_CMD_NEW_SESSION only */
+	MBC_SESSION_A_LIVE,		/* flag; MBC_CMD_NEW_SESSION only */
+	MBC_SESSION_A_MIGRATION,	/* u64, random; of a session with two paths */
+	MBC_SESSION_A_PATH,		/* u8, enum mbc_path: which one is in use */
+	MBC_SESSION_A_PASSED,		/* u8, by which ways a marker has come: 1 to the
+					 * right, 2 to the left, 3 both; event only */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
@@ -352,6 +403,13 @@ enum mbc_setup_state {
 	MBC_SETUP_BLOCKED,		/* failed: packets are dropped until it is tried anew */
 	MBC_SETUP_BYPASSED,		/* failed: packets go straight to the server till then */
 	__MBC_SETUP_MAX
+};
+
+/* Of the two of a session whose chain is being changed. */
+enum mbc_path {
+	MBC_PATH_OLD,
+	MBC_PATH_NEW,
+	__MBC_PATH_MAX
 };
 
 enum mbc_nf_attr {
@@ -511,6 +569,14 @@ enum mbc_reason {
 	/* set-up not possible: on-failure */
 	MBC_REASON_SYN_REFUSED,		/* a RST refused a set-up header: the next host
 					 * runs no mbchain, or has other keys */
+	/* changing the chain of a live session */
+	MBC_REASON_NOT_MOVABLE,		/* migration: refused, for the session is not
+					 * established, or is in another one */
+	MBC_REASON_MARKER,		/* packet: nothing of the session comes behind
+					 * it by this path any more: taken */
+	MBC_REASON_LATE_RST,		/* packet: RST by a path that is given up: drop */
+	MBC_REASON_PAUSED,		/* packet: waits while its session changes its path;
+					 * too many of them: MBC_REASON_HOLD_FULL */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

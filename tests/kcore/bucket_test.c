@@ -142,6 +142,40 @@ static void test_model(u8 family)
 	}
 }
 
+/* Also while the set moves to another array. */
+static void test_replace(u8 family)
+{
+	static struct mbc_tuple twins[N_TUPLES];
+	static struct table t;
+	unsigned int i;
+
+	test_begin("%s: a tuple takes the place of its like",
+		   family_name(family));
+	table_init(&t, family, 1);
+	memcpy(twins, t.tuples, sizeof(twins));
+	EXPECT(!mbc_buckets_replace(&t.buckets, &t.tuples[0], &twins[0]),
+	       "one that is not there");
+	for (i = 0; i < N_TUPLES; i++) {
+		table_put(&t, i);
+		EXPECT(mbc_buckets_replace(&t.buckets, &t.tuples[i / 2 * 2],
+					   &twins[i / 2 * 2]) == (i % 2 == 0),
+		       "replace %u", i / 2 * 2);
+	}
+	EXPECT_EQ(t.buckets.n, N_TUPLES);
+	for (i = 0; i < N_TUPLES; i++) {
+		const struct mbc_tuple *want = i % 2 ? &t.tuples[i] : &twins[i];
+
+		EXPECT(mbc_buckets_find(&t.buckets, &t.tuples[i]) == want,
+		       "find %u", i);
+		EXPECT(i % 2 || !mbc_buckets_remove(&t.buckets, &t.tuples[i]),
+		       "%u: what was replaced is still there", i);
+		EXPECT(mbc_buckets_remove(&t.buckets, want), "remove %u", i);
+		EXPECT(!mbc_buckets_find(&t.buckets, &t.tuples[i]),
+		       "find %u again", i);
+	}
+	table_free(&t);
+}
+
 /* One that went by others is found when they have gone. */
 static void test_probing(void)
 {
@@ -278,6 +312,8 @@ void bucket_test(void)
 
 	for (i = 0; i < ARRAY_SIZE(families); i++)
 		test_model(families[i]);
+	for (i = 0; i < ARRAY_SIZE(families); i++)
+		test_replace(families[i]);
 	test_probing();
 	test_lost_count();
 	test_stuck();

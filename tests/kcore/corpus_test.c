@@ -11,6 +11,7 @@ static const struct {
 	fuzz_target *run;
 } targets[] = {
 	{ "setup", fuzz_setup },
+	{ "marker", fuzz_marker },
 	{ "mss", fuzz_mss },
 	{ "path", fuzz_path },
 	{ "tcp", fuzz_tcp },

@@ -24,6 +24,7 @@ static const struct {
 	{ "tuple", tuple_test },
 	{ "xlate", xlate_test },
 	{ "tcp", tcp_test },
+	{ "marker", marker_test },
 	{ "mss", mss_test },
 	{ "setup", setup_test },
 	{ "crafted", crafted_test },

@@ -44,6 +44,7 @@ void siphash_test(void);
 void tuple_test(void);
 void xlate_test(void);
 void tcp_test(void);
+void marker_test(void);
 void mss_test(void);
 void setup_test(void);
 void crafted_test(void);

@@ -21,6 +21,7 @@ const (
 	MaxRules     = 65536 // of one policy
 	MaxHosts     = 65536 // of one policy
 	MaxProgs     = 256   // of one policy
+	PauseMax     = 2000  // ms that packets of a live session wait at most
 	TypeNameLen  = 32    // with its final zero
 
 	AnswerGo    = 1 << 31 // of a program: another one is next
@@ -51,6 +52,11 @@ const (
 	CmdGetPeer
 	CmdEventSetup
 	CmdSetNF
+	CmdBeginMigration
+	CmdSwitchPath
+	CmdEndMigration
+	CmdEventMigration
+	CmdPause
 )
 
 // enum mbc_info_attr
@@ -165,6 +171,10 @@ const (
 	SessionAttrHops6
 	SessionAttrSetup
 	SessionAttrKnown
+	SessionAttrLive
+	SessionAttrMigration
+	SessionAttrPath
+	SessionAttrPassed
 )
 
 // enum mbc_role
@@ -194,6 +204,12 @@ const (
 	SetupFailed
 	SetupBlocked
 	SetupBypassed
+)
+
+// enum mbc_path
+const (
+	PathOld = iota
+	PathNew
 )
 
 // enum mbc_nf_attr
