@@ -131,18 +131,25 @@ func (w *world) do(n *node, s *sim, o Order) {
 	case Report:
 		w.reported(n, s, o, a)
 	case lock.Lock:
-		w.event(n, o.ID, w.lock(n, s, e, a))
+		w.reply(n, o.ID, w.lock(n, s, e, a))
 	case lock.Unlock:
 		if r != nil {
 			e.record = nil
 		}
 	case Install:
-		w.event(n, o.ID, w.install(n, s, e, a))
+		w.reply(n, o.ID, w.install(n, s, e, a))
 	case ExportState:
-		e.copied = o.ID
-		w.event(n, o.ID, Exported{[]byte("state")})
+		if e.copied = o.ID; w.unlucky() {
+			w.reply(n, o.ID, Failed{lock.NFState})
+			return
+		}
+		w.reply(n, o.ID, Exported{[]byte("state")})
 	case ImportState:
-		w.event(n, o.ID, Imported{})
+		if w.unlucky() {
+			w.reply(n, o.ID, Failed{lock.NFState})
+			return
+		}
+		w.reply(n, o.ID, Imported{})
 	default:
 		if r != nil {
 			r.order(e, o.Action)
@@ -167,6 +174,9 @@ func (w *world) lock(n *node, s *sim, e *entry, a lock.Lock) Event {
 }
 
 func (w *world) install(n *node, s *sim, e *entry, a Install) Event {
+	if w.unlucky() {
+		return Failed{lock.ModuleFailed}
+	}
 	if a.Role == lock.NewHost {
 		if e != nil {
 			return Failed{lock.Busy}
@@ -206,7 +216,15 @@ func (r *record) order(e *entry, action Action) {
 		if r.waits || r.Switched {
 			return
 		}
+		if e.n.w.unlucky() {
+			e.s.released = e.s.released || r.Role == lock.RightAnchor
+			e.n.w.event(e.n, r.Plan.ID, Failed{lock.ModuleFailed})
+			return
+		}
 		r.waits, r.Held = true, true
+		if e.n.w.unlucky() {
+			e.n.w.after(e.n.w.between(0, 30*time.Millisecond), func() { e.overflow(r) })
+		}
 		if a.Checkpoint {
 			r.beyond = e.highest[a.Direction]
 			e.s.watch(e)
@@ -239,6 +257,16 @@ func (e *entry) release() {
 	for _, p := range queue {
 		e.pass(p)
 	}
+}
+
+// overflow lets go what is held, for want of room.
+func (e *entry) overflow(r *record) {
+	if e.record != r || !r.waits {
+		return
+	}
+	e.s.released = e.s.released || r.Role == lock.RightAnchor
+	e.release()
+	e.n.w.event(e.n, r.Plan.ID, Overflow{})
 }
 
 // remove gives up a path; what is under way on it is taken for a second more.

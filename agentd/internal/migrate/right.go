@@ -201,8 +201,9 @@ func (m *Machine) doubt(event Event, now time.Time) []Action {
 			return m.commit(now) // sent behind the switch, not before it
 		}
 	case Overflow:
-		m.held, m.limit = false, time.Time{}
-		return []Action{Report{Step: StepReleased}, m.refuse(lock.Overflowed)}
+		return m.lose(lock.Overflowed)
+	case Failed:
+		return m.lose(e.Reason)
 	case Lost:
 		if e.Host == m.left || e.Host == m.plan.Left {
 			m.ask = now
@@ -217,6 +218,12 @@ func (m *Machine) doubt(event Event, now time.Time) []Action {
 		return append(actions, m.remind(now)...)
 	}
 	return nil
+}
+
+// lose takes note that nothing is held any more. The left anchor may have committed.
+func (m *Machine) lose(reason lock.Reason) []Action {
+	m.held, m.limit = false, time.Time{}
+	return []Action{Report{Step: StepReleased}, m.refuse(reason)}
 }
 
 // remind repeats what is not answered.

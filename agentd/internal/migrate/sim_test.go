@@ -143,14 +143,27 @@ func (w *world) wish(s *sim, c *counts) {
 	for d := range Leftward + 1 {
 		w.send(s, d)
 	}
-	if err := w.want(w.planFor(s, path, i, j, w.choose(path, m)...)); err != nil {
+	plan := w.planFor(s, path, i, j, w.choose(path, m)...)
+	if err := w.want(plan); err != nil {
 		w.fail(s, "%v", err)
+	}
+	if w.unlucky() {
+		w.after(w.between(0, 50*time.Millisecond), func() { w.withdraw(path[i], plan.ID) })
+	}
+}
+
+// withdraw has whoever wanted a migration change his mind.
+func (w *world) withdraw(n *node, id lock.ID) {
+	if host := n.host; host != nil {
+		e := Withdrawn{}
+		w.obey(n, id, e, w.noting(n, e, func() []Order { return host.Withdraw(id, w.clock()) }))
 	}
 }
 
 // trouble makes the network and the agents unreliable.
 func (w *world) trouble(d time.Duration) {
 	cut := map[*node]bool{}
+	w.outage = 4 * time.Second
 	w.fate = func(from, to *node, _ lock.ID, _ Message) []time.Duration {
 		late := func() time.Duration {
 			if w.chance(1) {
@@ -167,6 +180,13 @@ func (w *world) trouble(d time.Duration) {
 		return []time.Duration{late()}
 	}
 	w.losesMark = func() bool { return w.chance(5) }
+	w.unlucky = func() bool { return w.chance(1) }
+	w.work = func() time.Duration {
+		if w.chance(90) {
+			return 0
+		}
+		return w.between(0, 50*time.Millisecond)
+	}
 	w.breaks = func(n *node) bool {
 		if !w.chance(0.05) {
 			return false
@@ -186,7 +206,7 @@ func (w *world) trouble(d time.Duration) {
 			w.after(at, func() {
 				cut[n] = true
 				w.after(w.between(0, time.Second), func() { w.lose(n) })
-				w.after(w.between(0, 8*time.Second), func() { delete(cut, n) })
+				w.after(w.between(0, 2*w.outage), func() { delete(cut, n) })
 			})
 		}
 	}
@@ -197,7 +217,7 @@ func (w *world) lateRestart(n *node) {
 	if w.chance(80) {
 		w.after(w.between(0, 50*time.Millisecond), func() { w.lose(n) })
 	}
-	w.after(w.between(0, 4*time.Second), func() { w.restart(n) })
+	w.after(w.between(0, w.outage), func() { w.restart(n) })
 }
 
 // calm ends all trouble.
@@ -206,6 +226,8 @@ func (w *world) calm() {
 		return []time.Duration{w.latency(from, to)}
 	}
 	w.losesMark = func() bool { return false }
+	w.unlucky = func() bool { return false }
+	w.work = func() time.Duration { return 0 }
 	w.breaks = func(*node) bool { return false }
 	for _, n := range w.nodes {
 		w.restart(n)

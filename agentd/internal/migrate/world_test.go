@@ -40,8 +40,13 @@ type world struct {
 	afterOrder func(*sim)
 	committed  map[lock.ID]bool
 	spoiled    map[lock.ID]bool // packets came to an NF after its state was copied
+	outage     time.Duration    // how long an agent is down at most
 	failed     bool
 	steps      int
+
+	taken   map[row]bool         // changes of state that happened; nil: nobody asks
+	unlucky func() bool          // whether a module or an NF fails
+	work    func() time.Duration // how long they take to answer
 }
 
 // A node is a host.
@@ -83,6 +88,8 @@ func newWorld(t testing.TB, seed uint64) *world {
 	}
 	w.losesMark = func() bool { return false }
 	w.breaks = func(*node) bool { return false }
+	w.unlucky = func() bool { return false }
+	w.work = func() time.Duration { return 0 }
 	return w
 }
 
@@ -181,13 +188,22 @@ func (w *world) after(d time.Duration, what func()) {
 func (w *world) run(d time.Duration) {
 	end := w.now + d
 	for len(w.queue) > 0 && w.queue[0].at <= end && !w.failed {
-		a := heap.Pop(&w.queue).(appointment)
-		w.now = a.at
-		a.what()
+		w.next()
 	}
 	if len(w.queue) > 0 {
 		w.now = end
 	}
+}
+
+// next lets the next thing happen, and reports whether there was one.
+func (w *world) next() bool {
+	if len(w.queue) == 0 {
+		return false
+	}
+	a := heap.Pop(&w.queue).(appointment)
+	w.now = a.at
+	a.what()
+	return true
 }
 
 func (w *world) fail(s *sim, format string, args ...any) {
@@ -197,11 +213,16 @@ func (w *world) fail(s *sim, format string, args ...any) {
 }
 
 // event tells an agent of something, now but after what it is doing.
-func (w *world) event(n *node, id lock.ID, e Event) {
+func (w *world) event(n *node, id lock.ID, e Event) { w.eventIn(n, id, e, 0) }
+
+// reply does so when module or NF have done their work.
+func (w *world) reply(n *node, id lock.ID, e Event) { w.eventIn(n, id, e, w.work()) }
+
+func (w *world) eventIn(n *node, id lock.ID, e Event, d time.Duration) {
 	host := n.host
-	w.after(0, func() {
+	w.after(d, func() {
 		if host != nil && n.host == host { // not told to one that was started since
-			w.obey(n, id, e, host.Event(id, e, w.clock()))
+			w.obey(n, id, e, w.noting(n, e, func() []Order { return host.Event(id, e, w.clock()) }))
 		}
 	})
 }
@@ -255,7 +276,7 @@ func (w *world) plan(n *node) {
 		}
 		n.tick = 0
 		if n.host != nil {
-			w.obey(n, 0, Tick{}, n.host.Tick(w.clock()))
+			w.obey(n, 0, Tick{}, w.noting(n, Tick{}, func() []Order { return n.host.Tick(w.clock()) }))
 		}
 	})
 }
@@ -272,7 +293,11 @@ func (w *world) hear(from, to *node, id lock.ID, m Message) {
 	if to.host == nil {
 		return
 	}
-	orders, err := to.host.Receive(from.addr, id, m, w.clock())
+	var err error
+	orders := w.noting(to, Received{from.addr, m}, func() (orders []Order) {
+		orders, err = to.host.Receive(from.addr, id, m, w.clock())
+		return orders
+	})
 	if err != nil {
 		w.t.Errorf("at %v, %v: %v", w.now, to, err)
 		w.failed = true
@@ -328,7 +353,7 @@ func (w *world) lose(n *node) {
 		if o != n && o.host != nil && slices.ContainsFunc(o.host.parties, func(p *party) bool {
 			return p.plan.Role(n.addr) != lock.NoRole
 		}) {
-			w.obey(o, 0, Lost{n.addr}, o.host.Lost(n.addr, w.clock()))
+			w.obey(o, 0, Lost{n.addr}, w.noting(o, Lost{n.addr}, func() []Order { return o.host.Lost(n.addr, w.clock()) }))
 		}
 	}
 }
