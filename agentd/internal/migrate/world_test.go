@@ -281,18 +281,21 @@ func (w *world) plan(n *node) {
 	})
 }
 
-// say sends a message.
+// say sends a message. It is for the agent that runs now: connections end with
+// agents.
 func (w *world) say(n *node, id lock.ID, a Send) {
 	to := w.node(a.To)
+	agent := to.host
 	for _, d := range w.fate(n, to, id, a.Message) {
-		w.after(d, func() { w.hear(n, to, id, a.Message) })
+		w.after(d, func() {
+			if agent != nil && to.host == agent {
+				w.hear(n, to, id, a.Message)
+			}
+		})
 	}
 }
 
 func (w *world) hear(from, to *node, id lock.ID, m Message) {
-	if to.host == nil {
-		return
-	}
 	var err error
 	orders := w.noting(to, Received{from.addr, m}, func() (orders []Order) {
 		orders, err = to.host.Receive(from.addr, id, m, w.clock())
