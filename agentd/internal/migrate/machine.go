@@ -215,15 +215,22 @@ func Join(syn Syn, here netip.Addr, now time.Time) (*Machine, []Action) {
 func Restore(r Record, here netip.Addr, now time.Time) (*Machine, []Action) {
 	m := newMachine(r.Plan, here)
 	m.seen, m.held, m.wire = r.Seen, r.Held, r.Wire
+	var actions []Action
 	switch m.role {
 	case lock.LeftAnchor:
 		return m, m.restoreLeft(r, now)
 	case lock.RightAnchor:
-		return m, m.restoreRight(r, now)
+		actions = m.restoreRight(r, now)
 	case lock.NewHost:
-		return m, m.restoreNew(now)
+		m.restoreNew(now)
+	case lock.OldHost:
+		actions = append(m.beginOld(now), m.checkMarkers(now)...)
 	}
-	return m, append(m.beginOld(now), m.checkMarkers(now)...)
+	if m.state == Over {
+		return m, actions
+	}
+	m.ask = now // whatever was said meanwhile was not heard
+	return m, append(actions, m.questions(now)...)
 }
 
 func newMachine(plan *lock.Plan, here netip.Addr) *Machine {

@@ -16,12 +16,10 @@ func (m *Machine) beginNew(syn Syn, now time.Time) []Action {
 }
 
 // restoreNew does not know what it has said, and passes on what it is told again.
-func (m *Machine) restoreNew(now time.Time) []Action {
+func (m *Machine) restoreNew(now time.Time) {
 	_, moves := m.pair()
 	m.imported = !moves
 	m.enter(Joining, now, 0)
-	m.ask = now.Add(AskTime)
-	return nil
 }
 
 func (m *Machine) stepNew(event Event, now time.Time) []Action {
