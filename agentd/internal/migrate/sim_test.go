@@ -16,6 +16,7 @@ import (
 type size struct {
 	hosts, sessions int
 	every           time.Duration // between migrations, on average
+	ends            float64       // percent of the sessions that end within moments
 }
 
 // seed returns the one to use, and has a failure say it.
@@ -44,7 +45,7 @@ type counts struct {
 // must have exactly one path in each direction; every packet must arrive, once,
 // and in order where that is promised; and in the end nothing is under way.
 func TestRandomMigrationsNeverBreakAPath(t *testing.T) {
-	sz := size{200, 4000, 2 * time.Millisecond}
+	sz := size{200, 4000, 2 * time.Millisecond, 3}
 	if os.Getenv("MBCHAIN_SOAK") == "1" {
 		sz.sessions = 20000
 	}
@@ -118,7 +119,7 @@ func (w *world) wishes(sz size, c *counts) {
 		for w.chance(25) {
 			w.after(time.Duration(i)*sz.every+w.between(0, 100*time.Millisecond), func() { w.wish(s, c) })
 		}
-		if w.chance(3) {
+		if w.chance(sz.ends) {
 			w.after(time.Duration(i)*sz.every+w.between(0, 100*time.Millisecond), func() { w.finish(s) })
 		}
 	}

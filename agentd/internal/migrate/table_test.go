@@ -80,7 +80,7 @@ func TestTableSaysWhatTheMachinesDo(t *testing.T) {
 		}
 		w := newWorld(t, seed)
 		w.taken = taken
-		sz := size{30, 400, 3 * time.Millisecond}
+		sz := size{30, 400, 3 * time.Millisecond, 20}
 		w.populate(sz)
 		w.trouble(2 * time.Second)
 		w.unlucky = func() bool { return w.chance(4) }
@@ -131,13 +131,24 @@ func rare(taken map[row]bool) {
 		at     time.Time // of the last one
 	}{
 		{plan.Left, []Event{received(Refuse{})}, start},
+		{plan.Left, []Event{Tick{}}, late},
+		{plan.Left, []Event{Installed{}, Tick{}}, late},
 		{plan.Left, []Event{Withdrawn{}, Received{plan.Right, Aborted{}}, Tick{}}, late},
+		{plan.Right, []Event{Tick{}}, late},
+		{plan.Right, []Event{received(Syn{}), Lost{plan.New[0]}}, start},
+		{plan.Right, []Event{received(Syn{}), SessionOver{}}, start},
 		{plan.Right, []Event{received(Syn{}), Tick{}}, late},
 		{plan.Right, []Event{received(Syn{}), Installed{}, Tick{}}, late},
+		{plan.Old[0], []Event{received(Close{})}, start},
 		{plan.Old[0], append(both, received(Close{})), start},
 		{plan.Old[0], append(both, SessionOver{}), start},
+		{plan.New[0], []Event{SessionOver{}}, start},
+		{plan.New[0], []Event{Installed{}, NewPathUsed{}}, start},
 	} {
-		m, _ := New(plan, c.here, start)
+		m, _ := Join(Syn{Plan: plan}, c.here, start)
+		if plan.Role(c.here) != lock.NewHost {
+			m, _ = New(plan, c.here, start)
+		}
 		for _, e := range c.events[:len(c.events)-1] {
 			m.Step(e, start)
 		}
