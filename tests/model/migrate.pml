@@ -144,6 +144,7 @@ byte ackR, ackL;             /* the last one acknowledged */
 byte heldAckR, heldAckL;     /* an acknowledgement that waits; never, but for BREAK_HOLD_ACKS */
 byte beyondR, beyondL;       /* checkpoints */
 bit used;                    /* the right anchor, or the new host, had one from the left on the new path */
+bit stateThere;              /* the new NF has the old one's state, whatever its agent remembers */
 bit copied, spoiled;         /* the old NF's state; and a packet came after that */
 bit released;                /* order was given up */
 #endif
@@ -573,8 +574,8 @@ end:	do
 			:: else -> oldRO[0]!sentL
 			fi
 		fi }
-	:: atomic { newLN?x -> used = 1; assert(!HOLDS || imported[0] || released); newNR!x }
-	:: atomic { newRN?x -> assert(!HOLDS || imported[0] || released); newNL!x }
+	:: atomic { newLN?x -> used = 1; assert(!HOLDS || stateThere || released); newNR!x }
+	:: atomic { newRN?x -> assert(!HOLDS || stateThere || released); newNL!x }
 	:: atomic { newNR?x -> used = 1;
 		if
 		:: x < MARKER -> arriveRight(x)
@@ -863,7 +864,11 @@ end:	do
 	:: atomic { GOT(SYNACK_NEW) && !down[hNew] -> take(SYNACK_NEW); agreedNew[m] = 1; agree() }
 	:: atomic { GOT(STATE_NEW) && !down[hNew] -> take(STATE_NEW);
 		if
-		:: new[m] == joining -> imported[m] = 1; send(STATEACK_OLD); agree()
+		:: new[m] == joining -> imported[m] = 1;
+#if PACKETS > 0
+			stateThere = 1;
+#endif
+			send(STATEACK_OLD); agree()
 		:: imported[m] -> send(STATEACK_OLD)
 		:: else
 		fi }

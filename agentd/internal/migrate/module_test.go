@@ -24,6 +24,7 @@ type entry struct {
 	left, right *wire      // in use
 	accepted    [2][]*wire // by direction of what comes: from the left, from the right
 	record      *record
+	needs       bool    // its NF has not got the state yet that it is to go on with
 	copied      lock.ID // the migration for which its NF's state is exported
 	leaving     bool    // what is under way passes, nothing else
 	highest     [2]int
@@ -82,6 +83,9 @@ func (e *entry) arrive(p packet, from *wire) {
 	if s.promised() {
 		if p.seq <= e.highest[p.d] {
 			w.fail(s, "host %v gets packet %d %v after %d", e.n, p.seq, p.d, e.highest[p.d])
+		}
+		if e.needs {
+			w.fail(s, "host %v gets packet %d %v before its NF's state", e.n, p.seq, p.d)
 		}
 		if e.copied != 0 {
 			w.spoil(s, e.copied)
@@ -149,6 +153,7 @@ func (w *world) do(n *node, s *sim, o Order) {
 			w.reply(n, o.ID, Failed{lock.NFState})
 			return
 		}
+		e.needs = false
 		w.reply(n, o.ID, Imported{})
 	default:
 		if r != nil {
@@ -183,6 +188,7 @@ func (w *world) install(n *node, s *sim, e *entry, a Install) Event {
 		}
 		e = &entry{n: n, s: s, highest: [2]int{-1, -1}}
 		e.record = &record{Record: Record{Plan: a.Plan, Role: a.Role}, beyond: -1}
+		e.needs = slices.ContainsFunc(a.Plan.State, func(p lock.Pair) bool { return p.To == n.addr })
 		n.entries[s] = e
 	}
 	r := e.record

@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -57,6 +58,42 @@ func TestUndisturbedMigrationGoesToTheNewPath(t *testing.T) {
 					t.Errorf("path has %d hosts, want %d: %v", got, want, w.path(s))
 				}
 			})
+		}
+	}
+}
+
+// Packets take up to 40 ms a hop and messages one, or the other way round: what is
+// on a slow path must not be overtaken on a fast one, nor come to an NF before its
+// state.
+func TestOrderIsKeptWhicheverPathIsFaster(t *testing.T) {
+	for seed := range uint64(60) {
+		for _, g := range guarantees[1:] {
+			shape := shapes[int(seed)%len(shapes)]
+			w, s, plan := oneWorld(t, g, shape[0], shape[1])
+			w.rng = rand.New(rand.NewPCG(seed, 2))
+			slow := make(map[[2]*node]time.Duration)
+			w.latency = func(from, to *node) time.Duration {
+				if slow[[2]*node{from, to}] == 0 {
+					slow[[2]*node{from, to}] = w.between(time.Millisecond, 40*time.Millisecond)
+				}
+				return slow[[2]*node{from, to}]
+			}
+			if seed%3 > 0 {
+				w.fate = func(*node, *node, lock.ID, Message) []time.Duration { return []time.Duration{time.Millisecond} }
+			}
+			if seed%3 > 1 {
+				w.work = func() time.Duration { return w.between(0, 30*time.Millisecond) }
+			}
+			w.chatter(s, 100)
+			w.run(w.between(0, 50*time.Millisecond))
+			if err := w.want(plan); err != nil {
+				t.Fatal(err)
+			}
+			w.run(time.Minute)
+			w.settled()
+			if got, want := len(w.path(s)), 4+shape[1]; s.released || got != want {
+				t.Errorf("%v, seed %d: order given up: %t; %d hosts, want %d", g, seed, s.released, got, want)
+			}
 		}
 	}
 }
