@@ -30,6 +30,7 @@ func allTiers() []tier {
 		{"lint", "format, analysis, licences", false, lintTier, false},
 		{"unit", "Go packages, with the race detector", false, unitTier, false},
 		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false},
+		{"model", "the protocol's model, and models that must fail", false, modelTier, false},
 		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true},
 		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false},
 		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false},
@@ -110,6 +111,10 @@ func unitTier(ctx context.Context, r *runner) {
 
 func kcoreTier(ctx context.Context, r *runner) {
 	r.runSummed(ctx, "make -s -C tests/kcore test")
+}
+
+func modelTier(ctx context.Context, r *runner) {
+	r.runSummed(ctx, "tests/model/run")
 }
 
 // fuzzRuns is how many inputs each fuzz target gets.
