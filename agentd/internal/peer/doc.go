@@ -4,6 +4,9 @@
 // on UDP port 7300, TLS 1.3 with a certificate on either side, a stream for
 // each set-up (proto/peer.proto).
 //
+// Messages of migrations have a stream of their own each, that goes one way
+// (proto/migrate.proto): [Node.Tell] and [Config].Hear.
+//
 // A [Node] listens and dials on one socket. It keeps one connection to each host
 // that it asks, warm, and opens it anew when it is lost, after a pause that
 // grows. A [Stream] carries the messages of package session, bounded before they
@@ -14,6 +17,6 @@
 // those of the certificate at the other end: what it may speak for. There is no
 // way to do without. Certificates are read again for each connection.
 //
-// The package imports session, proto and quic-go. A Node may be used by several
+// The package imports session, lock, migrate, proto and quic-go. A Node may be used by several
 // goroutines, and so may a Stream, one that sends and one that receives.
 package peer

@@ -16,6 +16,9 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"golang.org/x/sys/unix"
+
+	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/migrate"
 )
 
 const (
@@ -26,6 +29,10 @@ const (
 	keepAlive = 5 * time.Second
 	// maxStreams is how many set-ups a neighbour may have under way.
 	maxStreams = 1024
+	// maxTold is how many messages of migrations it may have under way.
+	maxTold = 256
+	// hearTime is how long such a message may take to come.
+	hearTime = 2 * time.Second
 	// maxConns is how many connections one certificate may have open here: one
 	// is enough, and one more for each time that a host lost it.
 	maxConns = 8
@@ -48,7 +55,11 @@ type Config struct {
 	Credentials *Credentials
 	// Priority is the SO_PRIORITY of the socket; 0: as it is.
 	Priority int
-	Log      *slog.Logger
+	// Hear is called with each message of a migration that comes, and the
+	// addresses that its sender may speak for; by several goroutines. Nil: none is
+	// taken.
+	Hear func(from []netip.Addr, id lock.ID, m migrate.Message)
+	Log  *slog.Logger
 }
 
 // A Node is one host among its neighbours.
@@ -90,7 +101,11 @@ func Listen(config Config) (*Node, error) {
 		// A source address that is forged gets one small packet, and no more.
 		VerifySourceAddress: func(net.Addr) bool { return true },
 	}
-	n.listener, err = n.transport.Listen(config.Credentials.server(n.told), quicConfig(maxStreams, 0))
+	told := int64(-1)
+	if config.Hear != nil {
+		told = maxTold
+	}
+	n.listener, err = n.transport.Listen(config.Credentials.server(n.told), quicConfig(maxStreams, told, 0))
 	if err != nil {
 		_ = socket.Close()
 		return nil, fmt.Errorf("listen for other hosts: %w", err)
@@ -129,10 +144,11 @@ func setPriority(c syscall.RawConn, priority int) error {
 	return os.NewSyscallError("setsockopt SO_PRIORITY", err)
 }
 
-func quicConfig(streams int64, keepAlive time.Duration) *quic.Config {
+// quicConfig lets the other end open so many streams, and so many that go one way.
+func quicConfig(streams, told int64, keepAlive time.Duration) *quic.Config {
 	return &quic.Config{
 		HandshakeIdleTimeout: dialTime, MaxIdleTimeout: idleTime, KeepAlivePeriod: keepAlive,
-		MaxIncomingStreams: streams, MaxIncomingUniStreams: -1,
+		MaxIncomingStreams: streams, MaxIncomingUniStreams: told,
 		InitialStreamReceiveWindow: streamWindow, MaxStreamReceiveWindow: streamWindow,
 		InitialConnectionReceiveWindow: connWindow, MaxConnectionReceiveWindow: connWindow,
 		// The messages are short.
@@ -145,18 +161,53 @@ func (n *Node) Addr() netip.AddrPort { return n.socket.LocalAddr().(*net.UDPAddr
 
 // Open opens a stream to the host that has an address.
 func (n *Node) Open(ctx context.Context, host netip.Addr) (*Stream, error) {
+	var s *Stream
+	err := n.open(ctx, host, func(conn *quic.Conn) error {
+		stream, err := conn.OpenStreamSync(ctx)
+		if err == nil {
+			s = newStream(conn, stream)
+		}
+		return err
+	})
+	return s, err
+}
+
+// Tell sends the host that has an address one message of a migration. An error
+// means that it may not have come; nobody sends it again, for by then another agent
+// may be there, that has forgotten what it would have to know.
+func (n *Node) Tell(ctx context.Context, host netip.Addr, id lock.ID, m migrate.Message) error {
+	var s *quic.SendStream
+	if err := n.open(ctx, host, func(conn *quic.Conn) (err error) {
+		s, err = conn.OpenUniStreamSync(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	_ = s.SetWriteDeadline(time.Now().Add(sendTime))
+	err := writeMigration(s, id, m)
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		s.CancelWrite(codeUndone)
+		return fmt.Errorf("send %v to %v: %w", m, host, err)
+	}
+	return nil
+}
+
+// open calls begin with a connection to a host, and once more with another one if
+// that was lost unnoticed.
+func (n *Node) open(ctx context.Context, host netip.Addr, begin func(*quic.Conn) error) error {
 	for tried := false; ; tried = true {
 		conn, err := n.pool.get(ctx, host)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		s, err := conn.OpenStreamSync(ctx)
-		if err == nil {
-			return newStream(conn, s), nil
+		if err = begin(conn); err == nil {
+			return nil
 		}
-		// The connection may have been lost unnoticed.
 		if tried || ctx.Err() != nil || conn.Context().Err() == nil {
-			return nil, fmt.Errorf("open stream to %v: %w", host, err)
+			return fmt.Errorf("open stream to %v: %w", host, err)
 		}
 	}
 }
@@ -169,7 +220,7 @@ func (n *Node) dial(ctx context.Context, host netip.Addr) (*quic.Conn, error) {
 	config, err := n.config.Credentials.client(host)
 	n.told(err)
 	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, n.port))
-	return n.transport.Dial(ctx, to, config, quicConfig(-1, keepAlive))
+	return n.transport.Dial(ctx, to, config, quicConfig(-1, -1, keepAlive))
 }
 
 // told notes how reading the certificates went, and says so once.
@@ -228,6 +279,9 @@ func (n *Node) accept(ctx context.Context, conn *quic.Conn, serve func(context.C
 	ctx, cancel := context.WithDeadline(ctx, cert.NotAfter)
 	defer cancel()
 	var wg sync.WaitGroup
+	if n.config.Hear != nil {
+		wg.Go(func() { n.hear(ctx, conn) })
+	}
 	for {
 		s, err := conn.AcceptStream(ctx)
 		if err != nil {
@@ -237,6 +291,29 @@ func (n *Node) accept(ctx context.Context, conn *quic.Conn, serve func(context.C
 	}
 	wg.Wait()
 	_ = conn.CloseWithError(codeOver, "agentd stops, or the certificate expired")
+}
+
+// hear takes messages of migrations until the connection is lost or ctx is done.
+func (n *Node) hear(ctx context.Context, conn *quic.Conn) {
+	from := addressesOf(conn.ConnectionState().TLS.PeerCertificates[0])
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		s, err := conn.AcceptUniStream(ctx)
+		if err != nil {
+			return
+		}
+		wg.Go(func() {
+			_ = s.SetReadDeadline(time.Now().Add(hearTime))
+			id, m, err := readMigration(s)
+			if err != nil {
+				s.CancelRead(codeUndone)
+				n.config.Log.Warn("message of a migration not read", "from", from, "error", err)
+				return
+			}
+			n.config.Hear(from, id, m)
+		})
+	}
 }
 
 func (n *Node) admit(cert string) bool {

@@ -84,6 +84,13 @@ func start(t *testing.T, address string, port uint16, files peer.Files, serve fu
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.run(t, serve)
+	return h
+}
+
+// run serves until the test ends.
+func (h *host) run(t *testing.T, serve func(context.Context, *peer.Stream)) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx, serve) }()
@@ -94,7 +101,6 @@ func start(t *testing.T, address string, port uint16, files peer.Files, serve fu
 		}
 	})
 	t.Cleanup(h.stop)
-	return h
 }
 
 // accepting answers every SYN, and ends the stream when there is an ACK.
