@@ -308,7 +308,7 @@ func (n *Node) hear(ctx context.Context, conn *quic.Conn) {
 			id, m, err := readMigration(s)
 			if err != nil {
 				s.CancelRead(codeUndone)
-				n.config.Log.Warn("message of a migration not read", "from", from, "error", err)
+				n.config.Log.Warn("message of a migration not read", "peer", from, "error", err)
 				return
 			}
 			n.config.Hear(from, id, m)
