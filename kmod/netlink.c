@@ -75,6 +75,17 @@ err_memory:
 	return NULL;
 }
 
+int mbc_netlink_reply(struct sk_buff *answer, void *hdr,
+		      struct genl_info *info, int err)
+{
+	if (err) {
+		nlmsg_free(answer);
+		return err;
+	}
+	genlmsg_end(answer, hdr);
+	return genlmsg_reply(answer, info);
+}
+
 static int put_config(struct sk_buff *skb, const struct mbc_config *c)
 {
 	struct nlattr *nest = nla_nest_start(skb, MBC_INFO_A_CONFIG);
@@ -138,13 +149,9 @@ static int get_info(struct sk_buff *skb, struct genl_info *info)
 	rcu_read_lock();
 	err = put_info(answer, mbc_netlink_net(info));
 	rcu_read_unlock();
-	if (err) {
+	if (err)
 		GENL_SET_ERR_MSG(info, "the answer does not fit");
-		nlmsg_free(answer);
-		return err;
-	}
-	genlmsg_end(answer, hdr);
-	return genlmsg_reply(answer, info);
+	return mbc_netlink_reply(answer, hdr, info, err);
 }
 
 static int set_ports(struct mbc_net *mn, struct genl_info *info)

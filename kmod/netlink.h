@@ -61,6 +61,13 @@ static inline struct mbc_net *mbc_netlink_net(struct genl_info *info)
 struct sk_buff *mbc_netlink_answer(struct genl_info *info, size_t size,
 				   void **hdr);
 
+/**
+ * mbc_netlink_reply() - send what mbc_netlink_answer() began, or forget it
+ * @err: 0, or why there is no answer
+ */
+int mbc_netlink_reply(struct sk_buff *answer, void *hdr,
+		      struct genl_info *info, int err);
+
 /* netlink_load.c */
 extern const struct nla_policy mbc_load_begin_attrs[];
 extern const struct nla_policy mbc_load_add_attrs[];
@@ -77,8 +84,14 @@ extern const struct nla_policy mbc_side_attrs[MBC_SIDE_A_TUPLE + 1];
 /** mbc_netlink_read_tuple() - MBC_TUPLE_A_* that a session can have; 0 or -errno */
 int mbc_netlink_read_tuple(struct mbc_tuple *t, const struct nlattr *attr,
 			   struct netlink_ext_ack *extack);
-/** mbc_netlink_read_wire() - MBC_SIDE_A_TUPLE; 0 or -errno */
+/**
+ * mbc_netlink_read_wire() - MBC_SIDE_A_TUPLE, of a subsession
+ * @of: its supersession, either way
+ *
+ * Return: 0 or -errno.
+ */
 int mbc_netlink_read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
+			  const struct mbc_tuple *of,
 			  struct netlink_ext_ack *extack);
 /**
  * mbc_netlink_read_hops() - MBC_SESSION_A_HOPS or _HOPS6, that of @family

@@ -60,21 +60,6 @@ static struct mbc_migration *find(struct genl_info *info)
 	return NULL;
 }
 
-static int read_left(struct mbc_change *c, const struct mbc_tuple *back,
-		     struct genl_info *info)
-{
-	const struct nlattr *left = info->attrs[MBC_SESSION_A_LEFT];
-	int err;
-
-	err = mbc_netlink_read_wire(&c->wire, left, info->extack);
-	if (err)
-		return err;
-	if (c->wire.family != back->family || c->wire.proto != back->proto)
-		return mbc_netlink_refuse(info->extack, left,
-					  "of another family or protocol");
-	return 0;
-}
-
 static int read_change(struct mbc_change *c, const struct mbc_session *s,
 		       struct genl_info *info)
 {
@@ -95,7 +80,8 @@ static int read_change(struct mbc_change *c, const struct mbc_session *s,
 		return -EINVAL;
 	}
 	c->part = MBC_PART_RIGHT;
-	return read_left(c, back, info);
+	return mbc_netlink_read_wire(&c->wire, info->attrs[MBC_SESSION_A_LEFT],
+				     back, info->extack);
 }
 
 /* Only a host in the middle can leave. */
@@ -151,12 +137,7 @@ int mbc_netlink_begin_migration(struct sk_buff *skb, struct genl_info *info)
 	err = begin_locked(answer, info);
 	spin_unlock_bh(&mn->lock);
 	rcu_read_unlock();
-	if (err) {
-		nlmsg_free(answer);
-		return err;
-	}
-	genlmsg_end(answer, hdr);
-	return genlmsg_reply(answer, info);
+	return mbc_netlink_reply(answer, hdr, info, err);
 }
 
 /* The migration that a command names, at an anchor; mbc_net.lock held. */

@@ -41,13 +41,9 @@ int mbc_netlink_get_policy(struct sk_buff *skb, struct genl_info *info)
 	err = put_policy(answer,
 			 rcu_dereference(mbc_netlink_net(info)->ruleset));
 	rcu_read_unlock();
-	if (err) {
+	if (err)
 		GENL_SET_ERR_MSG(info, "the answer does not fit");
-		nlmsg_free(answer);
-		return err;
-	}
-	genlmsg_end(answer, hdr);
-	return genlmsg_reply(answer, info);
+	return mbc_netlink_reply(answer, hdr, info, err);
 }
 
 /* Where a dump of rules stands: behind @next rules of the policy @rs, which is

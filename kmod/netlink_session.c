@@ -171,12 +171,7 @@ int mbc_netlink_get_session(struct sk_buff *skb, struct genl_info *info)
 			GENL_SET_ERR_MSG(info, "the answer does not fit");
 	}
 	rcu_read_unlock();
-	if (err) {
-		nlmsg_free(answer);
-		return err;
-	}
-	genlmsg_end(answer, hdr);
-	return genlmsg_reply(answer, info);
+	return mbc_netlink_reply(answer, hdr, info, err);
 }
 
 int mbc_netlink_del_session(struct sk_buff *skb, struct genl_info *info)

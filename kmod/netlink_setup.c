@@ -48,13 +48,10 @@ static int read_setup(struct mbc_setup *h, struct mbc_tuple *wire,
 		return -EINVAL;
 	}
 	err = mbc_netlink_read_tuple(&h->super, attrs[MBC_SESSION_A_SUPER], info->extack) ?:
-	      mbc_netlink_read_wire(wire, attrs[MBC_SESSION_A_LEFT], info->extack);
+	      mbc_netlink_read_wire(wire, attrs[MBC_SESSION_A_LEFT],
+				    &h->super, info->extack);
 	if (err)
 		return err;
-	if (wire->family != h->super.family || wire->proto != h->super.proto)
-		return mbc_netlink_refuse(info->extack,
-					  attrs[MBC_SESSION_A_LEFT],
-					  "of another family or protocol");
 	nla_memcpy(h->id, attrs[MBC_SESSION_A_ID], sizeof(h->id));
 	h->hops[0] = wire->daddr;
 	h->n_hops = 1;
@@ -108,12 +105,7 @@ int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info)
 	rcu_read_lock();
 	err = join(answer, info, &h, &wire);
 	rcu_read_unlock();
-	if (err) {
-		nlmsg_free(answer);
-		return err;
-	}
-	genlmsg_end(answer, hdr);
-	return genlmsg_reply(answer, info);
+	return mbc_netlink_reply(answer, hdr, info, err);
 }
 
 /* A SYN with payload went unanswered here, and one without will pass. */

@@ -70,6 +70,7 @@ int mbc_netlink_read_tuple(struct mbc_tuple *t, const struct nlattr *attr,
 }
 
 int mbc_netlink_read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
+			  const struct mbc_tuple *of,
 			  struct netlink_ext_ack *extack)
 {
 	struct nlattr *tb[MBC_SIDE_A_TUPLE + 1];
@@ -81,7 +82,13 @@ int mbc_netlink_read_wire(struct mbc_tuple *wire, const struct nlattr *attr,
 		return err;
 	if (!tb[MBC_SIDE_A_TUPLE])
 		return mbc_netlink_refuse(extack, attr, "the subsession has no tuple");
-	return mbc_netlink_read_tuple(wire, tb[MBC_SIDE_A_TUPLE], extack);
+	err = mbc_netlink_read_tuple(wire, tb[MBC_SIDE_A_TUPLE], extack);
+	if (err)
+		return err;
+	if (wire->family != of->family || wire->proto != of->proto)
+		return mbc_netlink_refuse(extack, attr,
+					  "of another family or protocol");
+	return 0;
 }
 
 int mbc_netlink_read_hops(union mbc_addr *hops, u8 *n, u8 family,
