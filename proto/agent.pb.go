@@ -587,6 +587,9 @@ type Query struct {
 	//	*Query_Sessions
 	//	*Query_Stats
 	//	*Query_Status
+	//	*Query_Migrate
+	//	*Query_Migrations
+	//	*Query_Abort
 	Body          isQuery_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -656,6 +659,33 @@ func (x *Query) GetStatus() *StatusQuery {
 	return nil
 }
 
+func (x *Query) GetMigrate() *MigrateQuery {
+	if x != nil {
+		if x, ok := x.Body.(*Query_Migrate); ok {
+			return x.Migrate
+		}
+	}
+	return nil
+}
+
+func (x *Query) GetMigrations() *ListMigrationsRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Query_Migrations); ok {
+			return x.Migrations
+		}
+	}
+	return nil
+}
+
+func (x *Query) GetAbort() *AbortMigrationsRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Query_Abort); ok {
+			return x.Abort
+		}
+	}
+	return nil
+}
+
 type isQuery_Body interface {
 	isQuery_Body()
 }
@@ -672,11 +702,29 @@ type Query_Status struct {
 	Status *StatusQuery `protobuf:"bytes,3,opt,name=status,proto3,oneof"`
 }
 
+type Query_Migrate struct {
+	Migrate *MigrateQuery `protobuf:"bytes,4,opt,name=migrate,proto3,oneof"`
+}
+
+type Query_Migrations struct {
+	Migrations *ListMigrationsRequest `protobuf:"bytes,5,opt,name=migrations,proto3,oneof"` // that this host leads
+}
+
+type Query_Abort struct {
+	Abort *AbortMigrationsRequest `protobuf:"bytes,6,opt,name=abort,proto3,oneof"`
+}
+
 func (*Query_Sessions) isQuery_Body() {}
 
 func (*Query_Stats) isQuery_Body() {}
 
 func (*Query_Status) isQuery_Body() {}
+
+func (*Query_Migrate) isQuery_Body() {}
+
+func (*Query_Migrations) isQuery_Body() {}
+
+func (*Query_Abort) isQuery_Body() {}
 
 type SessionQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -907,14 +955,17 @@ func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
 }
 
 type AnswerRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	Nonce         uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
-	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
-	Sessions      []*Session             `protobuf:"bytes,4,rep,name=sessions,proto3" json:"sessions,omitempty"`
-	Truncated     bool                   `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
-	Counters      []*Counter             `protobuf:"bytes,6,rep,name=counters,proto3" json:"counters,omitempty"`
-	Status        *HostStatus            `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	state         protoimpl.MessageState   `protogen:"open.v1"`
+	Host          string                   `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Nonce         uint64                   `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	Error         string                   `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Sessions      []*Session               `protobuf:"bytes,4,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	Truncated     bool                     `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Counters      []*Counter               `protobuf:"bytes,6,rep,name=counters,proto3" json:"counters,omitempty"`
+	Status        *HostStatus              `protobuf:"bytes,7,opt,name=status,proto3" json:"status,omitempty"`
+	Migrations    []*Migration             `protobuf:"bytes,8,rep,name=migrations,proto3" json:"migrations,omitempty"`
+	Counts        *MigrationCounts         `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
+	Aborted       *AbortMigrationsResponse `protobuf:"bytes,10,opt,name=aborted,proto3" json:"aborted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -998,6 +1049,27 @@ func (x *AnswerRequest) GetStatus() *HostStatus {
 	return nil
 }
 
+func (x *AnswerRequest) GetMigrations() []*Migration {
+	if x != nil {
+		return x.Migrations
+	}
+	return nil
+}
+
+func (x *AnswerRequest) GetCounts() *MigrationCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *AnswerRequest) GetAborted() *AbortMigrationsResponse {
+	if x != nil {
+		return x.Aborted
+	}
+	return nil
+}
+
 type AnswerResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1039,7 +1111,7 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\"\xd2\x01\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
@@ -1077,11 +1149,16 @@ const file_agent_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
-	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\xaa\x01\n" +
+	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\xe1\x02\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
-	"\x06status\x18\x03 \x01(\v2\x17.mbchain.v1.StatusQueryH\x00R\x06statusB\x06\n" +
+	"\x06status\x18\x03 \x01(\v2\x17.mbchain.v1.StatusQueryH\x00R\x06status\x124\n" +
+	"\amigrate\x18\x04 \x01(\v2\x18.mbchain.v1.MigrateQueryH\x00R\amigrate\x12C\n" +
+	"\n" +
+	"migrations\x18\x05 \x01(\v2!.mbchain.v1.ListMigrationsRequestH\x00R\n" +
+	"migrations\x12:\n" +
+	"\x05abort\x18\x06 \x01(\v2\".mbchain.v1.AbortMigrationsRequestH\x00R\x05abortB\x06\n" +
 	"\x04body\"4\n" +
 	"\fSessionQuery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
@@ -1094,7 +1171,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\"\x15\n" +
-	"\x13AcknowledgeResponse\"\xff\x01\n" +
+	"\x13AcknowledgeResponse\"\xaa\x03\n" +
 	"\rAnswerRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x14\n" +
@@ -1102,7 +1179,13 @@ const file_agent_proto_rawDesc = "" +
 	"\bsessions\x18\x04 \x03(\v2\x13.mbchain.v1.SessionR\bsessions\x12\x1c\n" +
 	"\ttruncated\x18\x05 \x01(\bR\ttruncated\x12/\n" +
 	"\bcounters\x18\x06 \x03(\v2\x13.mbchain.v1.CounterR\bcounters\x12.\n" +
-	"\x06status\x18\a \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\"\x10\n" +
+	"\x06status\x18\a \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x125\n" +
+	"\n" +
+	"migrations\x18\b \x03(\v2\x15.mbchain.v1.MigrationR\n" +
+	"migrations\x123\n" +
+	"\x06counts\x18\t \x01(\v2\x1b.mbchain.v1.MigrationCountsR\x06counts\x12=\n" +
+	"\aaborted\x18\n" +
+	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\"\x10\n" +
 	"\x0eAnswerResponse2\xde\x01\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
@@ -1123,25 +1206,31 @@ func file_agent_proto_rawDescGZIP() []byte {
 
 var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_agent_proto_goTypes = []any{
-	(*SubscribeRequest)(nil),    // 0: mbchain.v1.SubscribeRequest
-	(*Push)(nil),                // 1: mbchain.v1.Push
-	(*KeepAlive)(nil),           // 2: mbchain.v1.KeepAlive
-	(*Subpolicy)(nil),           // 3: mbchain.v1.Subpolicy
-	(*SetupKey)(nil),            // 4: mbchain.v1.SetupKey
-	(*NFType)(nil),              // 5: mbchain.v1.NFType
-	(*Instance)(nil),            // 6: mbchain.v1.Instance
-	(*Rule)(nil),                // 7: mbchain.v1.Rule
-	(*Query)(nil),               // 8: mbchain.v1.Query
-	(*SessionQuery)(nil),        // 9: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),          // 10: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),         // 11: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),  // 12: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil), // 13: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),       // 14: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),      // 15: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),          // 16: mbchain.v1.HostStatus
-	(*Session)(nil),             // 17: mbchain.v1.Session
-	(*Counter)(nil),             // 18: mbchain.v1.Counter
+	(*SubscribeRequest)(nil),        // 0: mbchain.v1.SubscribeRequest
+	(*Push)(nil),                    // 1: mbchain.v1.Push
+	(*KeepAlive)(nil),               // 2: mbchain.v1.KeepAlive
+	(*Subpolicy)(nil),               // 3: mbchain.v1.Subpolicy
+	(*SetupKey)(nil),                // 4: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 5: mbchain.v1.NFType
+	(*Instance)(nil),                // 6: mbchain.v1.Instance
+	(*Rule)(nil),                    // 7: mbchain.v1.Rule
+	(*Query)(nil),                   // 8: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 9: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 10: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 11: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 12: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 13: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 14: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 15: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 16: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 17: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 18: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 19: mbchain.v1.AbortMigrationsRequest
+	(*Session)(nil),                 // 20: mbchain.v1.Session
+	(*Counter)(nil),                 // 21: mbchain.v1.Counter
+	(*Migration)(nil),               // 22: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 23: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 24: mbchain.v1.AbortMigrationsResponse
 }
 var file_agent_proto_depIdxs = []int32{
 	16, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
@@ -1155,20 +1244,26 @@ var file_agent_proto_depIdxs = []int32{
 	9,  // 8: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
 	10, // 9: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
 	11, // 10: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	17, // 11: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	18, // 12: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	16, // 13: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	0,  // 14: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	12, // 15: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	14, // 16: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	1,  // 17: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	13, // 18: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	15, // 19: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	17, // [17:20] is the sub-list for method output_type
-	14, // [14:17] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	17, // 11: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	18, // 12: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	19, // 13: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	20, // 14: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	21, // 15: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	16, // 16: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	22, // 17: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	23, // 18: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	24, // 19: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	0,  // 20: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	12, // 21: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	14, // 22: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	1,  // 23: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	13, // 24: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	15, // 25: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	23, // [23:26] is the sub-list for method output_type
+	20, // [20:23] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1177,6 +1272,7 @@ func file_agent_proto_init() {
 		return
 	}
 	file_common_proto_init()
+	file_migration_proto_init()
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*Push_Subpolicy)(nil),
 		(*Push_Query)(nil),
@@ -1186,6 +1282,9 @@ func file_agent_proto_init() {
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
+		(*Query_Migrate)(nil),
+		(*Query_Migrations)(nil),
+		(*Query_Abort)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

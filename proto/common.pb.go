@@ -429,6 +429,59 @@ func (x *Counter) GetValue() uint64 {
 	return 0
 }
 
+// A host that did not answer.
+type Missing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Missing) Reset() {
+	*x = Missing{}
+	mi := &file_common_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Missing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Missing) ProtoMessage() {}
+
+func (x *Missing) ProtoReflect() protoreflect.Message {
+	mi := &file_common_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Missing.ProtoReflect.Descriptor instead.
+func (*Missing) Descriptor() ([]byte, []int) {
+	return file_common_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Missing) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Missing) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // An agent's word about its host.
 type HostStatus struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -461,7 +514,7 @@ type HostStatus struct {
 
 func (x *HostStatus) Reset() {
 	*x = HostStatus{}
-	mi := &file_common_proto_msgTypes[4]
+	mi := &file_common_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +526,7 @@ func (x *HostStatus) String() string {
 func (*HostStatus) ProtoMessage() {}
 
 func (x *HostStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_common_proto_msgTypes[4]
+	mi := &file_common_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +539,7 @@ func (x *HostStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostStatus.ProtoReflect.Descriptor instead.
 func (*HostStatus) Descriptor() ([]byte, []int) {
-	return file_common_proto_rawDescGZIP(), []int{4}
+	return file_common_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HostStatus) GetHost() string {
@@ -642,7 +695,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_common_proto_msgTypes[5]
+	mi := &file_common_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +707,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_common_proto_msgTypes[5]
+	mi := &file_common_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +720,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_common_proto_rawDescGZIP(), []int{5}
+	return file_common_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Peer) GetAddress() string {
@@ -729,7 +782,10 @@ const file_common_proto_rawDesc = "" +
 	"\x05setup\x18\r \x01(\tR\x05setup\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value\"\x88\x05\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value\"3\n" +
+	"\aMissing\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"\x88\x05\n" +
 	"\n" +
 	"HostStatus\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12#\n" +
@@ -779,15 +835,16 @@ func file_common_proto_rawDescGZIP() []byte {
 }
 
 var file_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_common_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_common_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_common_proto_goTypes = []any{
 	(Role)(0),          // 0: mbchain.v1.Role
 	(*Tuple)(nil),      // 1: mbchain.v1.Tuple
 	(*Side)(nil),       // 2: mbchain.v1.Side
 	(*Session)(nil),    // 3: mbchain.v1.Session
 	(*Counter)(nil),    // 4: mbchain.v1.Counter
-	(*HostStatus)(nil), // 5: mbchain.v1.HostStatus
-	(*Peer)(nil),       // 6: mbchain.v1.Peer
+	(*Missing)(nil),    // 5: mbchain.v1.Missing
+	(*HostStatus)(nil), // 6: mbchain.v1.HostStatus
+	(*Peer)(nil),       // 7: mbchain.v1.Peer
 }
 var file_common_proto_depIdxs = []int32{
 	1, // 0: mbchain.v1.Side.tuple:type_name -> mbchain.v1.Tuple
@@ -795,7 +852,7 @@ var file_common_proto_depIdxs = []int32{
 	1, // 2: mbchain.v1.Session.super:type_name -> mbchain.v1.Tuple
 	2, // 3: mbchain.v1.Session.left:type_name -> mbchain.v1.Side
 	2, // 4: mbchain.v1.Session.right:type_name -> mbchain.v1.Side
-	6, // 5: mbchain.v1.HostStatus.peers:type_name -> mbchain.v1.Peer
+	7, // 5: mbchain.v1.HostStatus.peers:type_name -> mbchain.v1.Peer
 	6, // [6:6] is the sub-list for method output_type
 	6, // [6:6] is the sub-list for method input_type
 	6, // [6:6] is the sub-list for extension type_name
@@ -814,7 +871,7 @@ func file_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_common_proto_rawDesc), len(file_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

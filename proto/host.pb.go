@@ -455,58 +455,6 @@ func (x *ListSessionsResponse) GetTruncated() bool {
 	return false
 }
 
-type Missing struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Missing) Reset() {
-	*x = Missing{}
-	mi := &file_host_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Missing) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Missing) ProtoMessage() {}
-
-func (x *Missing) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Missing.ProtoReflect.Descriptor instead.
-func (*Missing) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *Missing) GetHost() string {
-	if x != nil {
-		return x.Host
-	}
-	return ""
-}
-
-func (x *Missing) GetError() string {
-	if x != nil {
-		return x.Error
-	}
-	return ""
-}
-
 type GetStatsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"` // empty: all
@@ -516,7 +464,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_host_proto_msgTypes[8]
+	mi := &file_host_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +476,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[8]
+	mi := &file_host_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +489,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{8}
+	return file_host_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetStatsRequest) GetHost() string {
@@ -561,7 +509,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_host_proto_msgTypes[9]
+	mi := &file_host_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +521,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[9]
+	mi := &file_host_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +534,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{9}
+	return file_host_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetStatsResponse) GetHosts() []*HostStats {
@@ -614,7 +562,7 @@ type HostStats struct {
 
 func (x *HostStats) Reset() {
 	*x = HostStats{}
-	mi := &file_host_proto_msgTypes[10]
+	mi := &file_host_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +574,7 @@ func (x *HostStats) String() string {
 func (*HostStats) ProtoMessage() {}
 
 func (x *HostStats) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[10]
+	mi := &file_host_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +587,7 @@ func (x *HostStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostStats.ProtoReflect.Descriptor instead.
 func (*HostStats) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{10}
+	return file_host_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HostStats) GetHost() string {
@@ -671,7 +619,7 @@ type GetLocalStatusRequest struct {
 
 func (x *GetLocalStatusRequest) Reset() {
 	*x = GetLocalStatusRequest{}
-	mi := &file_host_proto_msgTypes[11]
+	mi := &file_host_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +631,7 @@ func (x *GetLocalStatusRequest) String() string {
 func (*GetLocalStatusRequest) ProtoMessage() {}
 
 func (x *GetLocalStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[11]
+	mi := &file_host_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +644,7 @@ func (x *GetLocalStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLocalStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetLocalStatusRequest) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{11}
+	return file_host_proto_rawDescGZIP(), []int{10}
 }
 
 type GetLocalStatusResponse struct {
@@ -708,7 +656,7 @@ type GetLocalStatusResponse struct {
 
 func (x *GetLocalStatusResponse) Reset() {
 	*x = GetLocalStatusResponse{}
-	mi := &file_host_proto_msgTypes[12]
+	mi := &file_host_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +668,7 @@ func (x *GetLocalStatusResponse) String() string {
 func (*GetLocalStatusResponse) ProtoMessage() {}
 
 func (x *GetLocalStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_host_proto_msgTypes[12]
+	mi := &file_host_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +681,7 @@ func (x *GetLocalStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLocalStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetLocalStatusResponse) Descriptor() ([]byte, []int) {
-	return file_host_proto_rawDescGZIP(), []int{12}
+	return file_host_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetLocalStatusResponse) GetStatus() *HostStatus {
@@ -778,10 +726,7 @@ const file_host_proto_rawDesc = "" +
 	"\x14ListSessionsResponse\x12/\n" +
 	"\bsessions\x18\x01 \x03(\v2\x13.mbchain.v1.SessionR\bsessions\x12-\n" +
 	"\amissing\x18\x02 \x03(\v2\x13.mbchain.v1.MissingR\amissing\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"3\n" +
-	"\aMissing\x12\x12\n" +
-	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\"%\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"%\n" +
 	"\x0fGetStatsRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\"n\n" +
 	"\x10GetStatsResponse\x12+\n" +
@@ -816,7 +761,7 @@ func file_host_proto_rawDescGZIP() []byte {
 	return file_host_proto_rawDescData
 }
 
-var file_host_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_host_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_host_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),       // 0: mbchain.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),      // 1: mbchain.v1.GetStatusResponse
@@ -825,40 +770,40 @@ var file_host_proto_goTypes = []any{
 	(*Host)(nil),                   // 4: mbchain.v1.Host
 	(*ListSessionsRequest)(nil),    // 5: mbchain.v1.ListSessionsRequest
 	(*ListSessionsResponse)(nil),   // 6: mbchain.v1.ListSessionsResponse
-	(*Missing)(nil),                // 7: mbchain.v1.Missing
-	(*GetStatsRequest)(nil),        // 8: mbchain.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),       // 9: mbchain.v1.GetStatsResponse
-	(*HostStats)(nil),              // 10: mbchain.v1.HostStats
-	(*GetLocalStatusRequest)(nil),  // 11: mbchain.v1.GetLocalStatusRequest
-	(*GetLocalStatusResponse)(nil), // 12: mbchain.v1.GetLocalStatusResponse
-	(*HostStatus)(nil),             // 13: mbchain.v1.HostStatus
-	(*Session)(nil),                // 14: mbchain.v1.Session
+	(*GetStatsRequest)(nil),        // 7: mbchain.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),       // 8: mbchain.v1.GetStatsResponse
+	(*HostStats)(nil),              // 9: mbchain.v1.HostStats
+	(*GetLocalStatusRequest)(nil),  // 10: mbchain.v1.GetLocalStatusRequest
+	(*GetLocalStatusResponse)(nil), // 11: mbchain.v1.GetLocalStatusResponse
+	(*HostStatus)(nil),             // 12: mbchain.v1.HostStatus
+	(*Session)(nil),                // 13: mbchain.v1.Session
+	(*Missing)(nil),                // 14: mbchain.v1.Missing
 	(*Counter)(nil),                // 15: mbchain.v1.Counter
 }
 var file_host_proto_depIdxs = []int32{
 	4,  // 0: mbchain.v1.ListHostsResponse.hosts:type_name -> mbchain.v1.Host
-	13, // 1: mbchain.v1.Host.status:type_name -> mbchain.v1.HostStatus
-	14, // 2: mbchain.v1.ListSessionsResponse.sessions:type_name -> mbchain.v1.Session
-	7,  // 3: mbchain.v1.ListSessionsResponse.missing:type_name -> mbchain.v1.Missing
-	10, // 4: mbchain.v1.GetStatsResponse.hosts:type_name -> mbchain.v1.HostStats
-	7,  // 5: mbchain.v1.GetStatsResponse.missing:type_name -> mbchain.v1.Missing
+	12, // 1: mbchain.v1.Host.status:type_name -> mbchain.v1.HostStatus
+	13, // 2: mbchain.v1.ListSessionsResponse.sessions:type_name -> mbchain.v1.Session
+	14, // 3: mbchain.v1.ListSessionsResponse.missing:type_name -> mbchain.v1.Missing
+	9,  // 4: mbchain.v1.GetStatsResponse.hosts:type_name -> mbchain.v1.HostStats
+	14, // 5: mbchain.v1.GetStatsResponse.missing:type_name -> mbchain.v1.Missing
 	15, // 6: mbchain.v1.HostStats.counters:type_name -> mbchain.v1.Counter
-	13, // 7: mbchain.v1.HostStats.status:type_name -> mbchain.v1.HostStatus
-	13, // 8: mbchain.v1.GetLocalStatusResponse.status:type_name -> mbchain.v1.HostStatus
+	12, // 7: mbchain.v1.HostStats.status:type_name -> mbchain.v1.HostStatus
+	12, // 8: mbchain.v1.GetLocalStatusResponse.status:type_name -> mbchain.v1.HostStatus
 	0,  // 9: mbchain.v1.DomainService.GetStatus:input_type -> mbchain.v1.GetStatusRequest
 	2,  // 10: mbchain.v1.DomainService.ListHosts:input_type -> mbchain.v1.ListHostsRequest
 	5,  // 11: mbchain.v1.DomainService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
-	8,  // 12: mbchain.v1.DomainService.GetStats:input_type -> mbchain.v1.GetStatsRequest
-	11, // 13: mbchain.v1.LocalService.GetStatus:input_type -> mbchain.v1.GetLocalStatusRequest
+	7,  // 12: mbchain.v1.DomainService.GetStats:input_type -> mbchain.v1.GetStatsRequest
+	10, // 13: mbchain.v1.LocalService.GetStatus:input_type -> mbchain.v1.GetLocalStatusRequest
 	5,  // 14: mbchain.v1.LocalService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
-	8,  // 15: mbchain.v1.LocalService.GetStats:input_type -> mbchain.v1.GetStatsRequest
+	7,  // 15: mbchain.v1.LocalService.GetStats:input_type -> mbchain.v1.GetStatsRequest
 	1,  // 16: mbchain.v1.DomainService.GetStatus:output_type -> mbchain.v1.GetStatusResponse
 	3,  // 17: mbchain.v1.DomainService.ListHosts:output_type -> mbchain.v1.ListHostsResponse
 	6,  // 18: mbchain.v1.DomainService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	9,  // 19: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
-	12, // 20: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
+	8,  // 19: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	11, // 20: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
 	6,  // 21: mbchain.v1.LocalService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	9,  // 22: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	8,  // 22: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
 	16, // [16:23] is the sub-list for method output_type
 	9,  // [9:16] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
@@ -878,7 +823,7 @@ func file_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_host_proto_rawDesc), len(file_host_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -151,6 +151,7 @@ type MigrateMessage struct {
 	//	*MigrateMessage_Abort
 	//	*MigrateMessage_Aborted
 	//	*MigrateMessage_Ask
+	//	*MigrateMessage_Route
 	Body          isMigrateMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -351,6 +352,15 @@ func (x *MigrateMessage) GetAsk() *MigrateAsk {
 	return nil
 }
 
+func (x *MigrateMessage) GetRoute() *MigrateRoute {
+	if x != nil {
+		if x, ok := x.Body.(*MigrateMessage_Route); ok {
+			return x.Route
+		}
+	}
+	return nil
+}
+
 type isMigrateMessage_Body interface {
 	isMigrateMessage_Body()
 }
@@ -419,6 +429,10 @@ type MigrateMessage_Ask struct {
 	Ask *MigrateAsk `protobuf:"bytes,18,opt,name=ask,proto3,oneof"`
 }
 
+type MigrateMessage_Route struct {
+	Route *MigrateRoute `protobuf:"bytes,19,opt,name=route,proto3,oneof"`
+}
+
 func (*MigrateMessage_Request) isMigrateMessage_Body() {}
 
 func (*MigrateMessage_Approve) isMigrateMessage_Body() {}
@@ -450,6 +464,8 @@ func (*MigrateMessage_Abort) isMigrateMessage_Body() {}
 func (*MigrateMessage_Aborted) isMigrateMessage_Body() {}
 
 func (*MigrateMessage_Ask) isMigrateMessage_Body() {}
+
+func (*MigrateMessage_Route) isMigrateMessage_Body() {}
 
 // Whose NF's state goes to whom.
 type StatePair struct {
@@ -514,16 +530,19 @@ func (x *StatePair) GetMethod() StateMethod {
 
 // What a migration changes. It never changes itself.
 type MigratePlan struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // 16 bytes
-	Super         *Tuple                 `protobuf:"bytes,2,opt,name=super,proto3" json:"super,omitempty"`     // client to server
-	Guarantee     Guarantee              `protobuf:"varint,3,opt,name=guarantee,proto3,enum=mbchain.v1.Guarantee" json:"guarantee,omitempty"`
-	Left          string                 `protobuf:"bytes,4,opt,name=left,proto3" json:"left,omitempty"` // addresses of the anchors
-	Right         string                 `protobuf:"bytes,5,opt,name=right,proto3" json:"right,omitempty"`
-	Old           []string               `protobuf:"bytes,6,rep,name=old,proto3" json:"old,omitempty"` // addresses, left to right, at most 14
-	New           []string               `protobuf:"bytes,7,rep,name=new,proto3" json:"new,omitempty"` // the same
-	State         []*StatePair           `protobuf:"bytes,8,rep,name=state,proto3" json:"state,omitempty"`
-	PatienceMs    uint32                 `protobuf:"varint,9,opt,name=patience_ms,json=patienceMs,proto3" json:"patience_ms,omitempty"` // 50 to 60000
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Session    []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // 16 bytes
+	Super      *Tuple                 `protobuf:"bytes,2,opt,name=super,proto3" json:"super,omitempty"`     // client to server
+	Guarantee  Guarantee              `protobuf:"varint,3,opt,name=guarantee,proto3,enum=mbchain.v1.Guarantee" json:"guarantee,omitempty"`
+	Left       string                 `protobuf:"bytes,4,opt,name=left,proto3" json:"left,omitempty"` // addresses of the anchors
+	Right      string                 `protobuf:"bytes,5,opt,name=right,proto3" json:"right,omitempty"`
+	Old        []string               `protobuf:"bytes,6,rep,name=old,proto3" json:"old,omitempty"` // addresses, left to right, at most 14
+	New        []string               `protobuf:"bytes,7,rep,name=new,proto3" json:"new,omitempty"` // the same
+	State      []*StatePair           `protobuf:"bytes,8,rep,name=state,proto3" json:"state,omitempty"`
+	PatienceMs uint32                 `protobuf:"varint,9,opt,name=patience_ms,json=patienceMs,proto3" json:"patience_ms,omitempty"` // 50 to 60000
+	// Hosts right of the right anchor, left to right, as the left one knows them:
+	// what a new host says of the session, and no more. At most 14.
+	Beyond        []string `protobuf:"bytes,10,rep,name=beyond,proto3" json:"beyond,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -619,6 +638,13 @@ func (x *MigratePlan) GetPatienceMs() uint32 {
 		return x.PatienceMs
 	}
 	return 0
+}
+
+func (x *MigratePlan) GetBeyond() []string {
+	if x != nil {
+		return x.Beyond
+	}
+	return nil
 }
 
 // Why a migration cannot be, and which host says so.
@@ -1311,12 +1337,67 @@ func (*MigrateAsk) Descriptor() ([]byte, []int) {
 	return file_migrate_proto_rawDescGZIP(), []int{19}
 }
 
+// To a host left of the left anchor, once the migration is done: the hosts right of
+// the receiver. It says so to its own left neighbour. For what hosts say of the session
+// and no more, and so said once.
+type MigrateRoute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // 16 bytes
+	Hops          []string               `protobuf:"bytes,2,rep,name=hops,proto3" json:"hops,omitempty"`       // addresses, left to right, at most 16
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MigrateRoute) Reset() {
+	*x = MigrateRoute{}
+	mi := &file_migrate_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MigrateRoute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MigrateRoute) ProtoMessage() {}
+
+func (x *MigrateRoute) ProtoReflect() protoreflect.Message {
+	mi := &file_migrate_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MigrateRoute.ProtoReflect.Descriptor instead.
+func (*MigrateRoute) Descriptor() ([]byte, []int) {
+	return file_migrate_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *MigrateRoute) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *MigrateRoute) GetHops() []string {
+	if x != nil {
+		return x.Hops
+	}
+	return nil
+}
+
 var File_migrate_proto protoreflect.FileDescriptor
 
 const file_migrate_proto_rawDesc = "" +
 	"\n" +
 	"\rmigrate.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\"\x80\a\n" +
+	"mbchain.v1\x1a\fcommon.proto\"\xb2\a\n" +
 	"\x0eMigrateMessage\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x06R\x02id\x126\n" +
@@ -1336,12 +1417,13 @@ const file_migrate_proto_rawDesc = "" +
 	"\x06closed\x18\x0f \x01(\v2\x19.mbchain.v1.MigrateClosedH\x00R\x06closed\x120\n" +
 	"\x05abort\x18\x10 \x01(\v2\x18.mbchain.v1.MigrateAbortH\x00R\x05abort\x126\n" +
 	"\aaborted\x18\x11 \x01(\v2\x1a.mbchain.v1.MigrateAbortedH\x00R\aaborted\x12*\n" +
-	"\x03ask\x18\x12 \x01(\v2\x16.mbchain.v1.MigrateAskH\x00R\x03askB\x06\n" +
+	"\x03ask\x18\x12 \x01(\v2\x16.mbchain.v1.MigrateAskH\x00R\x03ask\x120\n" +
+	"\x05route\x18\x13 \x01(\v2\x18.mbchain.v1.MigrateRouteH\x00R\x05routeB\x06\n" +
 	"\x04body\"`\n" +
 	"\tStatePair\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12/\n" +
-	"\x06method\x18\x03 \x01(\x0e2\x17.mbchain.v1.StateMethodR\x06method\"\xa1\x02\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x17.mbchain.v1.StateMethodR\x06method\"\xb9\x02\n" +
 	"\vMigratePlan\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12'\n" +
 	"\x05super\x18\x02 \x01(\v2\x11.mbchain.v1.TupleR\x05super\x123\n" +
@@ -1352,7 +1434,9 @@ const file_migrate_proto_rawDesc = "" +
 	"\x03new\x18\a \x03(\tR\x03new\x12+\n" +
 	"\x05state\x18\b \x03(\v2\x15.mbchain.v1.StatePairR\x05state\x12\x1f\n" +
 	"\vpatience_ms\x18\t \x01(\rR\n" +
-	"patienceMs\">\n" +
+	"patienceMs\x12\x16\n" +
+	"\x06beyond\x18\n" +
+	" \x03(\tR\x06beyond\">\n" +
 	"\n" +
 	"MigrateWhy\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
@@ -1381,7 +1465,10 @@ const file_migrate_proto_rawDesc = "" +
 	"\fMigrateAbort\"\x10\n" +
 	"\x0eMigrateAborted\"\f\n" +
 	"\n" +
-	"MigrateAsk*o\n" +
+	"MigrateAsk\"<\n" +
+	"\fMigrateRoute\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
+	"\x04hops\x18\x02 \x03(\tR\x04hops*o\n" +
 	"\tGuarantee\x12\x19\n" +
 	"\x15GUARANTEE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13GUARANTEE_LOSS_FREE\x10\x01\x12\x15\n" +
@@ -1405,7 +1492,7 @@ func file_migrate_proto_rawDescGZIP() []byte {
 }
 
 var file_migrate_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_migrate_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_migrate_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_migrate_proto_goTypes = []any{
 	(Guarantee)(0),          // 0: mbchain.v1.Guarantee
 	(StateMethod)(0),        // 1: mbchain.v1.StateMethod
@@ -1429,7 +1516,8 @@ var file_migrate_proto_goTypes = []any{
 	(*MigrateAbort)(nil),    // 19: mbchain.v1.MigrateAbort
 	(*MigrateAborted)(nil),  // 20: mbchain.v1.MigrateAborted
 	(*MigrateAsk)(nil),      // 21: mbchain.v1.MigrateAsk
-	(*Tuple)(nil),           // 22: mbchain.v1.Tuple
+	(*MigrateRoute)(nil),    // 22: mbchain.v1.MigrateRoute
+	(*Tuple)(nil),           // 23: mbchain.v1.Tuple
 }
 var file_migrate_proto_depIdxs = []int32{
 	6,  // 0: mbchain.v1.MigrateMessage.request:type_name -> mbchain.v1.MigrateRequest
@@ -1448,20 +1536,21 @@ var file_migrate_proto_depIdxs = []int32{
 	19, // 13: mbchain.v1.MigrateMessage.abort:type_name -> mbchain.v1.MigrateAbort
 	20, // 14: mbchain.v1.MigrateMessage.aborted:type_name -> mbchain.v1.MigrateAborted
 	21, // 15: mbchain.v1.MigrateMessage.ask:type_name -> mbchain.v1.MigrateAsk
-	1,  // 16: mbchain.v1.StatePair.method:type_name -> mbchain.v1.StateMethod
-	22, // 17: mbchain.v1.MigratePlan.super:type_name -> mbchain.v1.Tuple
-	0,  // 18: mbchain.v1.MigratePlan.guarantee:type_name -> mbchain.v1.Guarantee
-	3,  // 19: mbchain.v1.MigratePlan.state:type_name -> mbchain.v1.StatePair
-	4,  // 20: mbchain.v1.MigrateRequest.plan:type_name -> mbchain.v1.MigratePlan
-	5,  // 21: mbchain.v1.MigrateReject.why:type_name -> mbchain.v1.MigrateWhy
-	4,  // 22: mbchain.v1.MigrateSyn.plan:type_name -> mbchain.v1.MigratePlan
-	22, // 23: mbchain.v1.MigrateSyn.wire:type_name -> mbchain.v1.Tuple
-	5,  // 24: mbchain.v1.MigrateRefuse.why:type_name -> mbchain.v1.MigrateWhy
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	22, // 16: mbchain.v1.MigrateMessage.route:type_name -> mbchain.v1.MigrateRoute
+	1,  // 17: mbchain.v1.StatePair.method:type_name -> mbchain.v1.StateMethod
+	23, // 18: mbchain.v1.MigratePlan.super:type_name -> mbchain.v1.Tuple
+	0,  // 19: mbchain.v1.MigratePlan.guarantee:type_name -> mbchain.v1.Guarantee
+	3,  // 20: mbchain.v1.MigratePlan.state:type_name -> mbchain.v1.StatePair
+	4,  // 21: mbchain.v1.MigrateRequest.plan:type_name -> mbchain.v1.MigratePlan
+	5,  // 22: mbchain.v1.MigrateReject.why:type_name -> mbchain.v1.MigrateWhy
+	4,  // 23: mbchain.v1.MigrateSyn.plan:type_name -> mbchain.v1.MigratePlan
+	23, // 24: mbchain.v1.MigrateSyn.wire:type_name -> mbchain.v1.Tuple
+	5,  // 25: mbchain.v1.MigrateRefuse.why:type_name -> mbchain.v1.MigrateWhy
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_migrate_proto_init() }
@@ -1487,6 +1576,7 @@ func file_migrate_proto_init() {
 		(*MigrateMessage_Abort)(nil),
 		(*MigrateMessage_Aborted)(nil),
 		(*MigrateMessage_Ask)(nil),
+		(*MigrateMessage_Route)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1494,7 +1584,7 @@ func file_migrate_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_migrate_proto_rawDesc), len(file_migrate_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
