@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +35,9 @@ type config struct {
 	gateway   bool
 	peers     netip.AddrPort // where other hosts' agents reach this one
 	tls       peer.Files     // empty: no set-up out-of-band
-	logLevel  slog.Level
+	// nfStateCommand moves the NF's state by method exec; empty: it cannot.
+	nfStateCommand string
+	logLevel       slog.Level
 }
 
 func flags() []cli.Flag {
@@ -66,6 +69,10 @@ func flags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "nf", EnvVars: []string{"MBCHAIN_NF"}, Value: "inline",
 			Usage: "`HOW` this host's network function gets packets: inline (through the host's own stack), none, tap:DEVICE (copies) or redirect:IN,OUT (a pair of devices)",
+		},
+		&cli.StringFlag{
+			Name: "nf-state", EnvVars: []string{"MBCHAIN_NF_STATE"},
+			Usage: "`PROGRAM` that exports, imports and drops the network function's state of one session (docs/OPERATIONS.md)",
 		},
 		&cli.BoolFlag{
 			Name: "gateway", EnvVars: []string{"MBCHAIN_GATEWAY"},
@@ -102,12 +109,16 @@ func newConfig(c *cli.Context) (*config, error) {
 		return nil, fmt.Errorf("unknown argument %q", c.Args().First())
 	}
 	cfg := &config{
-		name:    c.String("name"),
-		policyd: c.String("policyd"),
-		socket:  c.String("socket"),
-		state:   c.String("state"),
-		nfTypes: list(c, "nf-type"),
-		gateway: c.Bool("gateway"),
+		name:           c.String("name"),
+		policyd:        c.String("policyd"),
+		socket:         c.String("socket"),
+		state:          c.String("state"),
+		nfTypes:        list(c, "nf-type"),
+		gateway:        c.Bool("gateway"),
+		nfStateCommand: c.String("nf-state"),
+	}
+	if cfg.nfStateCommand != "" && !filepath.IsAbs(cfg.nfStateCommand) {
+		return nil, fmt.Errorf("--nf-state %q: not an absolute path", cfg.nfStateCommand)
 	}
 	for i, t := range cfg.nfTypes {
 		if t == "" || len(t) > policy.MaxTypeName {

@@ -20,6 +20,7 @@ import (
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/api"
 	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/push"
 	"mbchain/agentd/internal/setup"
 	"mbchain/agentd/internal/state"
@@ -67,6 +68,7 @@ func main() {
 type module interface {
 	agent.Kernel
 	setup.Module
+	mover.Module
 }
 
 // usageError is one in how the program was called.
@@ -125,7 +127,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
-		Gateway: cfg.gateway, Log: log,
+		Gateway: cfg.gateway, Mover: peers.movers, Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 

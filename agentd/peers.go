@@ -15,6 +15,10 @@ import (
 
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/migrate"
+	"mbchain/agentd/internal/mover"
+	"mbchain/agentd/internal/nfstate"
 	"mbchain/agentd/internal/peer"
 	"mbchain/agentd/internal/session"
 	"mbchain/agentd/internal/setup"
@@ -22,14 +26,15 @@ import (
 
 // peers is the agent among those of other hosts.
 type peers struct {
-	module  setup.Module
+	module  module
 	log     *slog.Logger
 	node    *peer.Node // nil: there are no certificates
 	service *setup.Service
+	mover   *mover.Mover // nil: there are no certificates
 }
 
 // newPeers opens the socket for other agents, if there are certificates.
-func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
+func newPeers(cfg *config, m module, log *slog.Logger) (*peers, error) {
 	p := &peers{module: m, log: log}
 	if cfg.tls == (peer.Files{}) {
 		log.Warn("set-up out-of-band is off, so UDP sessions are not chained: say --tls-ca, --tls-cert and --tls-key")
@@ -41,7 +46,8 @@ func newPeers(cfg *config, m setup.Module, log *slog.Logger) (*peers, error) {
 	}
 	p.inspect(cfg, credentials)
 	p.node, err = peer.Listen(peer.Config{
-		Listen: cfg.peers, Credentials: credentials, Priority: kernel.ControlPriority, Log: log,
+		Listen: cfg.peers, Credentials: credentials, Priority: kernel.ControlPriority,
+		Hear: p.hear, Lost: p.lost, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w (--peer-listen says where)", err)
@@ -55,7 +61,26 @@ func (p *peers) follow(cfg *config, a *agent.Agent) {
 		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open,
 		Replaced: a.Replaced, Closed: a.PastNF, Log: p.log,
 	}, p.module)
+	if p.node != nil {
+		p.mover = mover.New(mover.Config{
+			Addresses: cfg.hostAddresses, Tell: p.node.Tell, Replaced: a.Replaced,
+			State: nfstate.New(cfg.nfStateCommand), Log: p.log,
+		}, p.module)
+	}
 }
+
+// movers is what the agent asks to change chains; nil: nobody can.
+func (p *peers) movers() agent.Mover {
+	if p.mover == nil {
+		return nil
+	}
+	return p.mover
+}
+
+// hear and lost are called once the node runs, and the mover is there by then.
+func (p *peers) hear(from []netip.Addr, id lock.ID, m migrate.Message) { p.mover.Hear(from, id, m) }
+
+func (p *peers) lost(host netip.Addr) { p.mover.Lost(host) }
 
 // inspect warns of a certificate that other hosts will not take.
 func (p *peers) inspect(cfg *config, credentials *peer.Credentials) {
@@ -95,6 +120,7 @@ func (p *peers) run(ctx context.Context) error {
 		return p.node.Run(ctx, func(ctx context.Context, s *peer.Stream) { p.service.Serve(ctx, s) })
 	})
 	group.Go(func() error { p.service.Run(ctx); return nil })
+	group.Go(func() error { p.mover.Run(ctx); return nil })
 	return group.Wait()
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/lock"
 	"mbchain/agentd/internal/subpolicy"
 	"mbchain/proto"
 )
@@ -42,6 +43,13 @@ type Policyd interface {
 	Resubscribe()
 }
 
+// A Mover changes the chains of live sessions; see package mover.
+type Mover interface {
+	Start(job uint64, plans []*lock.Plan) error
+	List(r *proto.ListMigrationsRequest) ([]*proto.Migration, *proto.MigrationCounts)
+	Abort(job uint64, id lock.ID) (aborted, late int)
+}
+
 // Config says what an [Agent] is.
 type Config struct {
 	Host          string // its name
@@ -53,7 +61,8 @@ type Config struct {
 	Addresses func() ([]netip.Addr, error)
 	OutOfBand bool // it can set sessions up out-of-band
 	NF        kernel.NF
-	Gateway   bool // it stands in for clients without an agent
+	Gateway   bool         // it stands in for clients without an agent
+	Mover     func() Mover // nil, or returns nil: it cannot do that
 	Log       *slog.Logger
 }
 

@@ -193,7 +193,7 @@ func TestPlanIsRefused(t *testing.T) {
 			for i := range byte(MaxHosts) {
 				p.New = append(p.New, at(20+i))
 			}
-		}, "1 old and 15 new hosts, 14 are the limit"},
+		}, "1 old, 15 new and 0 hosts beyond them, 14 are the limit"},
 		{"impatient", func(p *Plan) { p.Patience = time.Millisecond }, "patience of 1ms"},
 		{"substream of UDP", func(p *Plan) { p.Guarantee, p.Super.Protocol = Substream, chain.ProtocolUDP }, "which has no byte stream"},
 		{"state of loss-free", func(p *Plan) { p.State = []Pair{{at(2), at(4), Exec}} }, "loss-free moves no state"},

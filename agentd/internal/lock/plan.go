@@ -78,6 +78,9 @@ type Plan struct {
 	Old, New  []netip.Addr // left to right
 	State     []Pair
 	Patience  time.Duration // from APPROVE to commit, and for which packets are held
+	// Beyond is hosts right of the right anchor, left to right, as the left one
+	// knows them: what a new host says of the session, and no more.
+	Beyond []netip.Addr
 }
 
 // Check returns nil when p can be carried out, as far as can be told from itself.
@@ -96,14 +99,19 @@ func (p Plan) Check() error {
 		return errors.New("no session id")
 	case len(p.Old)+len(p.New) == 0:
 		return errors.New("nothing to change")
-	case len(p.Old) > MaxHosts || len(p.New) > MaxHosts:
-		return fmt.Errorf("%d old and %d new hosts, %d are the limit", len(p.Old), len(p.New), MaxHosts)
+	case len(p.Old) > MaxHosts || len(p.New) > MaxHosts || len(p.New)+len(p.Beyond) > MaxHosts:
+		return fmt.Errorf("%d old, %d new and %d hosts beyond them, %d are the limit", len(p.Old), len(p.New), len(p.Beyond), MaxHosts)
 	case p.Guarantee > Substream:
 		return fmt.Errorf("%v is unknown", p.Guarantee)
 	case p.Guarantee == Substream && p.Super.Protocol != chain.ProtocolTCP:
 		return fmt.Errorf("substream of protocol %s, which has no byte stream", chain.ProtocolName(p.Super.Protocol))
 	case p.Patience < MinPatience || p.Patience > MaxPatience:
 		return fmt.Errorf("patience of %v", p.Patience)
+	}
+	for _, h := range append(hosts, p.Beyond...) {
+		if chain.FamilyOf(h) != p.Super.Family() {
+			return fmt.Errorf("host %s is of another family than the supersession", h)
+		}
 	}
 	if err := p.Super.Check(); err != nil {
 		return fmt.Errorf("supersession: %w", err)

@@ -44,10 +44,10 @@ func TestFaultOfThePaperUpdateSynIsAlwaysAccepted(t *testing.T) {
 	w, _, plan := oneWorld(t, lock.LossFree, 1, 1)
 	right, fresh := w.node(plan.Right), w.node(plan.New[0])
 	syn := Syn{Plan: &plan}
-	if _, err := fresh.host.Receive(plan.Old[0], plan.ID, syn, start); !errors.Is(err, ErrForbidden) {
+	if _, err := fresh.host.Receive(plan.Old[:1], plan.ID, syn, start); !errors.Is(err, ErrForbidden) {
 		t.Errorf("from a host that is not beside it in the plan: %v, want %v", err, ErrForbidden)
 	}
-	orders, err := right.host.Receive(plan.New[0], plan.ID, syn, start)
+	orders, err := right.host.Receive(plan.New[:1], plan.ID, syn, start)
 	if err != nil {
 		t.Fatal(err)
 	}

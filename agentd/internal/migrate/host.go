@@ -15,8 +15,8 @@ import (
 // Host is a host's part in all migrations that it is part of: it gives what
 // happens to the machine that it is about, and begins and forgets machines.
 type Host struct {
-	here    netip.Addr
-	parties []*party // by when they began; a session may have several, of which one is locked
+	here    []netip.Addr // its addresses
+	parties []*party     // by when they began; a session may have several, of which one is locked
 	byID    map[lock.ID]*party
 	wishes  []*wish
 	memory  Memory
@@ -29,17 +29,36 @@ type wish struct {
 	under bool    // a try of it is under way
 }
 
-// NewHost returns the host of this address, with no migrations.
-func NewHost(here netip.Addr) *Host {
+// NewHost returns the host of these addresses, with no migrations.
+func NewHost(here ...netip.Addr) *Host {
 	return &Host{here: here, byID: make(map[lock.ID]*party)}
+}
+
+// SetAddresses says which addresses the host has from now on.
+func (h *Host) SetAddresses(here []netip.Addr) { h.here = here }
+
+// in returns the one of a host's addresses that a plan speaks of, the zero address
+// if it speaks of none.
+func in(plan *lock.Plan, addresses []netip.Addr) netip.Addr {
+	for _, a := range addresses {
+		if plan.Role(a) != lock.NoRole {
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 // An Order is an [Action] and what it is about.
 type Order struct {
 	ID      lock.ID
 	Session chain.SessionID
+	Plan    *lock.Plan // nil: this host knows none, and the action is a [Send]
+	Here    netip.Addr // the host's address in it
 	Action  Action
 }
+
+// Role returns what this host is in the plan.
+func (o Order) Role() lock.Role { return o.Plan.Role(o.Here) }
 
 func (o Order) String() string { return fmt.Sprintf("%v: %v", o.ID, o.Action) }
 
@@ -47,8 +66,8 @@ func (o Order) String() string { return fmt.Sprintf("%v: %v", o.ID, o.Action) }
 // is random and not in use. What becomes of it is told by [Report]; its id is then
 // one of the tries of this one.
 func (h *Host) Want(plan lock.Plan, now time.Time) ([]Order, error) {
-	if plan.Left != h.here {
-		return nil, fmt.Errorf("change chain: %v is the left anchor, not %v", plan.Left, h.here)
+	if !slices.Contains(h.here, plan.Left) {
+		return nil, fmt.Errorf("change chain: %v is the left anchor, and not this host", plan.Left)
 	}
 	if err := plan.Check(); err != nil {
 		return nil, fmt.Errorf("change chain: %w", err)
@@ -68,7 +87,7 @@ func (h *Host) Withdraw(id lock.ID, now time.Time) []Order {
 	w := h.wishes[i]
 	if !w.under {
 		h.wishes = slices.Delete(h.wishes, i, i+1)
-		return []Order{w.failed(lock.Why{Reason: lock.Cancelled, Host: h.here})}
+		return []Order{w.failed(lock.Why{Reason: lock.Cancelled, Host: w.Plan().Left})}
 	}
 	for _, p := range h.parties {
 		if p.wish == w {
@@ -80,7 +99,7 @@ func (h *Host) Withdraw(id lock.ID, now time.Time) []Order {
 
 func (w *wish) failed(why lock.Why) Order {
 	plan := w.Plan()
-	return Order{plan.ID, plan.Session, Report{StepFailed, why}}
+	return Order{plan.ID, plan.Session, &plan, plan.Left, Report{StepFailed, why}}
 }
 
 // Event tells of something that this host's module, an NF or a lock order did.
@@ -89,6 +108,31 @@ func (h *Host) Event(id lock.ID, event Event, now time.Time) []Order {
 		return h.step(p, event, now)
 	}
 	return nil
+}
+
+// Knows reports whether the host takes part in a migration now.
+func (h *Host) Knows(id lock.ID) bool { return h.byID[id] != nil }
+
+// A Recorded is a migration that the host's module should have a record of.
+type Recorded struct {
+	ID      lock.ID
+	Session chain.SessionID
+}
+
+// Recorded returns those that were answered by the module and are not over.
+func (h *Host) Recorded() []Recorded {
+	var list []Recorded
+	for _, p := range h.parties {
+		if p.recorded() {
+			list = append(list, Recorded{p.plan.ID, p.plan.Session})
+		}
+	}
+	return list
+}
+
+// Over tells that the module has forgotten a session, and its record with it.
+func (h *Host) Over(session chain.SessionID, now time.Time) []Order {
+	return h.all(SessionOver{}, now, func(p *party) bool { return p.plan.Session == session })
 }
 
 // Lost tells that the connection to a host is lost, or cannot be had.
@@ -140,63 +184,65 @@ func (h *Host) Deadline() time.Time {
 // Restore tells of a record that the module has; after the agent's start, before
 // all else.
 func (h *Host) Restore(r Record, now time.Time) []Order {
-	p := &party{plan: r.Plan}
+	p := &party{plan: r.Plan, here: in(r.Plan, h.here)}
 	h.add(p)
 	var actions []Action
-	p.machine, actions = Restore(r, h.here, now)
+	p.machine, actions = Restore(r, p.here, now)
 	return h.orders(p, actions, now)
 }
 
-// Receive takes a message that a host sent whose certificate has this address.
-// The error is [ErrForbidden].
-func (h *Host) Receive(from netip.Addr, id lock.ID, msg Message, now time.Time) ([]Order, error) {
+// Receive takes a message that a host sent whose certificate has these addresses,
+// at least one. The error is [ErrForbidden].
+func (h *Host) Receive(addresses []netip.Addr, id lock.ID, msg Message, now time.Time) ([]Order, error) {
 	p := h.byID[id]
 	switch m := msg.(type) {
 	case lock.Request:
 		if p == nil {
-			return h.begin(from, id, m, m.Plan, now)
+			return h.begin(addresses, id, m, m.Plan, now)
 		}
 		return nil, nil // said already
 	case Syn:
 		if p == nil {
-			return h.begin(from, id, m, m.Plan, now)
+			return h.begin(addresses, id, m, m.Plan, now)
 		}
 		m.Plan = p.plan // the first one counts
 	}
 	if p == nil {
-		return h.recall(from, id, msg), nil
+		return h.recall(addresses[0], id, msg), nil
 	}
-	if !maySend(p.plan, from, h.here, msg) {
-		return nil, fmt.Errorf("%w: %v from %v", ErrForbidden, msg, from)
+	from := in(p.plan, addresses)
+	if !maySend(p.plan, from, p.here, msg) {
+		return nil, fmt.Errorf("%w: %v from %v", ErrForbidden, msg, addresses[0])
 	}
 	return h.step(p, Received{from, msg}, now), nil
 }
 
 // begin takes part in a migration that this host has no part in yet.
-func (h *Host) begin(from netip.Addr, id lock.ID, msg Message, plan *lock.Plan, now time.Time) ([]Order, error) {
+func (h *Host) begin(addresses []netip.Addr, id lock.ID, msg Message, plan *lock.Plan, now time.Time) ([]Order, error) {
 	if err := plan.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %v of a plan with %w", ErrForbidden, msg, err)
 	}
-	if id != plan.ID || !maySend(plan, from, h.here, msg) {
-		return nil, fmt.Errorf("%w: %v from %v", ErrForbidden, msg, from)
+	here := in(plan, h.here)
+	if id != plan.ID || !maySend(plan, in(plan, addresses), here, msg) {
+		return nil, fmt.Errorf("%w: %v from %v", ErrForbidden, msg, addresses[0])
 	}
 	if h.memory.Get(id) != Undecided {
 		return nil, nil
 	}
 	syn, ok := msg.(Syn)
 	if !ok {
-		return h.enlist(&party{plan: plan}, now), nil
+		return h.enlist(&party{plan: plan, here: here}, now), nil
 	}
-	if plan.Role(h.here) != lock.NewHost {
+	if plan.Role(here) != lock.NewHost {
 		// A right anchor that is not locked by this migration.
 		h.memory.Set(id, AbortedForGood)
-		why := lock.Why{Reason: lock.Unlocked, Host: h.here}
-		return []Order{{id, plan.Session, Send{plan.Left, Refuse{why}}}}, nil
+		why := lock.Why{Reason: lock.Unlocked, Host: here}
+		return []Order{{id, plan.Session, plan, here, Send{plan.Left, Refuse{why}}}}, nil
 	}
-	p := &party{plan: plan}
+	p := &party{plan: plan, here: here}
 	h.add(p)
 	var actions []Action
-	p.machine, actions = Join(syn, h.here, now)
+	p.machine, actions = Join(syn, here, now)
 	return h.orders(p, actions, now), nil
 }
 
@@ -222,14 +268,15 @@ func (h *Host) recall(from netip.Addr, id lock.ID, msg Message) []Order {
 // try begins the next try of a wish.
 func (h *Host) try(w *wish, now time.Time) []Order {
 	w.under = true
-	return h.enlist(&party{plan: w.Next(), wish: w}, now)
+	plan := w.Next()
+	return h.enlist(&party{plan: plan, here: plan.Left, wish: w}, now)
 }
 
 // enlist begins with locking.
 func (h *Host) enlist(p *party, now time.Time) []Order {
 	h.add(p)
 	var first []lock.Action
-	p.lock, first = lock.New(p.plan, h.here, now)
+	p.lock, first = lock.New(p.plan, p.here, now)
 	return h.orders(p, wrap(first), now)
 }
 
@@ -239,14 +286,14 @@ func (h *Host) add(p *party) {
 }
 
 func (h *Host) step(p *party, event Event, now time.Time) []Order {
-	return h.orders(p, p.step(event, h.here, now), now)
+	return h.orders(p, p.step(event, now), now)
 }
 
 // orders says what actions are about, and takes note of what ended with them.
 func (h *Host) orders(p *party, actions []Action, now time.Time) []Order {
 	var orders []Order
 	for _, a := range actions {
-		orders = append(orders, Order{p.plan.ID, p.plan.Session, a})
+		orders = append(orders, Order{p.plan.ID, p.plan.Session, p.plan, p.here, a})
 	}
 	if p.over() {
 		h.memory.Set(p.plan.ID, p.outcome())

@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"fmt"
+	"net/netip"
 
 	"mbchain/agentd/internal/lock"
 	"mbchain/chain"
@@ -46,6 +47,14 @@ type (
 	Aborted struct{}
 	// Ask: what has become of it?
 	Ask struct{}
+
+	// Route: these are the hosts right of you, left to right. To the left from
+	// a left anchor that is done, and on; for what hosts say of the session, and of
+	// no concern to a [Host].
+	Route struct {
+		Session chain.SessionID
+		Hops    []netip.Addr
+	}
 )
 
 func (m Syn) String() string        { return "UPDATE-SYN" }
@@ -60,3 +69,4 @@ func (m Closed) String() string     { return "CLOSED" }
 func (m Abort) String() string      { return "ABORT" }
 func (m Aborted) String() string    { return "ABORTED" }
 func (m Ask) String() string        { return "ASK" }
+func (m Route) String() string      { return "ROUTE" }

@@ -12,6 +12,7 @@ import (
 // party is a host's part in one migration: first a lock, then a machine.
 type party struct {
 	plan    *lock.Plan
+	here    netip.Addr // the host's address in it
 	lock    *lock.Machine
 	machine *Machine // nil: the segment is not locked yet
 	wish    *wish    // of the left anchor; nil: somebody else's, or restored
@@ -32,6 +33,14 @@ func (p *party) over() bool {
 	return p.lock.State() == lock.Over
 }
 
+// recorded reports whether the module has said that it has a record.
+func (p *party) recorded() bool {
+	if p.machine != nil {
+		return p.machine.Locked() && (p.machine.role != lock.NewHost || p.machine.State() != Installing)
+	}
+	return p.lock.State() == lock.Waiting
+}
+
 // outcome returns how it ended.
 func (p *party) outcome() Outcome {
 	if p.machine != nil {
@@ -48,7 +57,7 @@ func (p *party) why() lock.Why {
 }
 
 // step takes an event and returns what is to be done.
-func (p *party) step(event Event, here netip.Addr, now time.Time) []Action {
+func (p *party) step(event Event, now time.Time) []Action {
 	if p.machine != nil {
 		return p.machine.Step(event, now)
 	}
@@ -61,7 +70,7 @@ func (p *party) step(event Event, here netip.Addr, now time.Time) []Action {
 		return actions
 	}
 	var first []Action
-	p.machine, first = New(p.plan, here, now)
+	p.machine, first = New(p.plan, p.here, now)
 	return append(actions, first...)
 }
 

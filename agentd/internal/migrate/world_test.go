@@ -298,7 +298,7 @@ func (w *world) say(n *node, id lock.ID, a Send) {
 func (w *world) hear(from, to *node, id lock.ID, m Message) {
 	var err error
 	orders := w.noting(to, Received{from.addr, m}, func() (orders []Order) {
-		orders, err = to.host.Receive(from.addr, id, m, w.clock())
+		orders, err = to.host.Receive([]netip.Addr{from.addr}, id, m, w.clock())
 		return orders
 	})
 	if err != nil {

@@ -23,6 +23,9 @@ import (
 // The message around it takes a few more.
 const maxState = 1 << 20
 
+// maxHops is how many hosts there may be right of one: the module's limit.
+const maxHops = lock.MaxHosts + 2
+
 // writeMigration writes one message of the migration with this id, which is all
 // that its stream carries.
 func writeMigration(w io.Writer, id lock.ID, m migrate.Message) error {
@@ -69,21 +72,21 @@ func encodeMigration(m migrate.Message) (*proto.MigrateMessage, error) {
 	out := new(proto.MigrateMessage)
 	switch m := m.(type) {
 	case lock.Request:
-		out.Body = &proto.MigrateMessage_Request{Request: &proto.MigrateRequest{Plan: planOf(m.Plan)}}
+		out.Body = &proto.MigrateMessage_Request{Request: &proto.MigrateRequest{Plan: EncodePlan(m.Plan)}}
 	case lock.Approve:
 		out.Body = &proto.MigrateMessage_Approve{Approve: &proto.MigrateApprove{}}
 	case lock.Reject:
-		out.Body = &proto.MigrateMessage_Reject{Reject: &proto.MigrateReject{Why: whyOf(m.Why)}}
+		out.Body = &proto.MigrateMessage_Reject{Reject: &proto.MigrateReject{Why: EncodeWhy(m.Why)}}
 	case lock.Cancel:
 		out.Body = &proto.MigrateMessage_Cancel{Cancel: &proto.MigrateCancel{}}
 	case migrate.Syn:
-		out.Body = &proto.MigrateMessage_Syn{Syn: &proto.MigrateSyn{Plan: planOf(m.Plan), Wire: tupleOf(m.Wire)}}
+		out.Body = &proto.MigrateMessage_Syn{Syn: &proto.MigrateSyn{Plan: EncodePlan(m.Plan), Wire: tupleOf(m.Wire)}}
 	case migrate.SynAck:
 		out.Body = &proto.MigrateMessage_SynAck{SynAck: &proto.MigrateSynAck{}}
 	case migrate.Ack:
 		out.Body = &proto.MigrateMessage_Ack{Ack: &proto.MigrateAck{}}
 	case migrate.Refuse:
-		out.Body = &proto.MigrateMessage_Refuse{Refuse: &proto.MigrateRefuse{Why: whyOf(m.Why)}}
+		out.Body = &proto.MigrateMessage_Refuse{Refuse: &proto.MigrateRefuse{Why: EncodeWhy(m.Why)}}
 	case migrate.FinAck:
 		out.Body = &proto.MigrateMessage_FinAck{FinAck: &proto.MigrateFinAck{}}
 	case migrate.NFState:
@@ -100,6 +103,8 @@ func encodeMigration(m migrate.Message) (*proto.MigrateMessage, error) {
 		out.Body = &proto.MigrateMessage_Aborted{Aborted: &proto.MigrateAborted{}}
 	case migrate.Ask:
 		out.Body = &proto.MigrateMessage_Ask{Ask: &proto.MigrateAsk{}}
+	case migrate.Route:
+		out.Body = &proto.MigrateMessage_Route{Route: &proto.MigrateRoute{Session: m.Session[:], Hops: texts(m.Hops)}}
 	default:
 		return nil, fmt.Errorf("no message: %T", m)
 	}
@@ -122,7 +127,7 @@ func decodeMigration(b []byte) (lock.ID, migrate.Message, error) {
 func migrationBody(id lock.ID, in *proto.MigrateMessage) (migrate.Message, error) {
 	switch body := in.GetBody().(type) {
 	case *proto.MigrateMessage_Request:
-		plan, err := decodePlan(id, body.Request.GetPlan())
+		plan, err := DecodePlan(id, body.Request.GetPlan())
 		return lock.Request{Plan: plan}, err
 	case *proto.MigrateMessage_Approve:
 		return lock.Approve{}, nil
@@ -156,12 +161,14 @@ func migrationBody(id lock.ID, in *proto.MigrateMessage) (migrate.Message, error
 		return migrate.Aborted{}, nil
 	case *proto.MigrateMessage_Ask:
 		return migrate.Ask{}, nil
+	case *proto.MigrateMessage_Route:
+		return decodeRoute(body.Route)
 	}
 	return nil, errors.New("nothing that is known")
 }
 
 func decodeUpdateSyn(id lock.ID, in *proto.MigrateSyn) (migrate.Message, error) {
-	plan, err := decodePlan(id, in.GetPlan())
+	plan, err := DecodePlan(id, in.GetPlan())
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +185,26 @@ func decodeUpdateSyn(id lock.ID, in *proto.MigrateSyn) (migrate.Message, error) 
 	return migrate.Syn{Plan: plan, Wire: wire}, nil
 }
 
+func decodeRoute(in *proto.MigrateRoute) (migrate.Message, error) {
+	if n := len(in.GetHops()); n == 0 || n > maxHops {
+		return nil, fmt.Errorf("route of %d hosts, 1 to %d are possible", n, maxHops)
+	}
+	session, err := chain.SessionIDFromBytes(in.GetSession())
+	if err != nil {
+		return nil, err
+	}
+	hops, err := addresses(in.GetHops())
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hops {
+		if err := chain.CheckHost(h); err != nil || chain.FamilyOf(h) != chain.FamilyOf(hops[0]) {
+			return nil, fmt.Errorf("route by %s", h)
+		}
+	}
+	return migrate.Route{Session: session, Hops: hops}, nil
+}
+
 func decodeState(in *proto.MigrateState) (migrate.Message, error) {
 	if len(in.GetData()) > maxState {
 		return nil, fmt.Errorf("state of %d bytes, %d are the limit", len(in.GetData()), maxState)
@@ -185,7 +212,8 @@ func decodeState(in *proto.MigrateState) (migrate.Message, error) {
 	return migrate.NFState{Data: in.GetData()}, nil
 }
 
-func whyOf(w lock.Why) *proto.MigrateWhy {
+// EncodeWhy writes why a migration cannot be.
+func EncodeWhy(w lock.Why) *proto.MigrateWhy {
 	out := &proto.MigrateWhy{Reason: string(w.Reason)}
 	if w.Host.IsValid() {
 		out.Address = w.Host.String()
@@ -206,12 +234,13 @@ func decodeWhy(in *proto.MigrateWhy) (lock.Why, error) {
 	return w, err
 }
 
-func planOf(p *lock.Plan) *proto.MigratePlan {
+// EncodePlan writes a plan, but for its id.
+func EncodePlan(p *lock.Plan) *proto.MigratePlan {
 	out := &proto.MigratePlan{
 		Session: p.Session[:], Super: tupleOf(p.Super),
 		Guarantee: proto.Guarantee(p.Guarantee) + proto.Guarantee_GUARANTEE_LOSS_FREE,
 		Left:      p.Left.String(), Right: p.Right.String(),
-		Old: texts(p.Old), New: texts(p.New),
+		Old: texts(p.Old), New: texts(p.New), Beyond: texts(p.Beyond),
 		PatienceMs: uint32(min(p.Patience.Milliseconds(), math.MaxUint32)),
 	}
 	for _, s := range p.State {
@@ -222,6 +251,18 @@ func planOf(p *lock.Plan) *proto.MigratePlan {
 	return out
 }
 
+// MarshalPlan writes a plan, but for its id, for somebody to keep.
+func MarshalPlan(p *lock.Plan) ([]byte, error) { return pb.Marshal(EncodePlan(p)) }
+
+// UnmarshalPlan reads what MarshalPlan wrote.
+func UnmarshalPlan(id lock.ID, b []byte) (*lock.Plan, error) {
+	in := new(proto.MigratePlan)
+	if err := pb.Unmarshal(b, in); err != nil {
+		return nil, err
+	}
+	return DecodePlan(id, in)
+}
+
 func texts(hosts []netip.Addr) []string {
 	var out []string
 	for _, h := range hosts {
@@ -230,12 +271,12 @@ func texts(hosts []netip.Addr) []string {
 	return out
 }
 
-// decodePlan returns what [lock.Plan.Check] is content with.
-func decodePlan(id lock.ID, in *proto.MigratePlan) (*lock.Plan, error) {
+// DecodePlan returns what [lock.Plan.Check] is content with.
+func DecodePlan(id lock.ID, in *proto.MigratePlan) (*lock.Plan, error) {
 	p := &lock.Plan{ID: id, Patience: time.Duration(in.GetPatienceMs()) * time.Millisecond}
-	if len(in.GetOld()) > lock.MaxHosts || len(in.GetNew()) > lock.MaxHosts || len(in.GetState()) > lock.MaxHosts {
-		return nil, fmt.Errorf("plan of %d old and %d new hosts and %d states, %d are the limit",
-			len(in.GetOld()), len(in.GetNew()), len(in.GetState()), lock.MaxHosts)
+	if len(in.GetOld()) > lock.MaxHosts || len(in.GetNew()) > lock.MaxHosts || len(in.GetState()) > lock.MaxHosts || len(in.GetBeyond()) > lock.MaxHosts {
+		return nil, fmt.Errorf("plan of %d old, %d new and %d hosts beyond them, and %d states, %d are the limit",
+			len(in.GetOld()), len(in.GetNew()), len(in.GetBeyond()), len(in.GetState()), lock.MaxHosts)
 	}
 	var err error
 	if p.Session, err = chain.SessionIDFromBytes(in.GetSession()); err != nil {
@@ -255,6 +296,9 @@ func decodePlan(id lock.ID, in *proto.MigratePlan) (*lock.Plan, error) {
 	p.Left, p.Right = hosts[0], hosts[1]
 	p.Old = slices.Clip(hosts[2 : 2+len(in.GetOld())])
 	p.New = hosts[2+len(in.GetOld()):]
+	if p.Beyond, err = addresses(in.GetBeyond()); err != nil {
+		return nil, err
+	}
 	for _, s := range in.GetState() {
 		pair, err := addresses([]string{s.GetFrom(), s.GetTo()})
 		if err != nil {

@@ -73,6 +73,7 @@ var migrations = []struct {
 	{migrate.Abort{}, ""},
 	{migrate.Aborted{}, ""},
 	{migrate.Ask{}, "0801 11efcdab8967452301 920100"},
+	{migrate.Route{Session: syn().ID, Hops: []netip.Addr{host(3), host(4)}}, ""},
 }
 
 var equatePlans = cmp.Options{equateAddrs, cmpopts.EquateEmpty()}
@@ -107,7 +108,7 @@ func TestMigrationMessagesRefused(t *testing.T) {
 		return b
 	}
 	changed := func(change func(*proto.MigratePlan)) []byte {
-		p := planOf(plan())
+		p := EncodePlan(plan())
 		change(p)
 		return message(&proto.MigrateMessage{Version: 1, Id: 1, Body: &proto.MigrateMessage_Request{
 			Request: &proto.MigrateRequest{Plan: p},
@@ -115,12 +116,18 @@ func TestMigrationMessagesRefused(t *testing.T) {
 	}
 	wire := func(text string) []byte {
 		return message(&proto.MigrateMessage{Version: 1, Id: 1, Body: &proto.MigrateMessage_Syn{
-			Syn: &proto.MigrateSyn{Plan: planOf(plan()), Wire: tupleOf(tuple(text))},
+			Syn: &proto.MigrateSyn{Plan: EncodePlan(plan()), Wire: tupleOf(tuple(text))},
 		}})
 	}
 	why := func(w *proto.MigrateWhy) []byte {
 		return message(&proto.MigrateMessage{Version: 1, Id: 1, Body: &proto.MigrateMessage_Reject{
 			Reject: &proto.MigrateReject{Why: w},
+		}})
+	}
+	route := func(hops ...string) []byte {
+		session := syn().ID
+		return message(&proto.MigrateMessage{Version: 1, Id: 1, Body: &proto.MigrateMessage_Route{
+			Route: &proto.MigrateRoute{Session: session[:], Hops: hops},
 		}})
 	}
 	long := message(&proto.MigrateMessage{Version: 1, Id: 1, Body: &proto.MigrateMessage_Ask{Ask: &proto.MigrateAsk{}}})
@@ -153,6 +160,10 @@ func TestMigrationMessagesRefused(t *testing.T) {
 		{"supersession of port 0", changed(func(p *proto.MigratePlan) { p.Super.SourcePort = 0 })},
 		{"subsession of another family", wire("[fd00::1]:1 > [fd00::2]:2 tcp")},
 		{"subsession of another protocol", wire("10.0.0.1:1 > 10.0.0.2:2 udp")},
+		{"route to nowhere", route()},
+		{"route by more than there can be", route(slices.Repeat([]string{"10.0.0.8"}, maxHops+1)...)},
+		{"route by a name", route("mb3")},
+		{"route by both families", route("10.0.0.8", "fd00::8")},
 		{"no reason", why(nil)},
 		{"reason to fool readers of logs", why(&proto.MigrateWhy{Reason: "busy\n"})},
 		{"no address", why(&proto.MigrateWhy{Reason: "busy", Address: "here"})},

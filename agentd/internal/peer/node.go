@@ -59,6 +59,9 @@ type Config struct {
 	// addresses that its sender may speak for; by several goroutines. Nil: none is
 	// taken.
 	Hear func(from []netip.Addr, id lock.ID, m migrate.Message)
+	// Lost is called when a connection that this node opened to a host is lost: what
+	// was told may not have come. Nil: nobody wants to know.
+	Lost func(host netip.Addr)
 	Log  *slog.Logger
 }
 
@@ -93,7 +96,7 @@ func Listen(config Config) (*Node, error) {
 	}
 	n := &Node{config: config, socket: socket, conns: make(map[string]int)}
 	n.port = socket.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-	n.pool = &pool{dial: n.dial, log: config.Log, links: make(map[netip.Addr]*link)}
+	n.pool = &pool{dial: n.dial, lost: config.Lost, log: config.Log, links: make(map[netip.Addr]*link)}
 	id, _ := config.Credentials.identity()
 	key := quic.StatelessResetKey(id.resetKey())
 	n.transport = &quic.Transport{

@@ -4,6 +4,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -33,6 +34,7 @@ const (
 // pool keeps one connection to each host that is asked.
 type pool struct {
 	dial func(ctx context.Context, host netip.Addr) (*quic.Conn, error)
+	lost func(host netip.Addr) // a connection was, and not by this pool's doing; may be nil
 	log  *slog.Logger
 
 	dials sync.WaitGroup
@@ -119,9 +121,21 @@ func (p *pool) open(ctx context.Context, host netip.Addr, l *link) {
 	if failed {
 		p.log.Info("neighbour reached again", "peer", host)
 	}
+	if p.lost != nil {
+		context.AfterFunc(conn.Context(), func() { p.mourn(host, conn) })
+	}
 	if p.links[host] != l { // closed, or forgotten meanwhile
 		_ = conn.CloseWithError(codeOver, "")
 	}
+}
+
+// mourn tells of a connection that is lost, unless it was closed here.
+func (p *pool) mourn(host netip.Addr, conn *quic.Conn) {
+	var closed *quic.ApplicationError
+	if errors.As(context.Cause(conn.Context()), &closed) && !closed.Remote {
+		return
+	}
+	p.lost(host)
 }
 
 // link needs mu.

@@ -19,7 +19,7 @@ import (
 // Version is what a Module says of itself.
 const Version = "agenttest"
 
-// A Module is an agent.Kernel and a setup.Module.
+// A Module is an agent.Kernel, a setup.Module and a mover.Module.
 type Module struct {
 	mu       sync.Mutex
 	absent   bool

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mover
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/migrate"
+	"mbchain/agentd/internal/peer"
+	"mbchain/chain"
+)
+
+// holdSlack is how much longer than the plan's patience the module keeps packets: by
+// then the agent has decided, unless it is gone.
+const holdSlack = 500 * time.Millisecond
+
+// perform carries one order out. It blocks for as long as the module needs.
+func (m *Mover) perform(ctx context.Context, o migrate.Order) {
+	switch a := o.Action.(type) {
+	case migrate.Send:
+		m.send(ctx, o.ID, a)
+	case migrate.Report:
+		m.report(ctx, o, a)
+	case lock.Lock:
+		m.answer(o, m.lock(ctx, o, a))
+	case lock.Unlock:
+		m.order(ctx, o, func(ctx context.Context) error {
+			return m.module.EndMigration(ctx, o.Session, o.ID, false)
+		})
+	case migrate.Install:
+		m.answer(o, m.install(ctx, o, a))
+	case migrate.Hold:
+		m.hold(ctx, o, a)
+	case migrate.SendMarker:
+		m.order(ctx, o, func(ctx context.Context) error { return m.module.Mark(ctx, o.Session, o.ID) })
+	case migrate.Switch:
+		m.order(ctx, o, func(ctx context.Context) error {
+			return m.module.SwitchPath(ctx, o.Session, o.ID, a.Path)
+		})
+	case migrate.Remove:
+		m.remove(ctx, o)
+	case migrate.ExportState:
+		m.beside(ctx, o, func(ctx context.Context) migrate.Event { return m.export(ctx, o, a) })
+	case migrate.ImportState:
+		m.beside(ctx, o, func(ctx context.Context) migrate.Event { return m.importState(ctx, o, a) })
+	}
+}
+
+func (m *Mover) answer(o migrate.Order, e migrate.Event) { m.event(o.ID, e) }
+
+// order is for what the module does unless the session is gone, and then the session
+// is over.
+func (m *Mover) order(ctx context.Context, o migrate.Order, call func(context.Context) error) {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	err := call(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, kernel.ErrAbsent):
+		m.over(o.Session)
+	case errors.Is(err, kernel.ErrNoSession):
+		// Or its record alone: an order that comes twice finds none.
+		if _, err := m.module.LiveSession(ctx, o.Session); errors.Is(err, kernel.ErrNoSession) {
+			m.over(o.Session)
+		}
+	default:
+		m.log.Warn("module not told", "session", o.Session, "migration", o.ID, "order", o.Action, "error", err)
+	}
+}
+
+// lock makes the record, and looks whether the session's neighbours are those of the
+// plan once they cannot change any more.
+func (m *Mover) lock(ctx context.Context, o migrate.Order, a lock.Lock) migrate.Event {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	plan, err := peer.MarshalPlan(a.Plan)
+	if err == nil {
+		err = m.module.LockSession(ctx, o.Session, o.ID, a.Role, plan)
+	}
+	switch {
+	case errors.Is(err, kernel.ErrNoSession):
+		return lock.NotLocked{Reason: lock.NoSession}
+	case errors.Is(err, kernel.ErrBusy):
+		return lock.NotLocked{Reason: lock.Busy}
+	case err != nil:
+		m.log.Warn("session not locked", "session", o.Session, "migration", o.ID, "error", err)
+		return lock.NotLocked{Reason: lock.ModuleFailed}
+	}
+	s, err := m.module.LiveSession(ctx, o.Session)
+	if err == nil && stands(s, a.Plan, o.Role()) {
+		return lock.Locked{}
+	}
+	m.order(ctx, o, func(ctx context.Context) error {
+		return m.module.EndMigration(ctx, o.Session, o.ID, false)
+	})
+	if err != nil {
+		return lock.NotLocked{Reason: lock.NoSession}
+	}
+	return lock.NotLocked{Reason: lock.PathChanged}
+}
+
+// stands reports whether the session's neighbours are those that its plan has for a
+// host in this role.
+func stands(s kernel.LiveSession, plan *lock.Plan, role lock.Role) bool {
+	if s.Super != plan.Super {
+		return false
+	}
+	here := s.Here()
+	left, right := plan.Beside(lock.OldPath, here)
+	if plan.Role(here) != role {
+		return false
+	}
+	return (!left.IsValid() || s.Left.Source.Addr() == left) &&
+		(!right.IsValid() || s.Right.Destination.Addr() == right)
+}
+
+func (m *Mover) install(ctx context.Context, o migrate.Order, a migrate.Install) migrate.Event {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	var (
+		wire chain.FiveTuple
+		err  error
+	)
+	switch a.Role {
+	case lock.LeftAnchor:
+		wire, err = m.module.OpenRight(ctx, o.Session, o.ID, slices.Concat(a.Plan.New, rest(a.Plan)))
+	case lock.RightAnchor:
+		if !fits(a, a.Plan.Right) {
+			return migrate.Failed{Reason: lock.PathChanged}
+		}
+		err = m.module.OpenLeft(ctx, o.Session, o.ID, a.Wire)
+	default:
+		wire, err = m.join(ctx, o, a)
+	}
+	switch {
+	case err == nil:
+		return migrate.Installed{Wire: wire}
+	case errors.Is(err, kernel.ErrBusy):
+		return migrate.Failed{Reason: lock.Busy}
+	case errors.Is(err, kernel.ErrNoSession):
+		return migrate.Failed{Reason: lock.NoSession}
+	}
+	m.log.Warn("new path not opened", "session", o.Session, "migration", o.ID, "error", err)
+	return migrate.Failed{Reason: lock.ModuleFailed}
+}
+
+// rest are the right anchor and what is right of it.
+func rest(plan *lock.Plan) []netip.Addr {
+	return append([]netip.Addr{plan.Right}, plan.Beyond...)
+}
+
+// fits reports whether the subsession from the left comes from the plan's neighbour
+// and to this host.
+func fits(a migrate.Install, here netip.Addr) bool {
+	left, _ := a.Plan.Beside(lock.NewPath, here)
+	return a.Wire.Source.Addr() == left && a.Wire.Destination.Addr() == here
+}
+
+// join makes the session at a new host.
+func (m *Mover) join(ctx context.Context, o migrate.Order, a migrate.Install) (chain.FiveTuple, error) {
+	here := a.Wire.Destination.Addr()
+	i := slices.Index(a.Plan.New, here)
+	if i < 0 || !fits(a, here) {
+		return chain.FiveTuple{}, kernel.ErrNoSession
+	}
+	plan, err := peer.MarshalPlan(a.Plan)
+	if err != nil {
+		return chain.FiveTuple{}, err
+	}
+	return m.module.JoinLive(ctx, kernel.LiveJoin{
+		ID: o.Session, Migration: o.ID, Plan: plan, Super: a.Plan.Super, Left: a.Wire,
+		Hops: slices.Concat(a.Plan.New[i+1:], rest(a.Plan)),
+	})
+}
+
+func (m *Mover) hold(ctx context.Context, o migrate.Order, a migrate.Hold) {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	err := m.module.Pause(ctx, o.Session, o.ID, kernel.Pause{
+		Time: o.Plan.Patience + holdSlack, Checkpoint: a.Checkpoint,
+	})
+	if err == nil {
+		return
+	}
+	m.log.Warn("packets not held", "session", o.Session, "migration", o.ID, "error", err)
+	m.answer(o, migrate.Failed{Reason: lock.ModuleFailed})
+}
+
+// remove gives up a path. An anchor's module does that with the record; a host that was
+// on that path alone has the session for a second more.
+func (m *Mover) remove(ctx context.Context, o migrate.Order) {
+	if o.Role() != lock.OldHost && o.Role() != lock.NewHost {
+		return
+	}
+	m.dropState(ctx, o)
+	m.order(ctx, o, func(ctx context.Context) error {
+		return m.module.EndMigration(ctx, o.Session, o.ID, true)
+	})
+}

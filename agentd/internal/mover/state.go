@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mover
+
+import (
+	"context"
+
+	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/migrate"
+)
+
+// beside does what an NF may take its time for, and then answers.
+func (m *Mover) beside(ctx context.Context, o migrate.Order, do func(context.Context) migrate.Event) {
+	m.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, o.Plan.Patience)
+		defer cancel()
+		m.answer(o, do(ctx))
+	})
+}
+
+func (m *Mover) export(ctx context.Context, o migrate.Order, a migrate.ExportState) migrate.Event {
+	data, err := m.config.State.Export(ctx, a.Method, o.Plan.Super)
+	if err != nil {
+		m.log.Warn("state of the NF not exported", "session", o.Session, "migration", o.ID, "method", a.Method, "error", err)
+		return migrate.Failed{Reason: lock.NFState}
+	}
+	return migrate.Exported{Data: data}
+}
+
+func (m *Mover) importState(ctx context.Context, o migrate.Order, a migrate.ImportState) migrate.Event {
+	if err := m.config.State.Import(ctx, a.Method, o.Plan.Super, a.Data); err != nil {
+		m.log.Warn("state of the NF not imported", "session", o.Session, "migration", o.ID, "method", a.Method, "error", err)
+		return migrate.Failed{Reason: lock.NFState}
+	}
+	return migrate.Imported{}
+}
+
+// dropState has the NF of a host that leaves the path forget its state.
+func (m *Mover) dropState(ctx context.Context, o migrate.Order) {
+	for _, pair := range o.Plan.State {
+		mine := o.Role() == lock.OldHost && o.Here == pair.From || o.Role() == lock.NewHost && o.Here == pair.To
+		if !mine {
+			continue
+		}
+		ctx, cancel := within(ctx)
+		defer cancel()
+		if err := m.config.State.Drop(ctx, pair.Method, o.Plan.Super); err != nil {
+			m.log.Warn("state of the NF not dropped", "session", o.Session, "migration", o.ID, "method", pair.Method, "error", err)
+		}
+	}
+}
