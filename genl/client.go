@@ -205,8 +205,9 @@ func (c *Client) DeleteSession(ctx context.Context, id chain.SessionID) error {
 // right neighbour for, and the session waits for [Client.FinishSetup]. The same
 // request again returns the same session; Known says that it stood already, set
 // up in-band.
+// A session with a Migration is the same only if it has the record of that one.
 // [ErrTooBig] when the table is full, [ErrExists] when the id or the left tuple
-// is another session's, [ErrLoop], [ErrNoRoute] and [ErrNoPort]; the message of
+// is another session's, [ErrBusy] when it is leaving this host, [ErrLoop], [ErrNoRoute] and [ErrNoPort]; the message of
 // the [RefusedError] is then the name of the counter that went up.
 func (c *Client) NewSession(ctx context.Context, r SessionRequest) (*Session, error) {
 	request, err := encodeSessionRequest(r)

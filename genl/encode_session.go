@@ -31,6 +31,12 @@ func encodeSessionRequest(r SessionRequest) ([]byte, error) {
 		encodeHops(ae, r.Super.Family(), r.Hops)
 	}
 	ae.Flag(uapi.SessionAttrLive, r.Live)
+	if r.Migration != 0 {
+		ae.Uint64(uapi.SessionAttrMigration, r.Migration)
+	}
+	if len(r.Plan) > 0 {
+		encodePlan(ae, r.Plan)
+	}
 	return ae.Encode()
 }
 

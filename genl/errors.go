@@ -14,7 +14,7 @@ var (
 	// ErrNotFound: no such session, or no policy was begun.
 	ErrNotFound = errors.New("not found")
 	// ErrBusy: another connection is loading a policy, or the session is in
-	// another migration or not established.
+	// another migration, not established or about to leave this host.
 	ErrBusy = errors.New("busy")
 	// ErrRange: a value is outside the range that the module allows.
 	ErrRange = errors.New("out of range")

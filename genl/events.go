@@ -21,8 +21,8 @@ import (
 // of sessions that begin at once.
 const eventBuffer = 4 << 20
 
-// An Event is one of [SessionNew], [SessionEnd], [SetupWanted], [MarkerCame] and
-// [PolicyLoaded].
+// An Event is one of [SessionNew], [SessionEnd], [SetupWanted], [MigrationEvent]
+// and [PolicyLoaded].
 type Event interface{ event() }
 
 // SessionNew tells that a session is installed.
@@ -41,12 +41,17 @@ type SetupWanted struct{ Session Session }
 // PolicyLoaded tells that a policy runs from now on.
 type PolicyLoaded struct{ Version uint64 }
 
-// MarkerCame tells that nothing more of a session comes over its old path, one
-// way at least.
-type MarkerCame struct {
+// MigrationEvent tells what has come true of a migration at this host by now, each
+// time that one more thing has. It stays so for as long as there is the record.
+type MigrationEvent struct {
 	Session   chain.SessionID
 	Migration uint64
-	Passed    Ways // one at least
+	// A marker has come: all that was sent before it over the old path has gone on
+	// from an OldHost, or come to an anchor, or was lost.
+	Passed      Ways
+	AckReached  bool // all that was sent before a Checkpoint is acknowledged
+	Overflow    bool // what waited was let go by the old path: too much, or for too long
+	NewPathUsed bool // NewHost, RightAnchor: a packet has come from the left by the new path
 }
 
 // Ways is a set of the two ways that packets travel.
@@ -59,11 +64,12 @@ const (
 	BothWays = Rightward | Leftward
 )
 
-func (MarkerCame) event()   {}
 func (SessionNew) event()   {}
 func (SessionEnd) event()   {}
 func (SetupWanted) event()  {}
 func (PolicyLoaded) event() {}
+
+func (MigrationEvent) event() {}
 
 // Events receives what happens in the module of one network namespace.
 //
@@ -182,7 +188,7 @@ func decodeEvent(m genetlink.Message) (Event, error) {
 		}
 		return SetupWanted{Session: *s}, nil
 	case uapi.CmdEventMigration:
-		return decodeMarker(m.Data)
+		return decodeMigrationEvent(m.Data)
 	case uapi.CmdEventPolicy:
 		version, err := decodePolicyVersion(m.Data)
 		if err != nil {

@@ -5,6 +5,7 @@ package genl
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -28,17 +29,17 @@ const (
 // at the right one if there are Hops, at the left one if there is a Left.
 type MigrationRequest struct {
 	Session chain.SessionID
-	ID      uint64          // random; names the migration in later requests
-	Hops    []netip.Addr    // hosts that will be right of this one, the server last
-	Left    chain.FiveTuple // the new subsession, as the new left neighbour sends it
+	ID      uint64          // of the record that LockSession has made
+	Hops    []netip.Addr    // left anchor: hosts that will be right of this one, the server last
+	Left    chain.FiveTuple // right anchor: the new subsession, as the new left neighbour sends it
 }
 
 // BeginMigration lets packets of a session come by another path too; what goes
 // out goes on as it did. It returns the session as it will be: with Hops, Right
 // is the subsession to ask the new right neighbour for. The same request again
 // returns the same.
-// [ErrNotFound] when there is no such session, [ErrBusy] when it is not
-// established or is in another migration, and as [Client.NewSession].
+// [ErrNotFound] when the session is not locked by this migration at an anchor,
+// [ErrBusy] when it has begun to end, and as [Client.NewSession].
 func (c *Client) BeginMigration(ctx context.Context, r MigrationRequest) (*Session, error) {
 	request, err := encodeMigration(r)
 	if err != nil {
@@ -52,24 +53,47 @@ func (c *Client) BeginMigration(ctx context.Context, r MigrationRequest) (*Sessi
 	return s, err
 }
 
-// PauseMax is how long packets of a session wait after [Client.Pause].
-const PauseMax = uapi.PauseMax * time.Millisecond
+// PauseRequest says how long what goes out by the path that changes waits, and
+// how much of it.
+type PauseRequest struct {
+	Session    chain.SessionID
+	ID         uint64
+	Time       time.Duration // 1 ms to 60 s, rounded up to ms; 0: 2 s
+	Packets    uint32        // at most so many wait, 65536 at most; 0: 1024
+	Bytes      uint32        // with so many bytes from the IP headers on, 256 MiB at most; 0: 8 MiB
+	Drop       bool          // drop what comes when too many wait, instead of letting all go
+	Checkpoint bool          // let what was sent before go on, with all acknowledgements
+}
 
-// Pause lets wait what would go out by the path that changes, and sends a marker
-// behind what has gone out (paper section 5.2). What waits goes on, in its order,
-// with [Client.SwitchPath], with [Client.EndMigration], or after [PauseMax]: by the
-// old path then. The same again sends another marker. [ErrNotFound] when the
-// session is not in this migration, [ErrAlready] when it has left the old path.
-func (c *Client) Pause(ctx context.Context, session chain.SessionID, migration uint64) error {
-	request, err := migrationOf(session, migration).Encode()
+// Pause lets wait what would go out by the path that changes (paper section
+// 5.2). It goes on, in its order, with [Client.SwitchPath] or
+// [Client.EndMigration]. When too many packets wait, or for too long, the module
+// lets all go by the old path: the pause is over, see [MigrationEvent]. Nothing
+// happens if they wait already.
+// [ErrNotFound] when the session is not in this migration, [ErrAlready] when it
+// has left the old path or the module has let its packets go; [ErrNotSupported]
+// where there is no Checkpoint.
+func (c *Client) Pause(ctx context.Context, r PauseRequest) error {
+	request, err := encodePause(r)
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
 	return c.order(ctx, "pause", uapi.CmdPause, request)
 }
 
-// SwitchPath sends what goes out by one of the two paths from now on.
-// [ErrNotFound] when the session is not in this migration.
+// Mark sends a marker over the old path, behind what an anchor has sent by it.
+// It may be lost, and be sent again. UDP promises no order, and has none: nothing
+// happens. [ErrNotFound] when the session is not in this migration, [ErrNoRoute].
+func (c *Client) Mark(ctx context.Context, session chain.SessionID, migration uint64) error {
+	request, err := migrationOf(session, migration).Encode()
+	if err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	return c.order(ctx, "mark", uapi.CmdMark, request)
+}
+
+// SwitchPath sends what goes out by one of the two paths from now on, and first
+// what waits. [ErrNotFound] when the session is not in this migration.
 func (c *Client) SwitchPath(ctx context.Context, session chain.SessionID, migration uint64, path Path) error {
 	ae := migrationOf(session, migration)
 	ae.Uint8(uapi.SessionAttrPath, uint8(path))
@@ -80,11 +104,15 @@ func (c *Client) SwitchPath(ctx context.Context, session chain.SessionID, migrat
 	return c.order(ctx, "switch path", uapi.CmdSwitchPath, request)
 }
 
-// EndMigration gives up the path that is not in use: the old one, or after
-// [PathOld] or no [Client.SwitchPath] the new one. [ErrNotFound] when the session
-// is not in this migration.
-func (c *Client) EndMigration(ctx context.Context, session chain.SessionID, migration uint64) error {
-	request, err := migrationOf(session, migration).Encode()
+// EndMigration removes the record of a migration, and with it the path that is
+// not in use: the old one, or after [PathOld] or no [Client.SwitchPath] the new
+// one. Where it is gone, at an [OldHost] or [NewHost], the session itself leaves
+// this host: for a second it passes on what is under way, and ends then.
+// [ErrNotFound] when the session is not in this migration.
+func (c *Client) EndMigration(ctx context.Context, session chain.SessionID, migration uint64, gone bool) error {
+	ae := migrationOf(session, migration)
+	ae.Flag(uapi.SessionAttrGone, gone)
+	request, err := ae.Encode()
 	if err != nil {
 		return fmt.Errorf("end migration: %w", err)
 	}
@@ -112,23 +140,25 @@ func encodeMigration(r MigrationRequest) ([]byte, error) {
 	return ae.Encode()
 }
 
-func decodeMarker(b []byte) (Event, error) {
-	var m MarkerCame
-	err := eachAttr(b, func(ad *netlink.AttributeDecoder) {
-		switch ad.Type() {
-		case uapi.SessionAttrID:
-			ad.Do(exactly(m.Session[:]))
-		case uapi.SessionAttrMigration:
-			m.Migration = ad.Uint64()
-		case uapi.SessionAttrPassed:
-			m.Passed = Ways(ad.Uint8())
+func encodePause(r PauseRequest) ([]byte, error) {
+	ms := (r.Time + time.Millisecond - 1) / time.Millisecond
+	if r.Time < 0 || ms > math.MaxUint32 {
+		return nil, fmt.Errorf("time %v: %w", r.Time, ErrRange)
+	}
+	ae := migrationOf(r.Session, r.ID)
+	for _, bound := range []struct {
+		attr  uint16
+		value uint32
+	}{
+		{uapi.SessionAttrTime, uint32(ms)},
+		{uapi.SessionAttrPackets, r.Packets},
+		{uapi.SessionAttrBytes, r.Bytes},
+	} {
+		if bound.value != 0 {
+			ae.Uint32(bound.attr, bound.value)
 		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("marker: %w", err)
 	}
-	if m.Session.IsZero() || m.Passed == 0 || m.Passed > BothWays {
-		return nil, fmt.Errorf("marker of session %v, ways %d: %w", m.Session, m.Passed, ErrMalformed)
-	}
-	return m, nil
+	ae.Flag(uapi.SessionAttrDrop, r.Drop)
+	ae.Flag(uapi.SessionAttrCheckpoint, r.Checkpoint)
+	return ae.Encode()
 }

@@ -54,7 +54,7 @@ func TestModulePermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn, family := rawConn(t, genl.Dial)
-	for cmd := uint8(uapi.CmdGetInfo); cmd <= uapi.CmdGetPeer; cmd++ {
+	for cmd := uint8(uapi.CmdGetInfo); cmd <= uapi.CmdSetHops; cmd++ {
 		for _, flags := range []netlink.HeaderFlags{netlink.Acknowledge, netlink.Dump} {
 			errno, _ := send(t, conn, family, cmd, flags, nil)
 			// Not every command has both forms.

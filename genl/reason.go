@@ -76,8 +76,12 @@ const (
 	ReasonMarker
 	ReasonLateRST
 	ReasonPaused
+	ReasonPauseOver
+	ReasonMarkerLate
+	ReasonMarkerStrange
+	ReasonEndMoved
 
-	ReasonMax = ReasonPaused // the highest that this package knows
+	ReasonMax = ReasonEndMoved // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -147,6 +151,10 @@ var reasonNames = [...]string{
 	ReasonMarker:        "marker",
 	ReasonLateRST:       "late_rst",
 	ReasonPaused:        "paused",
+	ReasonPauseOver:     "pause_over",
+	ReasonMarkerLate:    "marker_late",
+	ReasonMarkerStrange: "marker_strange",
+	ReasonEndMoved:      "end_moved",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

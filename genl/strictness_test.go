@@ -27,6 +27,12 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 		left    = nest(uapi.SessionAttrLeft, five)
 		loopTo0 = attr(uapi.PolicyAttrProg, 5, 0, 0, 0, 255, 255, 255, 255)
 		many    attrs
+
+		migration = attr(uapi.SessionAttrMigration, 1, 0, 0, 0, 0, 0, 0, 0)
+		part      = attr(uapi.SessionAttrPart, uapi.PartLeft)
+		plan      = attr(uapi.SessionAttrPlan, 1)
+		longPlan  = attr(uapi.SessionAttrPlan, make([]byte, genl.MaxPlan+1)...)
+		live      = attr(uapi.SessionAttrLive)
 	)
 	for range genl.MaxInstances + 1 {
 		many = append(many, instance)
@@ -126,6 +132,37 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 			attr(uapi.SessionAttrEnd, uint8(genl.ReasonNoAnswer), 0, 0, 0)}, syscall.EINVAL},
 		{"set session failed, for no reason", uapi.CmdSetSession, attrs{id, attr(uapi.SessionAttrSetup, uapi.SetupFailed),
 			attr(uapi.SessionAttrEnd, uint8(genl.ReasonEndFIN), 0, 0, 0)}, syscall.EINVAL},
+
+		{"new session, a migration that does not live", uapi.CmdNewSession, attrs{id, super, left, migration, plan}, syscall.EINVAL},
+		{"new session, a migration without a plan", uapi.CmdNewSession, attrs{id, super, left, live, migration}, syscall.EINVAL},
+		{"new session, a plan without a migration", uapi.CmdNewSession, attrs{id, super, left, live, plan}, syscall.EINVAL},
+		{"new session, a plan too long", uapi.CmdNewSession, attrs{id, super, left, live, migration, longPlan}, syscall.ERANGE},
+		{"lock without anything", uapi.CmdLockSession, nil, syscall.EINVAL},
+		{"lock without a session", uapi.CmdLockSession, attrs{migration, part, plan}, syscall.EINVAL},
+		{"lock without a migration", uapi.CmdLockSession, attrs{id, part, plan}, syscall.EINVAL},
+		{"lock without a part", uapi.CmdLockSession, attrs{id, migration, plan}, syscall.EINVAL},
+		{"lock without a plan", uapi.CmdLockSession, attrs{id, migration, part}, syscall.EINVAL},
+		{"lock, empty plan", uapi.CmdLockSession, attrs{id, migration, part, attr(uapi.SessionAttrPlan)}, syscall.ERANGE},
+		{"lock, a plan too long", uapi.CmdLockSession, attrs{id, migration, part, longPlan}, syscall.ERANGE},
+		{"lock of a new host", uapi.CmdLockSession, attrs{id, migration, attr(uapi.SessionAttrPart, uapi.PartJoining), plan}, syscall.ERANGE},
+		{"lock, short migration", uapi.CmdLockSession, attrs{id, attr(uapi.SessionAttrMigration, 1), part, plan}, syscall.EINVAL},
+		{"lock with a path", uapi.CmdLockSession, attrs{id, migration, part, plan, attr(uapi.SessionAttrPath, 0)}, syscall.EINVAL},
+		{"begin without a migration", uapi.CmdBeginMigration, attrs{id}, syscall.EINVAL},
+		{"begin with a part", uapi.CmdBeginMigration, attrs{id, migration, part}, syscall.EINVAL},
+		{"pause without a migration", uapi.CmdPause, attrs{id}, syscall.EINVAL},
+		{"pause with a path", uapi.CmdPause, attrs{id, migration, attr(uapi.SessionAttrPath, 0)}, syscall.EINVAL},
+		{"pause for no time", uapi.CmdPause, attrs{id, migration, attr(uapi.SessionAttrTime, 0, 0, 0, 0)}, syscall.ERANGE},
+		{"pause of no packets", uapi.CmdPause, attrs{id, migration, attr(uapi.SessionAttrPackets, 0, 0, 0, 0)}, syscall.ERANGE},
+		{"pause of no bytes", uapi.CmdPause, attrs{id, migration, attr(uapi.SessionAttrBytes, 0, 0, 0, 0)}, syscall.ERANGE},
+		{"mark without a migration", uapi.CmdMark, attrs{id}, syscall.EINVAL},
+		{"mark with a path", uapi.CmdMark, attrs{id, migration, attr(uapi.SessionAttrPath, 0)}, syscall.EINVAL},
+		{"switch without a path", uapi.CmdSwitchPath, attrs{id, migration}, syscall.EINVAL},
+		{"switch to no path", uapi.CmdSwitchPath, attrs{id, migration, attr(uapi.SessionAttrPath, 2)}, syscall.ERANGE},
+		{"end without a migration", uapi.CmdEndMigration, attrs{id}, syscall.EINVAL},
+		{"end with a path", uapi.CmdEndMigration, attrs{id, migration, attr(uapi.SessionAttrPath, 0)}, syscall.EINVAL},
+		{"hops without a session", uapi.CmdSetHops, attrs{attr(uapi.SessionAttrHops, 10, 0, 0, 1)}, syscall.EINVAL},
+		{"half a hop", uapi.CmdSetHops, attrs{id, attr(uapi.SessionAttrHops, 10, 0)}, syscall.EINVAL},
+		{"hops with a part", uapi.CmdSetHops, attrs{id, part}, syscall.EINVAL},
 	}
 	conn, family := rawConn(t, dial)
 	if got, message := order(t, conn, family, uapi.CmdPolicyBegin, attrs{version, seed}); got != 0 {
@@ -144,6 +181,7 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 	}{
 		{"dump of one session", uapi.CmdGetSession, attrs{id}},
 		{"dump of rules with an attribute", uapi.CmdGetRule, attrs{ruleID}},
+		{"dump of migrations with an attribute", uapi.CmdGetMigration, attrs{id}},
 		{"dump of peers with an attribute", uapi.CmdGetPeer, attrs{attr(uapi.PeerAttrAddr4, 10, 0, 0, 1)}},
 	} {
 		got, message := send(t, conn, family, tt.cmd, netlink.Dump, tt.attrs)

@@ -27,6 +27,8 @@ const (
 	MaxInstructions = 4096
 	// MaxTypeName is how long the name of an NF type may be, in bytes.
 	MaxTypeName = uapi.TypeNameLen - 1
+	// MaxPlan is how long the plan of a migration may be, in bytes.
+	MaxPlan = uapi.MaxPlan
 )
 
 // ControlPriority is the SO_PRIORITY of sockets whose traffic is never chained:
@@ -182,6 +184,11 @@ type SessionRequest struct {
 	Left  chain.FiveTuple // the subsession as the left neighbour sends it
 	Hops  []netip.Addr    // hosts right of this one, the server last; none: this is it
 	Live  bool            // it stands and went another way until now: it waits for nothing
+	// Migration is the id of the one by which a Live session comes to this host: a
+	// record is made of it, with the role NewHost and the Plan, see LockRequest. 0:
+	// none is.
+	Migration uint64
+	Plan      []byte
 }
 
 // Peer is a neighbour to which SYNs with payload do not pass, so that sessions

@@ -191,10 +191,10 @@ bool mbc_migration_pause(struct mbc_migration *m)
 	if (!list_empty(&m->pauses))
 		return true;
 	mbc_pause_begin(first(m), outlet(m));
-	m->expires = jiffies + msecs_to_jiffies(MBC_PAUSE_MAX);
+	m->expires = jiffies + msecs_to_jiffies(MBC_PAUSE_TIME);
 	list_add_tail(&m->pauses, &mn->pauses);
 	queue_delayed_work(system_unbound_wq, &mn->pause_work,
-			   msecs_to_jiffies(MBC_PAUSE_MAX));
+			   msecs_to_jiffies(MBC_PAUSE_TIME));
 	return true;
 }
 

@@ -26,13 +26,6 @@
 
 #define MBC_GHOST_LIFE 1000	/* ms */
 
-/** enum mbc_part - a host's part in a migration */
-enum mbc_part {
-	MBC_PART_LEFT,		/* the left anchor: the path changes on its right */
-	MBC_PART_RIGHT,		/* the right anchor */
-	MBC_PART_LEAVING,	/* between them now, and no more */
-};
-
 /**
  * struct mbc_migration - what a host knows of one
  * @id: MBC_SESSION_A_MIGRATION
@@ -102,7 +95,7 @@ enum mbc_reason mbc_migration_begin(struct mbc_session *s,
  * mbc_migration_pause() - what would go out by either path waits
  * @m: at an anchor that has not switched
  *
- * For MBC_PAUSE_MAX at most. mbc_net.lock held. Return: false if it has switched.
+ * For MBC_PAUSE_TIME at most. mbc_net.lock held. Return: false if it has switched.
  */
 bool mbc_migration_pause(struct mbc_migration *m);
 

@@ -10,8 +10,6 @@
 #include "packet.h"
 #include "session.h"
 
-#define MBC_PAUSE_PACKETS 1024		/* of one session; of all: MBC_MAX_HELD */
-#define MBC_PAUSE_BYTES (8 << 20)	/* of one session */
 
 /**
  * mbc_pause_begin() - packets that leave by @slot wait from now on

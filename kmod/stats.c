@@ -80,6 +80,10 @@ static const char *const names[] = {
 	[MBC_REASON_MARKER] = "marker",
 	[MBC_REASON_LATE_RST] = "late_rst",
 	[MBC_REASON_PAUSED] = "paused",
+	[MBC_REASON_PAUSE_OVER] = "pause_over",
+	[MBC_REASON_MARKER_LATE] = "marker_late",
+	[MBC_REASON_MARKER_STRANGE] = "marker_strange",
+	[MBC_REASON_END_MOVED] = "end_moved",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

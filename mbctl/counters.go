@@ -79,9 +79,13 @@ var counters = []struct{ name, meaning string }{
 	{"syn_refused", "set-up failed: the next host has no module, or another key (a RST said so)"},
 
 	{"not_movable", "changes of a chain refused: session not established, or in another change"},
-	{"marker", "markers taken: the last packet of a session over a path that it leaves"},
+	{"marker", "markers taken: behind all packets of a session over a path that it leaves"},
 	{"late_rst", "RSTs dropped: by a path that their session has left"},
 	{"paused", "packets that waited while their session changed its path"},
+	{"pause_over", "sessions whose packets waited too long, or too many: let go, old path"},
+	{"marker_late", "markers that went on without all packets that should have gone before"},
+	{"marker_strange", "markers dropped: of another change of the chain, or forged"},
+	{"end_moved", "sessions ended: their path leads past this host now"},
 }
 
 // explainCounter is empty for a counter of a newer module.

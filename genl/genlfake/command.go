@@ -135,10 +135,14 @@ var commands = map[uint8]func(k *Kernel, s *socket, b []byte, dump bool) ([][]by
 	uapi.CmdGetPeer:      (*Kernel).getPeer,
 	uapi.CmdSetNF:        (*Kernel).setNF,
 
+	uapi.CmdLockSession:    (*Kernel).lockSession,
 	uapi.CmdBeginMigration: (*Kernel).beginMigration,
 	uapi.CmdPause:          (*Kernel).pause,
+	uapi.CmdMark:           (*Kernel).mark,
 	uapi.CmdSwitchPath:     (*Kernel).switchPath,
 	uapi.CmdEndMigration:   (*Kernel).endMigration,
+	uapi.CmdGetMigration:   (*Kernel).getMigration,
+	uapi.CmdSetHops:        (*Kernel).setHops,
 }
 
 // control answers "which number has the family of this name?", and without a

@@ -50,10 +50,14 @@ const (
 	GetPeer       Command = uapi.CmdGetPeer
 	SetNF         Command = uapi.CmdSetNF
 
+	LockSession    Command = uapi.CmdLockSession
 	BeginMigration Command = uapi.CmdBeginMigration
 	Pause          Command = uapi.CmdPause
+	Mark           Command = uapi.CmdMark
 	SwitchPath     Command = uapi.CmdSwitchPath
 	EndMigration   Command = uapi.CmdEndMigration
+	GetMigration   Command = uapi.CmdGetMigration
+	SetHops        Command = uapi.CmdSetHops
 )
 
 // A Kernel is one network namespace with the module in it.

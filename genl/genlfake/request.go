@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"mbchain/chain"
+	"mbchain/genl"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
@@ -79,6 +81,17 @@ func exactly(dst []byte) func(netlink.Attribute) error {
 			return errSize
 		}
 		copy(dst, a.Data)
+		return nil
+	}
+}
+
+// plan is that of a migration.
+func plan(dst *[]byte) func(netlink.Attribute) error {
+	return func(a netlink.Attribute) error {
+		if len(a.Data) == 0 || len(a.Data) > genl.MaxPlan {
+			return errSize
+		}
+		*dst = slices.Clone(a.Data)
 		return nil
 	}
 }

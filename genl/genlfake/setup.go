@@ -24,7 +24,10 @@ func (k *Kernel) newSession(_ *socket, b []byte, _ bool) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i := k.find(r.ID); i >= 0 && k.sessions[i].Left != nil && k.sessions[i].Left.Tuple == r.Left {
+	if m := k.moving[r.ID]; m != nil && m.gone {
+		return nil, k.notMovable()
+	}
+	if i := k.find(r.ID); i >= 0 && k.sessions[i].Left != nil && k.sessions[i].Left.Tuple == r.Left && k.joins(r) {
 		return [][]byte{k.joinAgain(&k.sessions[i])}, nil
 	}
 	if why := k.wontInstall(r); why != genl.ReasonNone {
@@ -46,6 +49,9 @@ func (k *Kernel) newSession(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		s.Right = &genl.Subsession{Tuple: k.openRight(r.Left.Destination.Addr(), r.Hops[0], r.Super.Protocol)}
 	}
 	k.counters[genl.ReasonSetupAccepted]++
+	if r.Migration != 0 {
+		k.join(r, s)
+	}
 	k.install(s)
 	return [][]byte{encodeSession(&s, genl.ReasonNone)}, nil
 }
@@ -100,6 +106,7 @@ func parseSessionRequest(b []byte) (genl.SessionRequest, error) {
 	var (
 		r               genl.SessionRequest
 		id, super, left bool
+		migration       bool
 	)
 	err := parse(b, attrs{
 		uapi.SessionAttrID:    seen(&id, exactly(r.ID[:])),
@@ -110,11 +117,16 @@ func parseSessionRequest(b []byte) (genl.SessionRequest, error) {
 		uapi.SessionAttrHops:  hosts(&r.Hops, 4),
 		uapi.SessionAttrHops6: hosts(&r.Hops, 16),
 		uapi.SessionAttrLive:  flag(&r.Live),
+
+		uapi.SessionAttrMigration: seen(&migration, number(&r.Migration)),
+		uapi.SessionAttrPlan:      plan(&r.Plan),
 	})
 	switch {
 	case err != nil:
 	case !id || r.ID.IsZero() || !super || !left:
 		err = refusal{syscall.EINVAL, "session without id, supersession or left tuple"}
+	case migration != (len(r.Plan) > 0) || migration && !r.Live:
+		err = refusal{syscall.EINVAL, "a migration without its plan, or of a session that does not live"}
 	case r.Left.Family() != r.Super.Family() || r.Left.Protocol != r.Super.Protocol:
 		err = refusal{syscall.EINVAL, "left tuple of another family or protocol"}
 	case slices.ContainsFunc(r.Hops, func(h netip.Addr) bool { return chain.FamilyOf(h) != r.Super.Family() }):

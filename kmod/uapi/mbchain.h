@@ -91,6 +91,10 @@
  *           neither: this host is the server
  *       MBC_SESSION_A_LIVE: flag; packets of the session have passed elsewhere until
  *           now. It is established, and waits for nothing
+ *       MBC_SESSION_A_MIGRATION and _PLAN: with LIVE; makes the record of the
+ *           migration by which it comes (MBC_PART_JOINING). A session that is there
+ *           without that record is another one (EEXIST), and EBUSY while it is
+ *           about to leave this host
  *   Answers MBC_SESSION_A_*; with hops, MBC_SESSION_A_RIGHT is the subsession to
  *   ask the right neighbour for, and the session waits (MBC_SETUP_WAITING) for
  *   SET_SESSION. MBC_SESSION_A_KNOWN: the session stood already, set up in-band.
@@ -105,41 +109,77 @@
  *       MBC_SESSION_A_END: with MBC_SETUP_FAILED, the enum mbc_reason to count:
  *           MBC_REASON_NO_ANSWER or MBC_REASON_PEER_REFUSED
  *
- * MBC_CMD_BEGIN_MIGRATION: do. From now on packets of a session may come by
- *   another path too, where it changes at one side of this host. What goes out
- *   goes on as it did. ENOENT without such a session, EBUSY when it is not
- *   established or is in another migration; otherwise as NEW_SESSION. The same
- *   request again gets the same answer.
+ * Changing the chain of a live session: each host that takes part keeps a record
+ * of it with its session. A session has one at most, and takes it along when it
+ * ends. A command that names another migration than the record's answers ENOENT;
+ * EINVAL where it makes no sense for the part that this host plays.
+ *
+ * MBC_CMD_LOCK_SESSION: do. Makes the record, at a host of the path as it is. EBUSY
+ *   when there is another one, or the session is not established or about to leave
+ *   this host. The same again is done already.
  *       MBC_SESSION_A_ID
  *       MBC_SESSION_A_MIGRATION: names it in later commands
- *       MBC_SESSION_A_HOPS or _HOPS6: the path changes on the right; hosts that
- *           will be right of this one, the server last; or
- *       MBC_SESSION_A_LEFT: it changes on the left; with MBC_SIDE_A_TUPLE alone,
- *           as the new left neighbour sends it; with neither this host is to leave
- *           the path, and hands markers on
+ *       MBC_SESSION_A_PART: not MBC_PART_JOINING, whose record NEW_SESSION makes
+ *       MBC_SESSION_A_PLAN: any bytes; GET_MIGRATION gives them back
+ *
+ * MBC_CMD_BEGIN_MIGRATION: do, at an anchor. From now on packets of a session may
+ *   come by another path too, where it changes at one side of this host. What goes
+ *   out goes on as it did. EBUSY when the session has begun to end; otherwise as
+ *   NEW_SESSION. The same request again gets the same answer.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION
+ *       MBC_SESSION_A_HOPS or _HOPS6: left anchor: hosts that will be right of
+ *           this one, the server last
+ *       MBC_SESSION_A_LEFT: right anchor; with MBC_SIDE_A_TUPLE alone, as the new
+ *           left neighbour sends it
  *   Answers MBC_SESSION_A_* of the session as it will be; with hops,
  *   MBC_SESSION_A_RIGHT is the subsession to ask the new right neighbour for.
  *
  * MBC_CMD_PAUSE: do, at an anchor. What would go out by the path that changes waits,
- *   and a marker goes out behind what has gone, each time that this is ordered.
- *   Ends with SWITCH_PATH to either path, with END_MIGRATION, or by itself after
- *   MBC_PAUSE_MAX: then by the old path. As SWITCH_PATH otherwise.
+ *   until SWITCH_PATH to either path or END_MIGRATION. When too many packets wait,
+ *   or for too long, the module lets all go by the old path, and says so: see
+ *   MBC_SESSION_A_OVERFLOW. Nothing happens if it waits already. EALREADY when the
+ *   session has left the old path, or its packets have been let go like that.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_MIGRATION
+ *       MBC_SESSION_A_TIME: u32 ms, 1 to 60000; absent: MBC_PAUSE_TIME
+ *       MBC_SESSION_A_PACKETS: u32, 1 to 65536; absent: MBC_PAUSE_PACKETS
+ *       MBC_SESSION_A_BYTES: u32, 1 to 268435456, from the IP headers on; absent:
+ *           MBC_PAUSE_BYTES
+ *       MBC_SESSION_A_DROP: flag; what comes when too many wait is dropped instead
+ *       MBC_SESSION_A_CHECKPOINT: flag; EOPNOTSUPP so far
+ *
+ * MBC_CMD_MARK: do, at an anchor, any time. A marker goes out over the old path,
+ *   behind what has gone. Nothing happens for UDP. ENOKEY without a key to sign
+ *   with, EHOSTUNREACH without a route.
  *       MBC_SESSION_A_ID
  *       MBC_SESSION_A_MIGRATION
  *
- * MBC_CMD_SWITCH_PATH: do. What goes out takes that path from now on; behind the
- *   last packet over the old one goes a marker, each time that the new one is
- *   ordered. ENOENT when the session is not in this migration, EINVAL where it
- *   only leaves, ENOKEY without a key to sign with, EHOSTUNREACH without a route
- *   for the marker: the switch is done then all the same.
+ * MBC_CMD_SWITCH_PATH: do, at an anchor. What goes out takes that path from now
+ *   on, what waits first.
  *       MBC_SESSION_A_ID
  *       MBC_SESSION_A_MIGRATION
  *       MBC_SESSION_A_PATH
  *
- * MBC_CMD_END_MIGRATION: do. The path that is not in use is given up; packets
- *   that still come by it are those of a stranger. ENOENT likewise.
+ * MBC_CMD_END_MIGRATION: do. The record goes. At an anchor the path that is not in
+ *   use is given up; what still comes by it is taken for 1 s more.
  *       MBC_SESSION_A_ID
  *       MBC_SESSION_A_MIGRATION
+ *       MBC_SESSION_A_GONE: flag; not at an anchor. The session leaves this host:
+ *           packets are passed on for 1 s more, then it ends
+ *           (MBC_REASON_END_MOVED)
+ *
+ * MBC_CMD_GET_MIGRATION: dump, with nothing: every record. Answers
+ *   MBC_SESSION_A_ID, _MIGRATION, _PART, _PLAN, _PATH and _PASSED, the flags
+ *   _INSTALLED, _PAUSED, _ACK_REACHED, _OVERFLOW and _NEW_PATH_USED, and, with
+ *   MBC_SIDE_A_TUPLE alone, _LEFT and _RIGHT where they belong to the new path and
+ *   are not those of the old one too.
+ *
+ * MBC_CMD_SET_HOPS: do. Replaces what GET_SESSION says of the hosts right of this
+ *   one, where others have changed. EBUSY while the session is being set up, EINVAL
+ *   where there are none or may not be none.
+ *       MBC_SESSION_A_ID
+ *       MBC_SESSION_A_HOPS or _HOPS6
  *
  * MBC_CMD_GET_PEER: dump. Neighbours to which SYNs with payload do not pass, so
  *   that sessions to them are set up out-of-band. One message for each:
@@ -165,8 +205,9 @@
  *   MBC_CMD_EVENT_SESSION_END: MBC_SESSION_A_* with final counters and
  *       MBC_SESSION_A_END
  *   MBC_CMD_EVENT_POLICY: MBC_POLICY_A_VERSION, after a commit
- *   MBC_CMD_EVENT_MIGRATION: MBC_SESSION_A_ID, MBC_SESSION_A_MIGRATION and
- *       MBC_SESSION_A_PASSED, when a marker comes by the old path, once a way
+ *   MBC_CMD_EVENT_MIGRATION: MBC_SESSION_A_ID, _MIGRATION, _PASSED and the flags
+ *       _ACK_REACHED, _OVERFLOW and _NEW_PATH_USED: all that has come true of a
+ *       record, whenever one more does
  *
  * Requests, multicast group MBC_GROUP_SETUP: whoever joins it undertakes to set
  * sessions up out-of-band, as agentd does. While nobody has, such sessions fail
@@ -191,7 +232,10 @@
 #define MBC_MAX_RULES 65536	/* of one policy */
 #define MBC_MAX_HOSTS 65536	/* of one policy, for each family */
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
-#define MBC_PAUSE_MAX 2000	/* ms that packets of a live session wait at most */
+#define MBC_MAX_PLAN 2048	/* bytes, of one migration */
+#define MBC_PAUSE_TIME 2000	/* ms that packets of a live session wait */
+#define MBC_PAUSE_PACKETS 1024	/* that wait */
+#define MBC_PAUSE_BYTES 8388608	/* in them */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
 
 /* What a program of a policy returns: the number of a rule, with which the
@@ -237,6 +281,10 @@ enum mbc_cmd {
 	MBC_CMD_END_MIGRATION,
 	MBC_CMD_EVENT_MIGRATION,
 	MBC_CMD_PAUSE,
+	MBC_CMD_LOCK_SESSION,
+	MBC_CMD_MARK,
+	MBC_CMD_GET_MIGRATION,
+	MBC_CMD_SET_HOPS,
 	__MBC_CMD_MAX
 };
 #define MBC_CMD_MAX (__MBC_CMD_MAX - 1)
@@ -365,10 +413,26 @@ enum mbc_session_attr {
 	MBC_SESSION_A_SETUP,		/* u8, enum mbc_setup_state */
 	MBC_SESSION_A_KNOWN,		/* flag; answer of MBC_CMD_NEW_SESSION only */
 	MBC_SESSION_A_LIVE,		/* flag; MBC_CMD_NEW_SESSION only */
-	MBC_SESSION_A_MIGRATION,	/* u64, random; of a session with two paths */
+	MBC_SESSION_A_MIGRATION,	/* u64, random; of a session whose path changes */
 	MBC_SESSION_A_PATH,		/* u8, enum mbc_path: which one is in use */
-	MBC_SESSION_A_PASSED,		/* u8, by which ways a marker has come: 1 to the
-					 * right, 2 to the left, 3 both; event only */
+	MBC_SESSION_A_PASSED,		/* u8, by which ways all has come over the old
+					 * path: 1 to the right, 2 to the left, 3 both */
+	MBC_SESSION_A_PART,		/* u8, enum mbc_part */
+	MBC_SESSION_A_PLAN,		/* 1 to MBC_MAX_PLAN bytes */
+	MBC_SESSION_A_TIME,		/* u32 ms */
+	MBC_SESSION_A_PACKETS,		/* u32 */
+	MBC_SESSION_A_BYTES,		/* u32 */
+	MBC_SESSION_A_DROP,		/* flag */
+	MBC_SESSION_A_CHECKPOINT,	/* flag */
+	MBC_SESSION_A_GONE,		/* flag */
+	MBC_SESSION_A_INSTALLED,	/* flag: the new path is there */
+	MBC_SESSION_A_PAUSED,		/* flag: packets wait */
+	MBC_SESSION_A_ACK_REACHED,	/* flag: of PAUSE with a checkpoint: all that has
+					 * gone before is acknowledged */
+	MBC_SESSION_A_OVERFLOW,		/* flag: packets that were to wait went by the
+					 * old path, too many of them or for too long */
+	MBC_SESSION_A_NEW_PATH_USED,	/* flag, new host and right anchor: a packet has
+					 * come from the left by the new path */
 	__MBC_SESSION_A_MAX
 };
 #define MBC_SESSION_A_MAX (__MBC_SESSION_A_MAX - 1)
@@ -410,6 +474,15 @@ enum mbc_path {
 	MBC_PATH_OLD,
 	MBC_PATH_NEW,
 	__MBC_PATH_MAX
+};
+
+/* Of a host in a migration. */
+enum mbc_part {
+	MBC_PART_LEFT,			/* left anchor: the path changes on its right */
+	MBC_PART_RIGHT,			/* right anchor */
+	MBC_PART_LEAVING,		/* between them on the old path */
+	MBC_PART_JOINING,		/* between them on the new path */
+	__MBC_PART_MAX
 };
 
 enum mbc_nf_attr {
@@ -572,11 +645,18 @@ enum mbc_reason {
 	/* changing the chain of a live session */
 	MBC_REASON_NOT_MOVABLE,		/* migration: refused, for the session is not
 					 * established, or is in another one */
-	MBC_REASON_MARKER,		/* packet: nothing of the session comes behind
-					 * it by this path any more: taken */
+	MBC_REASON_MARKER,		/* packet: marker, behind all of a session's by a
+					 * path: taken */
 	MBC_REASON_LATE_RST,		/* packet: RST by a path that is given up: drop */
 	MBC_REASON_PAUSED,		/* packet: waits while its session changes its path;
 					 * too many of them: MBC_REASON_HOLD_FULL */
+	MBC_REASON_PAUSE_OVER,		/* session: what waited was let go by the old path,
+					 * for it was too much or took too long */
+	MBC_REASON_MARKER_LATE,		/* marker: went on without all that should have
+					 * gone before it */
+	MBC_REASON_MARKER_STRANGE,	/* packet: marker of another migration, or signed
+					 * with no key of ours: drop */
+	MBC_REASON_END_MOVED,		/* session: its path leads past this host now */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

@@ -21,8 +21,12 @@ const (
 	MaxRules     = 65536 // of one policy
 	MaxHosts     = 65536 // of one policy
 	MaxProgs     = 256   // of one policy
-	PauseMax     = 2000  // ms that packets of a live session wait at most
+	MaxPlan      = 2048  // bytes, of one migration
 	TypeNameLen  = 32    // with its final zero
+
+	PauseTime    = 2000    // ms that packets of a live session wait
+	PausePackets = 1024    // that wait
+	PauseBytes   = 8388608 // in them
 
 	AnswerGo    = 1 << 31 // of a program: another one is next
 	AnswerShift = 17      // bits of the rule's number below that program's
@@ -57,6 +61,10 @@ const (
 	CmdEndMigration
 	CmdEventMigration
 	CmdPause
+	CmdLockSession
+	CmdMark
+	CmdGetMigration
+	CmdSetHops
 )
 
 // enum mbc_info_attr
@@ -175,6 +183,19 @@ const (
 	SessionAttrMigration
 	SessionAttrPath
 	SessionAttrPassed
+	SessionAttrPart
+	SessionAttrPlan
+	SessionAttrTime
+	SessionAttrPackets
+	SessionAttrBytes
+	SessionAttrDrop
+	SessionAttrCheckpoint
+	SessionAttrGone
+	SessionAttrInstalled
+	SessionAttrPaused
+	SessionAttrAckReached
+	SessionAttrOverflow
+	SessionAttrNewPathUsed
 )
 
 // enum mbc_role
@@ -210,6 +231,14 @@ const (
 const (
 	PathOld = iota
 	PathNew
+)
+
+// enum mbc_part
+const (
+	PartLeft = iota
+	PartRight
+	PartLeaving
+	PartJoining
 )
 
 // enum mbc_nf_attr

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl"
+)
+
+// livePath is the path of a live session, and changes it as agents do.
+type livePath struct {
+	*rig
+	session genl.Session
+	hosts   []*host // client to server
+	ordered bool    // nothing goes by the new path before all by the old one has come
+}
+
+// change replaces what is between the hosts i and j of the path.
+func (p *livePath) change(t *testing.T, i, j int, by ...*host) {
+	t.Helper()
+	m := p.prepare(i, j, by...)
+	if err := m.steps(t, allSteps); err != nil {
+		t.Fatalf("replace %d hosts by %d: %v", len(m.old), len(by), err)
+	}
+	m.finish(t)
+	p.hosts = slices.Concat(p.hosts[:i+1], by, p.hosts[j:])
+	p.chained(t, p.hosts[0].session(t, p.session.Super), p.hosts...)
+}
+
+// liveChange is one migration.
+type liveChange struct {
+	path        *livePath
+	id          uint64
+	left, right *host
+	old, new    []*host
+	rest        []netip.Addr // right of the right anchor
+	markers     map[*host]*genl.Events
+	before      []uint64 // packets that passed the old hosts until the new path was taken
+}
+
+func (p *livePath) prepare(i, j int, by ...*host) *liveChange {
+	m := &liveChange{
+		path: p, id: rand.Uint64(), left: p.hosts[i], right: p.hosts[j],
+		old: p.hosts[i+1 : j], new: by,
+	}
+	for _, h := range p.hosts[j+1:] {
+		m.rest = append(m.rest, h.addr)
+	}
+	return m
+}
+
+// allSteps of a migration: see steps.
+const allSteps = 6
+
+// steps does the first n steps.
+func (m *liveChange) steps(t *testing.T, n int) error {
+	ctx, id := t.Context(), m.path.session.ID
+	if err := m.listen(t); err != nil {
+		return err
+	}
+	if err := m.lock(t); err != nil || n == 1 {
+		return err
+	}
+	hops := append(hops(append(slices.Clone(m.new), m.right)...), m.rest...)
+	next, err := m.left.module.BeginMigration(ctx, genl.MigrationRequest{Session: id, ID: m.id, Hops: hops})
+	if err != nil || n == 2 {
+		return err
+	}
+	for i, h := range m.new {
+		next, err = h.module.NewSession(ctx, genl.SessionRequest{
+			ID: id, Super: m.path.session.Super, Left: next.Right.Tuple, Hops: hops[i+1:], Live: true,
+			Migration: m.id, Plan: m.plan(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if n == 3 {
+		return nil
+	}
+	if _, err := m.right.module.BeginMigration(ctx, genl.MigrationRequest{Session: id, ID: m.id, Left: next.Right.Tuple}); err != nil || n == 4 {
+		return err
+	}
+	if m.path.ordered {
+		if err := m.pause(t); err != nil {
+			return err
+		}
+	}
+	if err := m.take(t, m.right); err != nil || n == 5 {
+		return err
+	}
+	return m.take(t, m.left)
+}
+
+// plan is what the record is to keep.
+func (m *liveChange) plan() []byte { return fmt.Appendf(nil, "migration %d", m.id) }
+
+// lock makes the record on all hosts of the old path, left to right.
+func (m *liveChange) lock(t *testing.T) error {
+	role := genl.LeftAnchor
+	for _, h := range slices.Concat([]*host{m.left}, m.old, []*host{m.right}) {
+		if h == m.right {
+			role = genl.RightAnchor
+		}
+		err := h.module.LockSession(t.Context(), genl.LockRequest{
+			Session: m.path.session.ID, ID: m.id, Role: role, Plan: m.plan(),
+		})
+		if err != nil {
+			return err
+		}
+		role = genl.OldHost
+	}
+	return nil
+}
+
+// take sends an anchor's packets by the new path, and a marker behind those by the
+// old one, unless it has gone before.
+func (m *liveChange) take(t *testing.T, h *host) error {
+	ctx, id := t.Context(), m.path.session.ID
+	if err := h.module.SwitchPath(ctx, id, m.id, genl.PathNew); err != nil || m.path.ordered {
+		return err
+	}
+	return h.module.Mark(ctx, id, m.id)
+}
+
+// listen waits for markers on all hosts of the old path from now on.
+func (m *liveChange) listen(t *testing.T) error {
+	m.markers = make(map[*host]*genl.Events)
+	for _, h := range append([]*host{m.left, m.right}, m.old...) {
+		events, err := within(h, h.module.Subscribe)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = events.Close() })
+		m.markers[h] = events
+	}
+	return nil
+}
+
+// awaitAll waits until nothing is on the old path any more.
+func (m *liveChange) awaitAll(t *testing.T) {
+	t.Helper()
+	for _, h := range m.old {
+		m.awaitMarkers(t, h, genl.BothWays)
+	}
+	m.awaitMarkers(t, m.left, genl.Leftward)
+	m.awaitMarkers(t, m.right, genl.Rightward)
+}
+
+// awaitMarkers waits until nothing more comes over the old path to a host.
+func (m *liveChange) awaitMarkers(t *testing.T, h *host, want genl.Ways) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	var got genl.Ways
+	for got != want {
+		events, err := m.markers[h].Receive(ctx)
+		if err != nil {
+			t.Fatalf("markers %b came to %s, want %b: %v", got, h.name, want, err)
+		}
+		for _, e := range events {
+			if marker, ok := e.(genl.MigrationEvent); ok && marker.Session == m.path.session.ID && marker.Migration == m.id {
+				got |= marker.Passed
+			}
+		}
+	}
+}
+
+// pause holds the session at both anchors until nothing is between them.
+func (m *liveChange) pause(t *testing.T) error {
+	for _, h := range []*host{m.left, m.right} {
+		ctx, id := t.Context(), m.path.session.ID
+		if err := h.module.Pause(ctx, genl.PauseRequest{Session: id, ID: m.id, Time: time.Minute}); err != nil {
+			return err
+		}
+		if err := h.module.Mark(ctx, id, m.id); err != nil {
+			return err
+		}
+	}
+	m.awaitAll(t)
+	for _, h := range m.old {
+		m.before = append(m.before, h.passed(t, m.path.session.ID))
+	}
+	return nil
+}
+
+// finish gives up the old path when nothing is on it any more.
+func (m *liveChange) finish(t *testing.T) {
+	t.Helper()
+	if !m.path.ordered {
+		m.awaitAll(t)
+	}
+	for i, h := range m.old {
+		if got := h.passed(t, m.path.session.ID); m.path.ordered && got != m.before[i] {
+			t.Errorf("%d packets passed %s after its state would have moved, want none", got-m.before[i], h.name)
+		}
+	}
+	m.end(t)
+}
+
+// forgotten waits until hosts that the session has left have forgotten it.
+func (m *liveChange) forgotten(t *testing.T, hosts []*host) {
+	t.Helper()
+	for _, h := range hosts {
+		eventually(t, soon, func() error {
+			_, err := h.module.Session(t.Context(), m.path.session.ID)
+			if errors.Is(err, genl.ErrNotFound) {
+				return nil
+			}
+			return fmt.Errorf("%s still has the session: %v", h.name, err)
+		})
+	}
+}
+
+// end is in the order of which host may still send to which.
+func (m *liveChange) end(t *testing.T) {
+	t.Helper()
+	for _, h := range slices.Concat([]*host{m.right}, m.new, []*host{m.left}, m.old) {
+		if err := h.module.EndMigration(t.Context(), m.path.session.ID, m.id, slices.Contains(m.old, h)); err != nil {
+			t.Fatalf("end migration on %s: %v", h.name, err)
+		}
+	}
+	m.forgotten(t, m.old)
+}
+
+// giveUp goes back to the old path from wherever it is.
+func (m *liveChange) giveUp(t *testing.T) {
+	t.Helper()
+	ctx, id := t.Context(), m.path.session.ID
+	for _, h := range []*host{m.left, m.right} {
+		if err := h.module.SwitchPath(ctx, id, m.id, genl.PathOld); err != nil {
+			t.Errorf("switch %s back: %v", h.name, err)
+		}
+	}
+	for _, h := range slices.Concat([]*host{m.left, m.right}, m.old, m.new) {
+		err := h.module.EndMigration(ctx, id, m.id, slices.Contains(m.new, h))
+		if err != nil && !slices.Contains(m.new, h) { // which may not have got that far
+			t.Errorf("end migration on %s: %v", h.name, err)
+		}
+	}
+	m.forgotten(t, m.new)
+}
+
+// passed counts the packets of a session that a host has sent, both ways.
+func (h *host) passed(t *testing.T, id chain.SessionID) uint64 {
+	t.Helper()
+	for _, s := range h.sessions(t) {
+		if s.ID == id {
+			return s.Left.OutPackets + s.Right.OutPackets
+		}
+	}
+	return 0
+}
+
+// keepTalking asks without an end until it is told to stop.
+func keepTalking(t *testing.T, c net.Conn) (stop func()) {
+	t.Helper()
+	var enough atomic.Bool
+	done := make(chan error, 1)
+	go func() {
+		for !enough.Load() {
+			if err := ask(c, 1_000_000); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	return func() {
+		t.Helper()
+		enough.Store(true)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// lost counts the segments that both ends sent again because what was behind them
+// had come, but for those of which the receiver said that they were there already
+// (D-SACK). What they sent again because they lost patience does not count: in a
+// slow guest they do that without any migration.
+func (r *rig) lost(t *testing.T) int64 {
+	t.Helper()
+	var n int64
+	for _, h := range []*host{r.client(), r.server()} {
+		counted, err := h.netstat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += max(0, counted["TcpExtTCPFastRetrans"]-counted["TcpExtTCPDSACKRecvSegs"])
+	}
+	return n
+}
+
+// lostNone waits until the receivers have said so.
+func (r *rig) lostNone(t *testing.T, before int64) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		if n := r.lost(t) - before; n > 0 {
+			return fmt.Errorf("%d segments were lost, want none", n)
+		}
+		return nil
+	})
+}
