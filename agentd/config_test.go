@@ -43,6 +43,7 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"NF", []string{"--nf", "mirror:ids0"}, `--nf "mirror:ids0": want inline, none, tap:DEVICE or redirect:IN,OUT`},
 		{"NF without a device", []string{"--nf", "tap"}, `--nf "tap": want inline, none, tap:DEVICE or redirect:IN,OUT`},
 		{"NF with a strange device", []string{"--nf", "tap:a/b"}, `--nf "tap:a/b": "a/b" is not the name of a network device; ip link lists them`},
+		{"NF's state by a name", []string{"--nf-state", "nf-state"}, `--nf-state "nf-state": not an absolute path`},
 		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
 		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},
 		{"CA alone", []string{"--tls-ca", "ca.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},

@@ -195,7 +195,7 @@ func TestPlanIsRefused(t *testing.T) {
 			}
 		}, "1 old, 15 new and 0 hosts beyond them, 14 are the limit"},
 		{"impatient", func(p *Plan) { p.Patience = time.Millisecond }, "patience of 1ms"},
-		{"substream of UDP", func(p *Plan) { p.Guarantee, p.Super.Protocol = Substream, chain.ProtocolUDP }, "which has no byte stream"},
+		{"substream of UDP", func(p *Plan) { p.Guarantee, p.Super.Protocol = Substream, chain.ProtocolUDP }, "which promises no order: only loss-free is possible"},
 		{"state of loss-free", func(p *Plan) { p.State = []Pair{{at(2), at(4), Exec}} }, "loss-free moves no state"},
 		{"state of nobody", func(p *Plan) { p.Guarantee, p.State = Ordered, []Pair{{at(1), at(4), Exec}} }, "which are no old and new host"},
 		{"state twice", func(p *Plan) { p.Guarantee, p.State = Ordered, []Pair{{at(2), at(4), Exec}, {at(2), at(4), Exec}} }, "more than one state"},

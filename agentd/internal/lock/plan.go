@@ -40,7 +40,7 @@ type Guarantee uint8
 // The guarantees, each with all that the one before it promises.
 const (
 	LossFree  Guarantee = iota // paper section 5.1
-	Ordered                    // 5.2, the paper's order-preserving
+	Ordered                    // 5.2, the paper's order-preserving; TCP only
 	Substream                  // 5.3; TCP only
 )
 
@@ -103,8 +103,8 @@ func (p Plan) Check() error {
 		return fmt.Errorf("%d old, %d new and %d hosts beyond them, %d are the limit", len(p.Old), len(p.New), len(p.Beyond), MaxHosts)
 	case p.Guarantee > Substream:
 		return fmt.Errorf("%v is unknown", p.Guarantee)
-	case p.Guarantee == Substream && p.Super.Protocol != chain.ProtocolTCP:
-		return fmt.Errorf("substream of protocol %s, which has no byte stream", chain.ProtocolName(p.Super.Protocol))
+	case p.Guarantee != LossFree && p.Super.Protocol != chain.ProtocolTCP:
+		return fmt.Errorf("%v of protocol %s, which promises no order: only loss-free is possible", p.Guarantee, chain.ProtocolName(p.Super.Protocol))
 	case p.Patience < MinPatience || p.Patience > MaxPatience:
 		return fmt.Errorf("patience of %v", p.Patience)
 	}
