@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"mbchain/agentd/internal/subpolicy"
+	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/proto"
 )
@@ -34,7 +35,12 @@ type Kernel struct {
 	mu     sync.Mutex
 	client *genl.Client // nil: none yet
 	setups *genl.Client // for set-ups, which must not wait for long dumps; nil: none yet
+	movers [movers]*genl.Client
 }
+
+// movers is how many connections carry orders about live sessions: some of those wait
+// for all processors.
+const movers = 4
 
 // New returns a kernel that dials, for the network namespace of this process,
 // when it is first needed.
@@ -45,7 +51,11 @@ func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var errs []error
-	for _, client := range []**genl.Client{&k.client, &k.setups} {
+	clients := []**genl.Client{&k.client, &k.setups}
+	for i := range k.movers {
+		clients = append(clients, &k.movers[i])
+	}
+	for _, client := range clients {
 		if *client != nil {
 			errs = append(errs, (*client).Close())
 			*client = nil
@@ -60,6 +70,11 @@ func (k *Kernel) dialled() (*genl.Client, error) { return k.dialInto(&k.client) 
 
 // dialledForSetups is dialled, for set-ups.
 func (k *Kernel) dialledForSetups() (*genl.Client, error) { return k.dialInto(&k.setups) }
+
+// dialledFor is dialled, for orders about a live session.
+func (k *Kernel) dialledFor(id chain.SessionID) (*genl.Client, error) {
+	return k.dialInto(&k.movers[int(id[0])%movers])
+}
 
 func (k *Kernel) dialInto(client **genl.Client) (*genl.Client, error) {
 	k.mu.Lock()

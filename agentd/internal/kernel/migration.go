@@ -133,7 +133,7 @@ func (k *Kernel) MigrationRecords(ctx context.Context) ([]MigrationRecord, error
 
 // LiveSession returns what the module has of a session. [ErrNoSession].
 func (k *Kernel) LiveSession(ctx context.Context, id chain.SessionID) (LiveSession, error) {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return LiveSession{}, err
 	}
@@ -165,7 +165,7 @@ func moving(err error) error {
 // LockSession makes the module's record of a migration, with a plan that
 // [Kernel.MigrationRecords] gives back. [ErrNoSession], [ErrBusy].
 func (k *Kernel) LockSession(ctx context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (k *Kernel) LockSession(ctx context.Context, id chain.SessionID, migration 
 // OpenRight opens the new path at a left anchor, and returns the subsession to ask
 // the new right neighbour for; hops are the hosts right of this one on it.
 func (k *Kernel) OpenRight(ctx context.Context, id chain.SessionID, migration lock.ID, hops []netip.Addr) (chain.FiveTuple, error) {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return chain.FiveTuple{}, err
 	}
@@ -205,7 +205,7 @@ func rightOf(s *genl.Session, err error) (chain.FiveTuple, error) {
 // OpenLeft opens it at a right anchor: wire is the subsession to the new left
 // neighbour.
 func (k *Kernel) OpenLeft(ctx context.Context, id chain.SessionID, migration lock.ID, wire chain.FiveTuple) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ type LiveJoin struct {
 // JoinLive makes the session and its record at a new host, and returns the subsession
 // to the right. [ErrBusy] when the session is here already.
 func (k *Kernel) JoinLive(ctx context.Context, j LiveJoin) (chain.FiveTuple, error) {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(j.ID)
 	if err != nil {
 		return chain.FiveTuple{}, err
 	}
@@ -246,7 +246,7 @@ type Pause struct {
 
 // Pause has what an anchor sends over the path that changes wait.
 func (k *Kernel) Pause(ctx context.Context, id chain.SessionID, migration lock.ID, p Pause) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (k *Kernel) Pause(ctx context.Context, id chain.SessionID, migration lock.I
 
 // Mark sends the marker behind what an anchor has sent over the old path.
 func (k *Kernel) Mark(ctx context.Context, id chain.SessionID, migration lock.ID) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (k *Kernel) Mark(ctx context.Context, id chain.SessionID, migration lock.ID
 
 // SwitchPath has an anchor send over one of the two paths from now on.
 func (k *Kernel) SwitchPath(ctx context.Context, id chain.SessionID, migration lock.ID, path lock.Path) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -280,7 +280,7 @@ func (k *Kernel) SwitchPath(ctx context.Context, id chain.SessionID, migration l
 // EndMigration removes the record, and with it the path that an anchor does not use;
 // gone: at a host that was on that path alone, soon the session, too.
 func (k *Kernel) EndMigration(ctx context.Context, id chain.SessionID, migration lock.ID, gone bool) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (k *Kernel) EndMigration(ctx context.Context, id chain.SessionID, migration
 
 // SetHops says which hosts are right of this one, for others to read.
 func (k *Kernel) SetHops(ctx context.Context, id chain.SessionID, hops []netip.Addr) error {
-	client, err := k.dialledForSetups()
+	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
