@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,10 +27,18 @@ type runner struct {
 	pattern string        // of the tests to run in guests; "": all
 	limit   time.Duration // of a guest
 
+	compiled *compiled // what runs in guests
+
 	tier    string
 	log     io.Writer // of the tier
 	results []result
 	times   []tierTime
+}
+
+// compiled says whether something was compiled, for several tiers.
+type compiled struct {
+	once sync.Once
+	ok   bool
 }
 
 // A result is the outcome of one test, or of count tests that passed.
@@ -58,21 +67,76 @@ func newRunner(top string, out io.Writer) (*runner, error) {
 	if err := os.MkdirAll(filepath.Join(top, "build/test"), 0o755); err != nil {
 		return nil, fmt.Errorf("make directory of logs: %w", err)
 	}
-	return &runner{top: top, out: out, log: io.Discard}, nil
+	return &runner{top: top, out: out, log: io.Discard, compiled: new(compiled)}, nil
 }
 
 // runTiers runs tiers in order, up to one that fails and that the rest needs.
 func (r *runner) runTiers(ctx context.Context, tiers []tier) {
-	for _, t := range tiers {
+	for len(tiers) > 0 {
+		t := tiers[0]
 		if ctx.Err() != nil {
 			r.add(result{tier: t.name, name: "run", outcome: failed, output: []string{"interrupted"}})
 			return
 		}
+		n := 1
+		for t.beside && n < len(tiers) && tiers[n].beside {
+			n++
+		}
 		before := r.count(failed)
-		r.runTier(ctx, t)
+		if n == 1 {
+			r.runTier(ctx, t)
+		} else {
+			r.runBeside(ctx, tiers[:n])
+		}
 		if t.needed && r.count(failed) > before {
 			return
 		}
+		tiers = tiers[n:]
+	}
+}
+
+// runBeside runs tiers at the same time. Each line that one shows bears its name.
+func (r *runner) runBeside(ctx context.Context, tiers []tier) {
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		each []*runner
+	)
+	for _, t := range tiers {
+		one := *r
+		one.results, one.times = nil, nil
+		one.out = &labelled{to: r.out, mu: &mu, label: fmt.Sprintf("%-8s", t.name)}
+		each = append(each, &one)
+		wg.Go(func() { one.runTier(ctx, t) })
+	}
+	wg.Wait()
+	for _, one := range each {
+		r.results = append(r.results, one.results...)
+		for _, t := range one.times {
+			r.spend(t.tier, t.took)
+		}
+	}
+}
+
+// labelled writes whole lines, each behind a label.
+type labelled struct {
+	to    io.Writer
+	mu    *sync.Mutex // of to
+	label string
+	text  string
+}
+
+func (l *labelled) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text += string(p)
+	for {
+		line, rest, whole := strings.Cut(l.text, "\n")
+		if !whole {
+			return len(p), nil
+		}
+		fmt.Fprintf(l.to, "%s %s\n", l.label, line)
+		l.text = rest
 	}
 }
 

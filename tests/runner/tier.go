@@ -20,21 +20,24 @@ type tier struct {
 	run    func(context.Context, *runner)
 	// named says that it only runs when it is named, or all are: it takes too long.
 	named bool
+	// beside says that it runs at the same time as its neighbours that do, too: it
+	// keeps about one processor busy.
+	beside bool
 }
 
 // allTiers returns the tiers in the order in which they run: what is quick to
 // fail first.
 func allTiers() []tier {
 	return []tier{
-		{"build", "programs and modules", true, buildTier, false},
-		{"lint", "format, analysis, licences", false, lintTier, false},
-		{"unit", "Go packages, with the race detector", false, unitTier, false},
-		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false},
-		{"model", "the protocol's model, and models that must fail", false, modelTier, false},
-		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true},
-		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false},
-		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false},
-		{"vm-debug", "labs in a guest with the debug kernel", false, debugTier, true},
+		{"build", "programs and modules", true, buildTier, false, false},
+		{"lint", "format, analysis, licences", false, lintTier, false, false},
+		{"unit", "Go packages, with the race detector", false, unitTier, false, false},
+		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false, false},
+		{"model", "the protocol's model, and models that must fail", false, modelTier, false, false},
+		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true, false},
+		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false, true},
+		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false, true},
+		{"vm-debug", "labs in a guest with the debug kernel", false, debugTier, true, false},
 	}
 }
 
@@ -179,11 +182,16 @@ func debugTier(ctx context.Context, r *runner) {
 // integration is the program that runs in guests.
 const integration = "build/integration.test"
 
+// compileGuestTests does so for the first tier that needs it; others wait for that.
 func compileGuestTests(ctx context.Context, r *runner) bool {
-	return r.runSteps(ctx, []step{{
-		"compile", "CGO_ENABLED=0 go test -c -o " + integration + " ./tests/integration" +
-			" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl", false,
-	}})
+	c := r.compiled
+	c.once.Do(func() {
+		c.ok = r.runSteps(ctx, []step{{
+			"compile", "CGO_ENABLED=0 go test -c -o " + integration + " ./tests/integration" +
+				" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl", false,
+		}})
+	})
+	return c.ok
 }
 
 // guestTests returns the command that runs the chosen tests in a guest. The test
