@@ -290,10 +290,12 @@ func keepTalking(t *testing.T, c net.Conn) (stop func()) {
 // had come, but for those of which the receiver said that they were there already
 // (D-SACK). What they sent again because they lost patience does not count: in a
 // slow guest they do that without any migration.
-func (r *rig) lost(t *testing.T) int64 {
+func (r *rig) lost(t *testing.T) int64 { return lostBy(t, r.client(), r.server()) }
+
+func lostBy(t *testing.T, ends ...*host) int64 {
 	t.Helper()
 	var n int64
-	for _, h := range []*host{r.client(), r.server()} {
+	for _, h := range ends {
 		counted, err := h.netstat()
 		if err != nil {
 			t.Fatal(err)
@@ -304,10 +306,12 @@ func (r *rig) lost(t *testing.T) int64 {
 }
 
 // lostNone waits until the receivers have said so.
-func (r *rig) lostNone(t *testing.T, before int64) {
+func (r *rig) lostNone(t *testing.T, before int64) { lostNone(t, before, r.client(), r.server()) }
+
+func lostNone(t *testing.T, before int64, ends ...*host) {
 	t.Helper()
 	eventually(t, soon, func() error {
-		if n := r.lost(t) - before; n > 0 {
+		if n := lostBy(t, ends...) - before; n > 0 {
 			return fmt.Errorf("%d segments were lost, want none", n)
 		}
 		return nil

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"mbchain/genl"
+	"mbchain/proto"
+	"mbchain/proto/protoconnect"
+)
+
+// Operators change the chain of a live session as they like, by any guarantee, while
+// data flows and while nothing does: nothing is lost or changed, and all hosts say what
+// the chain is.
+func TestAgentsChangeALiveChain(t *testing.T) { eachFamily(t, testAgentsChangeALiveChain) }
+
+func testAgentsChangeALiveChain(t *testing.T, f family) {
+	whole := useLab(t)
+	whole.apply(t, "match(dstport=5001) >> {mb1}\n")
+	l := whole.of(f)
+	l.server().echo(t, 5001)
+	client, server, mb := l.client(), l.server(), l.middleboxes()
+	for _, g := range []proto.Guarantee{proto.Guarantee_GUARANTEE_LOSS_FREE, proto.Guarantee_GUARANTEE_ORDERED} {
+		for _, load := range []string{"idle", "talking"} {
+			t.Run(strings.ToLower(strings.TrimPrefix(g.String(), "GUARANTEE_"))+", "+load, func(t *testing.T) {
+				c := client.connect(t, 0, server.port(5001))
+				talk(t, c, 100_000)
+				p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
+				before := l.lost(t)
+				stop := func() {}
+				if load == "talking" {
+					stop = keepTalking(t, c)
+				}
+				p.insert(mb[1], mb[0])
+				p.wants(client, mb[0], mb[1], server)
+				p.replace(mb[0], mb[2])
+				p.wants(client, mb[2], mb[1], server)
+				p.remove(mb[1])
+				p.wants(client, mb[2], server)
+				p.insert(mb[4], client)
+				p.wants(client, mb[4], mb[2], server)
+				p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Replace{Replace: &proto.ReplaceHosts{
+					From: []string{mb[4].name, mb[2].name}, To: []string{mb[0].name},
+				}}})
+				p.wants(client, mb[0], server)
+				stop()
+				talk(t, c, 100_000)
+				l.lostNone(t, before)
+				if err := c.Close(); err != nil {
+					t.Fatal(err)
+				}
+				awaitSessions(t, 0, l.all()...)
+			})
+		}
+	}
+}
+
+// chainOfLab is the chain of a live session, which operators change.
+type chainOfLab struct {
+	*lab
+	t         *testing.T
+	guarantee proto.Guarantee
+	state     proto.StateMethod
+	session   genl.Session
+	last      *proto.Migration
+}
+
+func (p *chainOfLab) insert(h, after *host) {
+	p.t.Helper()
+	p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Insert{
+		Insert: &proto.InsertHosts{Hosts: []string{h.name}, After: after.name},
+	}})
+}
+
+func (p *chainOfLab) remove(h *host) {
+	p.t.Helper()
+	p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Remove{
+		Remove: &proto.RemoveHosts{Hosts: []string{h.name}},
+	}})
+}
+
+func (p *chainOfLab) replace(from, to *host) {
+	p.t.Helper()
+	p.change(&proto.StartMigrationsRequest{StateMethod: p.state, Change: &proto.StartMigrationsRequest_Replace{
+		Replace: &proto.ReplaceHosts{From: []string{from.name}, To: []string{to.name}},
+	}})
+}
+
+// change begins a migration and waits until it is done.
+func (p *chainOfLab) change(r *proto.StartMigrationsRequest) {
+	p.t.Helper()
+	p.last = p.begin(r)
+	for _, s := range p.last.Steps {
+		p.t.Logf("%s after %d us", s.Name, s.AtUs)
+	}
+	if p.last.State != "done" {
+		p.t.Fatalf("migration is %v", p.last)
+	}
+}
+
+// begin does so and waits for its end, whichever it is.
+func (p *chainOfLab) begin(r *proto.StartMigrationsRequest) *proto.Migration {
+	p.t.Helper()
+	r.Session, r.Guarantee = p.session.ID[:], p.guarantee
+	client := p.migrations()
+	begun, err := client.Start(p.t.Context(), r)
+	if err != nil {
+		p.t.Fatalf("start migration: %v", err)
+	}
+	if begun.Begun != 1 || len(begun.Migrations) != 1 {
+		p.t.Fatalf("migration is not begun: %v", begun)
+	}
+	var list *proto.ListMigrationsResponse
+	eventually(p.t, soon, func() error {
+		list, err = client.List(p.t.Context(), &proto.ListMigrationsRequest{Job: begun.Job})
+		if err != nil {
+			return err
+		}
+		if list.Counts.Done+list.Counts.Failed != 1 || len(list.Migrations) != 1 {
+			return fmt.Errorf("migration does not end: %v", list)
+		}
+		return nil
+	})
+	return list.Migrations[0]
+}
+
+// migrations is policyd's service, asked from its own host.
+func (l *lab) migrations() protoconnect.MigrationServiceClient {
+	at := &host{name: l.policyd}
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		return within(at, func() (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) })
+	}}
+	return protoconnect.NewMigrationServiceClient(&http.Client{Transport: transport}, "http://"+policydAddress)
+}
+
+// policyd listens there; see tests/topology.
+const policydAddress = "10.255.0.100:7400"
+
+// wants waits until these hosts and no others carry the session, and each says which
+// are right of it.
+func (p *chainOfLab) wants(path ...*host) {
+	p.t.Helper()
+	eventually(p.t, soon, func() error {
+		for _, h := range p.all() {
+			i := slices.Index(path, h)
+			sessions, err := h.module.Sessions(p.t.Context())
+			if err != nil {
+				return err
+			}
+			j := slices.IndexFunc(sessions, func(s genl.Session) bool { return s.ID == p.session.ID })
+			switch {
+			case i < 0 && j < 0:
+			case i < 0 || j < 0:
+				return fmt.Errorf("%s carries the session: %t, want %t", h.name, j >= 0, i >= 0)
+			case !slices.Equal(sessions[j].Hops, hops(path[i+1:]...)):
+				return fmt.Errorf("%s says that %v are right of it, want %v", h.name, sessions[j].Hops, hops(path[i+1:]...))
+			}
+		}
+		return nil
+	})
+}
+
+// lost counts as that of a rig does.
+func (l *lab) lost(t *testing.T) int64 { return lostBy(t, l.client(), l.server()) }
+
+func (l *lab) lostNone(t *testing.T, before int64) { lostNone(t, before, l.client(), l.server()) }
+
+// While the chain of a session changes, the NF that comes sees nothing before the one
+// that goes has seen its last packet.
+func TestNFsSeeASessionInTurn(t *testing.T) { eachFamily(t, testNFsSeeASessionInTurn) }
+
+func testNFsSeeASessionInTurn(t *testing.T, f family) {
+	whole := useLab(t)
+	whole.apply(t, "match(dstport=5001) >> {mb1}\n")
+	l := whole.of(f)
+	l.server().echo(t, 5001)
+	client, server, mb := l.client(), l.server(), l.middleboxes()
+	nf := runOrderNF(t, 5001, mb[0], mb[2])
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 100_000)
+	p := &chainOfLab{lab: l, t: t, guarantee: proto.Guarantee_GUARANTEE_ORDERED, session: client.session(t, superOf(c))}
+	stop := keepTalking(t, c)
+	n := 10
+	if soaking() {
+		n = 1000
+	}
+	nf.take()
+	seen := 0
+	for i := range n {
+		from, to := mb[0], mb[2]
+		if i%2 == 1 {
+			from, to = to, from
+		}
+		p.replace(from, to)
+		passed := nf.take()
+		if i > 0 {
+			seen += len(passed)
+		}
+		if err := inTurn(passed, from, to); err != nil {
+			t.Fatalf("migration %d, from %s to %s: %v", i+1, from.name, to.name, err)
+		}
+	}
+	stop()
+	talk(t, c, 100_000)
+	t.Logf("%d migrations, %d packets at the NFs meanwhile", n, seen)
+	if seen < n {
+		t.Errorf("the NFs saw %d packets in %d migrations", seen, n)
+	}
+}
