@@ -64,7 +64,7 @@ type Config struct {
 	PushTimeout time.Duration
 }
 
-// Server serves the three services.
+// Server serves the four services.
 type Server struct {
 	Config
 	started time.Time
@@ -83,6 +83,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, connect.WithReadMaxBytes(maxPolicyRequest)))
 	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
+	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
 	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, connect.WithReadMaxBytes(maxAgentRequest)))
 	return limitTime(mux)
 }

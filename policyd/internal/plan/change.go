@@ -104,10 +104,10 @@ func (c *Change) check() error {
 
 // Concerned returns the hosts whose records decide: those that leave or stay
 // beside the change, then those that come.
-func (c *Change) Concerned() []string { return slices.Concat(c.present(), c.New) }
+func (c *Change) Concerned() []string { return slices.Concat(c.Present(), c.New) }
 
-// present returns the hosts that a session must pass to be changed.
-func (c *Change) present() []string {
+// Present returns the hosts that a session must pass to be changed.
+func (c *Change) Present() []string {
 	switch {
 	case len(c.Old) > 0:
 		return c.Old

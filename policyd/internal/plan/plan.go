@@ -50,7 +50,7 @@ type planner struct {
 
 func (p *planner) plan() (Wish, error) {
 	var path []*record
-	for _, host := range p.present() {
+	for _, host := range p.Present() {
 		r, err := p.record(host)
 		if err != nil {
 			return Wish{}, err

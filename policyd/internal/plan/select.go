@@ -51,7 +51,7 @@ type selected struct {
 func (s *Selection) sessions(c *Change, answers map[string]Answer) []selected {
 	at := map[chain.SessionID]int{}
 	var all []selected
-	for _, host := range c.present() {
+	for _, host := range c.Present() {
 		for _, r := range answers[host].Sessions {
 			if !s.holds(r) {
 				continue
