@@ -158,9 +158,11 @@ func (w *world) migrateStart(c *cli.Context, r *proto.StartMigrationsRequest) er
 	if err := w.readStart(c, p, r); err != nil {
 		return err
 	}
-	names, err := p.hostNames(c)
-	if err != nil {
-		return err
+	var names hostNames
+	if r.DryRun || c.Bool("json") { // what else is said has no addresses
+		if names, err = p.hostNames(c); err != nil {
+			return err
+		}
 	}
 	got, err := p.migrate.Start(c.Context, r)
 	if err != nil {
@@ -175,7 +177,7 @@ func (w *world) migrateStart(c *cli.Context, r *proto.StartMigrationsRequest) er
 	}
 	var follow *following
 	if c.Bool("wait") && got.Begun > 0 && !r.DryRun {
-		follow = newFollowing(w, p, names, got, c.Bool("json"))
+		follow = newFollowing(w, p, got, c.Bool("json"))
 		err = follow.all(c.Context)
 	}
 	if c.Bool("json") {

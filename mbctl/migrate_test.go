@@ -136,7 +136,7 @@ func TestWaitIsForTheAgentsThatLead(t *testing.T) {
 		if tt.missing != "" {
 			list.Missing = []*proto.Missing{{Host: tt.missing}}
 		}
-		if over := newFollowing(nil, nil, nil, got, true).isOver(list); over != tt.want {
+		if over := newFollowing(nil, nil, got, true).isOver(list); over != tt.want {
 			t.Errorf("%s: over %v, want %v", tt.name, over, tt.want)
 		}
 	}

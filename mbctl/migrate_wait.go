@@ -17,7 +17,6 @@ import (
 type following struct {
 	*world
 	policyd *policyd
-	names   hostNames
 	job     uint64
 	begun   uint32
 	leads   map[string]bool // hosts that lead them; nil: more than are known
@@ -29,8 +28,8 @@ type following struct {
 	shown  int // characters of the line that the cursor stands on
 }
 
-func newFollowing(w *world, p *policyd, names hostNames, got *proto.StartMigrationsResponse, quiet bool) *following {
-	f := &following{world: w, policyd: p, names: names, job: got.Job, begun: got.Begun, quiet: quiet}
+func newFollowing(w *world, p *policyd, got *proto.StartMigrationsResponse, quiet bool) *following {
+	f := &following{world: w, policyd: p, job: got.Job, begun: got.Begun, quiet: quiet}
 	if int(got.Begun) <= len(got.Migrations) {
 		f.leads = make(map[string]bool)
 		for _, m := range got.Migrations {
@@ -177,7 +176,7 @@ func (f *following) printOutcome() {
 	}
 	f.printf("%s\n", line)
 	for _, r := range f.failed {
-		f.printf("%s failed: %s\n", countText(uint64(r.Count)), f.names.explain(&proto.MigrateWhy{Reason: dash(r.Reason)}))
+		f.printf("%s failed: %s\n", countText(uint64(r.Count)), hostNames(nil).explain(&proto.MigrateWhy{Reason: dash(r.Reason)}))
 	}
 	if n := f.counts.GetQueued() + f.counts.GetRunning(); n > 0 {
 		f.printf("%s not over yet\n", countText(uint64(n)))

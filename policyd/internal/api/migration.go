@@ -30,7 +30,7 @@ func (s migrationService) List(ctx context.Context, r *proto.ListMigrationsReque
 		return nil, err
 	}
 	limit := int(cmp.Or(r.Limit, defaultMigrations))
-	answers, missing, err := s.Hub.Ask(ctx, "", &proto.Query{Body: &proto.Query_Migrations{Migrations: &proto.ListMigrationsRequest{
+	answers, missing, err := s.askJob(ctx, r.Job, &proto.Query{Body: &proto.Query_Migrations{Migrations: &proto.ListMigrationsRequest{
 		Job: r.Job, Id: r.Id, Session: r.Session, Unfinished: r.Unfinished, Limit: s.perHost(limit),
 	}}})
 	if err != nil {
@@ -83,7 +83,7 @@ func (s migrationService) Abort(ctx context.Context, r *proto.AbortMigrationsReq
 	if (r.Job == 0) == (r.Id == 0) {
 		return nil, invalid("abort: exactly one of job and id is wanted")
 	}
-	answers, missing, err := s.Hub.Ask(ctx, "", &proto.Query{Body: &proto.Query_Abort{Abort: r}})
+	answers, missing, err := s.askJob(ctx, r.Job, &proto.Query{Body: &proto.Query_Abort{Abort: r}})
 	if err != nil {
 		return nil, coded(err)
 	}

@@ -83,29 +83,21 @@ func oneSession(sel plan.Selection, n int, missing []*proto.Missing, passed []st
 // records asks the hosts for their sessions. One that has more than it may answer
 // with is among the missing, too.
 func (s migrationService) records(ctx context.Context, hosts []string, prefix []byte) (map[string]plan.Answer, []*proto.Missing, error) {
-	found := make([][]*proto.AnswerRequest, len(hosts))
-	silent := make([][]*proto.Missing, len(hosts))
-	var group errgroup.Group
-	for i, host := range hosts {
-		group.Go(func() (err error) {
-			found[i], silent[i], err = s.Hub.Ask(ctx, host, &proto.Query{Body: &proto.Query_Sessions{
-				Sessions: &proto.SessionQuery{Id: prefix, Limit: maxSessions},
-			}})
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	found, missing, err := s.askEach(ctx, hosts, &proto.Query{Body: &proto.Query_Sessions{
+		Sessions: &proto.SessionQuery{Id: prefix, Limit: maxSessions},
+	}})
+	if err != nil {
 		return nil, nil, coded(err)
 	}
 	answers := map[string]plan.Answer{}
-	for _, a := range slices.Concat(found...) {
+	for _, a := range found {
 		answers[a.Host] = plan.Answer{Sessions: a.Sessions, Truncated: a.Truncated}
 		if a.Truncated {
-			silent = append(silent, []*proto.Missing{{Host: a.Host,
-				Error: fmt.Sprintf("has more sessions than the first %d, which were looked at: ask again for the others", len(a.Sessions))}})
+			missing = append(missing, &proto.Missing{Host: a.Host,
+				Error: fmt.Sprintf("has more sessions than the first %d, which were looked at: ask again for the others", len(a.Sessions))})
 		}
 	}
-	return answers, slices.Concat(silent...), nil
+	return answers, missing, nil
 }
 
 // planDomain is what plans need to know of hosts.
@@ -145,6 +137,7 @@ func (s migrationService) begin(ctx context.Context, answer *proto.StartMigratio
 		}
 		groups[w.LeftHost].Wishes = append(groups[w.LeftHost].Wishes, &proto.MigrateWish{Id: id, Plan: w.Plan})
 	}
+	s.jobs.add(answer.Job, hosts)
 	taken := make([]int, len(hosts)) // how many wishes of each
 	missing := make([]*proto.Missing, len(hosts))
 	var group errgroup.Group

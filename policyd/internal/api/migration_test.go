@@ -330,6 +330,50 @@ func TestListMergesWhatAgentsSay(t *testing.T) {
 	})
 }
 
+func TestWhoFollowsAJobAsksItsHostsAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		c := b.answering(carrying(1))
+		begun, err := b.moves.Start(t.Context(), moveAll("any"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := func(host string) (n int) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for _, q := range c.asked[host] {
+				if q.GetMigrations() != nil || q.GetAbort() != nil {
+					n++
+				}
+			}
+			return n
+		}
+		for _, tt := range []struct {
+			job            uint64
+			client, server int // how often they were asked since the beginning
+		}{{begun.Job, 2, 0}, {begun.Job + 1, 4, 2}} {
+			if _, err := b.moves.List(t.Context(), &proto.ListMigrationsRequest{Job: tt.job}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.moves.Abort(t.Context(), &proto.AbortMigrationsRequest{Job: tt.job}); err != nil {
+				t.Fatal(err)
+			}
+			if client, server := asked("client"), asked("server"); client != tt.client || server != tt.server {
+				t.Errorf("client was asked %d times, server %d times, want %d and %d", client, server, tt.client, tt.server)
+			}
+		}
+	})
+}
+
+func TestJobsAreForgotten(t *testing.T) {
+	var j jobs
+	for job := range uint64(maxJobs + 1) {
+		j.add(job+1, []string{"a"})
+	}
+	if j.of(1) != nil || j.of(2) == nil || j.of(maxJobs+1) == nil || len(j.order) != maxJobs || len(j.hosts) != maxJobs {
+		t.Errorf("%d jobs and %d hosts of them are known", len(j.order), len(j.hosts))
+	}
+}
+
 func TestAbortAddsUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		c := b.answering(func(host string, _ *proto.Query) *proto.AnswerRequest {

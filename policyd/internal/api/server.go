@@ -68,6 +68,7 @@ type Config struct {
 type Server struct {
 	Config
 	started time.Time
+	jobs    jobs
 }
 
 // NewServer returns a server.
