@@ -33,6 +33,7 @@ func (w *world) app() *cli.App {
 			w.statusCommand(),
 			w.policyCommand(),
 			w.sessionCommand(),
+			w.migrateCommand(),
 			w.hostCommand(),
 			w.statsCommand(),
 			w.versionCommand(),

@@ -87,7 +87,7 @@ func TestCandidatesAreWhatMayStandNext(t *testing.T) {
 	tests := []struct {
 		name, line, want string
 	}{
-		{"nouns", "", "status policy session host stats version completion"},
+		{"nouns", "", "status policy session migrate host stats version completion"},
 		{"nouns that fit", "s", "status session stats"},
 		{"verbs", "policy ", "check apply show explain"},
 		{"verbs behind an option with a value", "--policyd h:1 session s", "show"},
@@ -95,6 +95,9 @@ func TestCandidatesAreWhatMayStandNext(t *testing.T) {
 		{"options of mbctl", "--j", "--json"},
 		{"value of an option", "session list --state c", "closing closed"},
 		{"value that is not known", "session list --host ", ""},
+		{"guarantees", "migrate replace --guarantee ", "loss-free ordered substream"},
+		{"methods, not states", "migrate replace --state ", "none conntrack exec"},
+		{"verbs of migrations", "migrate ", "insert remove replace list show abort"},
 		{"files", "policy apply ", ""},
 		{"shells", "completion ", "bash zsh fish"},
 		{"after two dashes", "policy apply -- --", ""},

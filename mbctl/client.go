@@ -22,8 +22,9 @@ const agentSocket = "/run/mbchain/agentd.sock"
 // policyd is the domain's server, as one command uses it.
 type policyd struct {
 	remote
-	policy protoconnect.PolicyServiceClient
-	domain protoconnect.DomainServiceClient
+	policy  protoconnect.PolicyServiceClient
+	domain  protoconnect.DomainServiceClient
+	migrate protoconnect.MigrationServiceClient
 }
 
 // agent is the local agent, as one command uses it.
@@ -62,8 +63,9 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 			name:    "policyd at " + address,
 			restart: "is it running? pass --policyd or set MBCHAIN_POLICYD",
 		},
-		policy: protoconnect.NewPolicyServiceClient(client, url, cleaning()),
-		domain: protoconnect.NewDomainServiceClient(client, url, cleaning()),
+		policy:  protoconnect.NewPolicyServiceClient(client, url, cleaning()),
+		domain:  protoconnect.NewDomainServiceClient(client, url, cleaning()),
+		migrate: protoconnect.NewMigrationServiceClient(client, url, cleaning()),
 	}, nil
 }
 

@@ -78,7 +78,7 @@ func candidates(app *cli.App, words []string) []string {
 	var all []string
 	switch {
 	case l.wants != nil:
-		all = values(l.wants)
+		all = values(l.path, l.wants)
 	case l.ended:
 	case strings.HasPrefix(last, "-"):
 		all = options(app, l.command)
@@ -125,9 +125,15 @@ func options(app *cli.App, cmd *cli.Command) []string {
 }
 
 // values are the words an option takes, where they are few.
-func values(f cli.Flag) []string {
-	if f.Names()[0] == "state" {
+func values(path []string, f cli.Flag) []string {
+	migrate := len(path) > 0 && path[0] == migrateName
+	switch name := f.Names()[0]; {
+	case name == "state" && migrate:
+		return methodNames
+	case name == "state":
 		return []string{"syn", "established", "closing", "closed", "reset"}
+	case name == "guarantee" && migrate:
+		return guaranteeNames
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 	exitUsage
 	exitNotFound
 	exitPolicyWrong
-	exitHosts // some hosts refused or did not answer
+	exitHosts // some hosts refused or did not answer, some sessions did not change
 	exitUnreachable
 )
 
@@ -31,7 +31,7 @@ var exitMeanings = []string{
 	"wrong usage",
 	"not found",
 	"the policy is wrong",
-	"some hosts refused or did not answer",
+	"some hosts refused or did not answer, or some sessions did not change",
 	"policyd or the agent cannot be reached",
 }
 

@@ -36,6 +36,7 @@ type fake struct {
 	stats    *proto.GetStatsResponse
 	status   *proto.GetStatusResponse
 	local    *proto.HostStatus
+	moves    *moves
 
 	err    error // answers everything, if set
 	asked  []string
@@ -145,6 +146,7 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 	domain := serve(t, func(mux *http.ServeMux) {
 		mux.Handle(protoconnect.NewPolicyServiceHandler(f))
 		mux.Handle(protoconnect.NewDomainServiceHandler(f))
+		mux.Handle(protoconnect.NewMigrationServiceHandler(migrationFake{f}))
 	})
 	local := serve(t, func(mux *http.ServeMux) {
 		mux.Handle(protoconnect.NewLocalServiceHandler(localFake{f}))

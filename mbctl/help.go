@@ -19,6 +19,7 @@ Examples:
   mbctl status
   mbctl policy apply web.policy --wait
   mbctl session show --match 'dstport=80'
+  mbctl migrate replace --match any --from mb1 --to mb3 --wait
   mbctl --policyd 10.255.0.100:7400 host list --json`)
 	return b.String()
 }

@@ -34,18 +34,25 @@ func (w *world) newFilter(c *cli.Context) (filter, error) {
 			return f, usagef("read --state: %w", err)
 		}
 	}
+	var err error
 	if text := c.String("match"); text != "" {
-		var err error
-		if f.predicate, err = policy.ParsePredicate(text); err != nil {
-			var found policy.Errors
-			if errors.As(err, &found) {
-				w.warnText(found.Render("--match"))
-				return f, silent(exitUsage)
-			}
-			return f, usagef("read --match %q: %w", text, err)
-		}
+		f.predicate, err = w.predicate(text)
 	}
-	return f, nil
+	return f, err
+}
+
+// predicate reads what --match was given, and shows what is wrong with it.
+func (w *world) predicate(text string) (policy.Predicate, error) {
+	p, err := policy.ParsePredicate(text)
+	var found policy.Errors
+	switch {
+	case errors.As(err, &found):
+		w.warnText(found.Render("--match"))
+		return nil, silent(exitUsage)
+	case err != nil:
+		return nil, usagef("read --match %q: %w", text, err)
+	}
+	return p, nil
 }
 
 // chain says whether a session passes. Its state is that at the leftmost host

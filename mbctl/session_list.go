@@ -94,11 +94,21 @@ func (w *world) printSessions(s *sessions) {
 
 // idDigits is how many digits tell all the sessions apart, 8 at least.
 func idDigits(chains []chainview.Chain) int {
+	ids := make([]string, len(chains))
+	for i, chain := range chains {
+		ids[i] = chain.ID
+	}
+	return digitsApart(ids)
+}
+
+// digitsApart is how many digits tell ids apart, each of which is there once; 8 at
+// least.
+func digitsApart(ids []string) int {
 	digits := 8
 	seen := make(map[string]bool)
-	for i := 0; i < len(chains); i++ {
-		id := cut8(chains[i].ID, digits)
-		if seen[id] && digits < len(chains[i].ID) {
+	for i := 0; i < len(ids); i++ {
+		id := cut8(ids[i], digits)
+		if seen[id] && digits < len(ids[i]) {
 			digits, i = digits+1, -1
 			clear(seen)
 			continue

@@ -52,12 +52,16 @@ func (w *world) run(ctx context.Context, args []string) exitCode {
 	return w.report(err)
 }
 
-// action wraps a command's work: the context it sees ends after --timeout.
-func (w *world) action(do func(c *cli.Context) error) cli.ActionFunc {
+// action wraps a command's work: the context it sees ends after --timeout, or, where
+// the operator gave none, after as long as --wait of this command waits.
+func (w *world) action(do func(c *cli.Context) error, wait ...time.Duration) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		limit := c.Duration("timeout")
 		if limit <= 0 {
 			return usagef("read --timeout %v: must be more than 0", limit)
+		}
+		if len(wait) > 0 && c.Bool("wait") && !c.IsSet("timeout") {
+			limit = wait[0]
 		}
 		ctx, cancel := w.limit(c.Context, limit)
 		defer cancel()

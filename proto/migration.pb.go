@@ -332,13 +332,15 @@ func (x *ReplaceHosts) GetTo() []string {
 }
 
 type StartMigrationsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`             // names all migrations of this request; 0: nothing was begun
-	Begun         uint32                 `protobuf:"varint,2,opt,name=begun,proto3" json:"begun,omitempty"`          // or would be
-	Migrations    []*Migration           `protobuf:"bytes,3,rep,name=migrations,proto3" json:"migrations,omitempty"` // the first 100 of them
-	Skipped       []*Skipped             `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`       // sessions that match and stay as they are, the first 100
-	MoreSkipped   uint32                 `protobuf:"varint,5,opt,name=more_skipped,json=moreSkipped,proto3" json:"more_skipped,omitempty"`
-	Missing       []*Missing             `protobuf:"bytes,6,rep,name=missing,proto3" json:"missing,omitempty"` // hosts that did not answer
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Job         uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`             // names all migrations of this request; 0: there were none to begin
+	Begun       uint32                 `protobuf:"varint,2,opt,name=begun,proto3" json:"begun,omitempty"`          // or would be; agents have said that they have them
+	Migrations  []*Migration           `protobuf:"bytes,3,rep,name=migrations,proto3" json:"migrations,omitempty"` // the first 100 of them; without id when none was begun
+	Skipped     []*Skipped             `protobuf:"bytes,4,rep,name=skipped,proto3" json:"skipped,omitempty"`       // sessions that match and stay as they are, the first 100
+	MoreSkipped uint32                 `protobuf:"varint,5,opt,name=more_skipped,json=moreSkipped,proto3" json:"more_skipped,omitempty"`
+	// Hosts that did not answer, did not take all their migrations, or have more
+	// sessions than were looked at.
+	Missing       []*Missing `protobuf:"bytes,6,rep,name=missing,proto3" json:"missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -723,10 +725,13 @@ type MigrationCounts struct {
 	Running uint32                 `protobuf:"varint,2,opt,name=running,proto3" json:"running,omitempty"`
 	Done    uint32                 `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
 	Failed  uint32                 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
-	// Microseconds from the first try to the old path given up, of those done.
-	MedianUs      uint64 `protobuf:"varint,5,opt,name=median_us,json=medianUs,proto3" json:"median_us,omitempty"`
-	P99Us         uint64 `protobuf:"varint,6,opt,name=p99_us,json=p99Us,proto3" json:"p99_us,omitempty"`
-	SpanUs        uint64 `protobuf:"varint,7,opt,name=span_us,json=spanUs,proto3" json:"span_us,omitempty"` // from the first one begun to the last one finished, or now
+	// Microseconds from the first try to the old path given up, of those done. Of
+	// several agents, those of the one with most of them.
+	MedianUs uint64 `protobuf:"varint,5,opt,name=median_us,json=medianUs,proto3" json:"median_us,omitempty"`
+	P99Us    uint64 `protobuf:"varint,6,opt,name=p99_us,json=p99Us,proto3" json:"p99_us,omitempty"`
+	// From the first one begun to the last one finished, or now. Of several agents,
+	// the longest.
+	SpanUs        uint64 `protobuf:"varint,7,opt,name=span_us,json=spanUs,proto3" json:"span_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -50,6 +50,7 @@ var pure = []string{
 	"agentd/internal/migrate",
 	"agentd/internal/session",
 	"agentd/internal/subpolicy",
+	"policyd/internal/plan",
 	"policyd/internal/store",
 }
 

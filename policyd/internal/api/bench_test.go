@@ -99,6 +99,7 @@ type bench struct {
 	policy  protoconnect.PolicyServiceClient
 	domain  protoconnect.DomainServiceClient
 	agents  protoconnect.AgentServiceClient
+	moves   protoconnect.MigrationServiceClient
 	stop    func()
 }
 
@@ -142,6 +143,7 @@ func (b *bench) connect(transport *http.Transport, opts ...connect.ClientOption)
 	b.http = &http.Client{Transport: transport}
 	b.policy = protoconnect.NewPolicyServiceClient(b.http, url, opts...)
 	b.domain = protoconnect.NewDomainServiceClient(b.http, url, opts...)
+	b.moves = protoconnect.NewMigrationServiceClient(b.http, url, opts...)
 	b.agents = protoconnect.NewAgentServiceClient(b.http, url, opts...)
 }
 

@@ -130,6 +130,9 @@ func checkAnswer(r *proto.AnswerRequest) error {
 	if len(r.Counters) > maxCounters {
 		return invalid("counters: %d, at most %d are allowed", len(r.Counters), maxCounters)
 	}
+	if err := checkMigrations(r.Migrations); err != nil {
+		return err
+	}
 	r.Error = shorten(r.Error)
 	return checkStatus(r.Status)
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package api is policyd's face: PolicyService and DomainService for mbctl,
-// AgentService for the agents, over Connect, gRPC or plain JSON, by HTTP/1.1
-// or HTTP/2 without TLS on one port.
+// Package api is policyd's face: PolicyService, DomainService and
+// MigrationService for mbctl, AgentService for the agents, over Connect, gRPC
+// or plain JSON, by HTTP/1.1 or HTTP/2 without TLS on one port.
 //
 // What comes in is checked here, before anything is proposed or kept: sizes,
 // names, addresses. What is wrong is answered with a Connect code and a reason

@@ -64,10 +64,11 @@ type Config struct {
 	PushTimeout time.Duration
 }
 
-// Server serves the three services.
+// Server serves the four services.
 type Server struct {
 	Config
 	started time.Time
+	jobs    jobs
 }
 
 // NewServer returns a server.
@@ -83,6 +84,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, connect.WithReadMaxBytes(maxPolicyRequest)))
 	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
+	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
 	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, connect.WithReadMaxBytes(maxAgentRequest)))
 	return limitTime(mux)
 }
