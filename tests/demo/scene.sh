@@ -4,11 +4,11 @@
 # policy. Sourced by guest.
 # shellcheck shell=bash disable=SC2034
 
-ROW=(client mb1 mb2 server)
+ROW=(client mb1 mb2 server) # the chain of the policy; mb3 and mb4 stand between mb2 and server
 CLIENT=10.0.0.1
-SERVER=10.0.0.4
+SERVER=10.0.0.6
 CLIENT6=fd00::1
-SERVER6=fd00::4
+SERVER6=fd00::6
 WEB=80
 CLOSED=8080 # the firewall refuses it
 IPERF=5201
@@ -41,7 +41,7 @@ make_file() {
 }
 
 bring_up_hosts() {
-	lab up chain --middleboxes 2 --nf-type mb1=firewall --nf-type mb2=monitor &
+	lab up chain --middleboxes 4 --nf-type mb1=firewall --nf-type mb2=monitor --nf-type mb3=firewall --nf-type mb4=ids &
 	attend $! || fail "bring up the hosts"
 	lab hosts | typed "tests/lab hosts"
 }
