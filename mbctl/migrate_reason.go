@@ -43,8 +43,12 @@ func (n hostNames) whyText(why *proto.MigrateWhy) string {
 
 // explain is whyText with a sentence, where the word is known.
 func (n hostNames) explain(why *proto.MigrateWhy) string {
-	text := n.whyText(why)
-	if meaning := reasons[why.GetReason()]; meaning != "" {
+	return withMeaning(n.whyText(why), why.GetReason())
+}
+
+// withMeaning appends to a text what its reason means, where the word is known.
+func withMeaning(text, reason string) string {
+	if meaning := reasons[reason]; meaning != "" {
 		text += ": " + meaning
 	}
 	return text

@@ -176,7 +176,7 @@ func (f *following) printOutcome() {
 	}
 	f.printf("%s\n", line)
 	for _, r := range f.failed {
-		f.printf("%s failed: %s\n", countText(uint64(r.Count)), hostNames(nil).explain(&proto.MigrateWhy{Reason: dash(r.Reason)}))
+		f.printf("%s failed: %s\n", countText(uint64(r.Count)), withMeaning(dash(r.Reason), r.Reason))
 	}
 	if n := f.counts.GetQueued() + f.counts.GetRunning(); n > 0 {
 		f.printf("%s not over yet\n", countText(uint64(n)))

@@ -189,6 +189,45 @@ func TestStartCountsOnlyWhatAnAgentTook(t *testing.T) {
 	})
 }
 
+// Two hosts lead; of one nobody knows whether it took its migrations.
+func TestStartIsNotHeldUpByASilentLeader(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		c := b.answering(func(host string, q *proto.Query) *proto.AnswerRequest {
+			switch {
+			case q.GetMigrate() != nil && host == "mb3":
+				return nil
+			case q.GetSessions() == nil:
+				return &proto.AnswerRequest{}
+			}
+			sessions := chained(5)
+			for _, i := range []int{0, 3} {
+				sessions[i].Left.Tuple.Source = "10.0.0.5"
+			}
+			return &proto.AnswerRequest{Sessions: sessions}
+		})
+		got, err := b.moves.Start(t.Context(), &proto.StartMigrationsRequest{Match: "any",
+			Change: &proto.StartMigrationsRequest_Remove{Remove: &proto.RemoveHosts{Hosts: []string{"mb1"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []*proto.Missing{{Host: "mb3", Error: "2 of its 2 migrations not begun, as far as it is known: no answer in time"}}
+		if diff := cmp.Diff(want, got.Missing, protocmp.Transform()); diff != "" {
+			t.Errorf("missing (-want +got):\n%s", diff)
+		}
+		if got.Begun != 3 || len(got.Migrations) != 3 {
+			t.Fatalf("%d begun, %d of them named", got.Begun, len(got.Migrations))
+		}
+		for i, m := range got.Migrations {
+			if push := c.of("client")[0]; m.LeftHost != "client" || m.Id != push.Wishes[i].Id {
+				t.Errorf("migration %d is %v, pushed was %v", i, m, push.Wishes[i])
+			}
+		}
+		if n := len(c.of("mb3")[0].Wishes); n != 2 {
+			t.Errorf("mb3 was pushed %d wishes, want 2", n)
+		}
+	})
+}
+
 func TestStartSaysWhatStaysAsItIs(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		sessions := carrying(250)
