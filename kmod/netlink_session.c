@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <net/sock.h>
+#include "migration.h"
 #include "session.h"
 
 const struct nla_policy mbc_session_attrs[MBC_SESSION_A_ID + 1] = {
@@ -119,6 +120,14 @@ static u64 idle(const struct mbc_session *s)
 	return ago > 0 ? jiffies64_to_msecs(ago) : 0;
 }
 
+static bool is_leaving(const struct mbc_session *s)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+
+	return m && READ_ONCE(m->gone);
+}
+
+/* RCU read side. */
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 {
 	const struct mbc_tuple super = mbc_session_super(s);
@@ -133,7 +142,8 @@ int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_AGE, age(s),
 			      MBC_SESSION_A_PAD) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_IDLE, idle(s),
-			      MBC_SESSION_A_PAD))
+			      MBC_SESSION_A_PAD) ||
+	    (is_leaving(s) && nla_put_flag(skb, MBC_SESSION_A_GONE)))
 		return -EMSGSIZE;
 	if (s->role != MBC_ROLE_CLIENT)
 		return 0;
