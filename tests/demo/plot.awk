@@ -30,8 +30,12 @@ END {
 	if (n < 2)
 		exit 1
 	whole = time[n]
-	for (c = 0; c < COLUMNS; c++) {
-		rate[c] = (come((c + 1) * whole / COLUMNS) - come(c * whole / COLUMNS)) * 8e-6 / (whole / COLUMNS)
+	for (c = 0; c < COLUMNS; c++) { # over half a second at least: samples are coarse
+		from = c * whole / COLUMNS
+		to = (c + 1) * whole / COLUMNS
+		if (to - from < 0.5)
+			from = to > 0.5 ? to - 0.5 : 0
+		rate[c] = (come(to) - come(from)) * 8e-6 / (to - from)
 		rate[c] = rate[c] < 0 ? 0 : rate[c]
 		top = rate[c] > top ? rate[c] : top
 	}
