@@ -82,6 +82,11 @@ func (p *Policy) Match(t chain.FiveTuple) *Rule {
 	return nil
 }
 
+// ConcernsLive reports whether a rule says that live sessions follow it.
+func (p *Policy) ConcernsLive() bool {
+	return slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.LiveSessions != NewOnly })
+}
+
 // Predicates returns the predicates of the rules in order, for [Compile] and
 // [Compile6].
 func (p *Policy) Predicates() []Predicate {
