@@ -52,6 +52,8 @@ func decodeSession(b []byte) (*Session, Reason, error) {
 			s.Setup = chain.Setup(ad.Uint8())
 		case uapi.SessionAttrKnown:
 			s.Known = ad.Flag()
+		case uapi.SessionAttrGone:
+			s.Leaving = ad.Flag()
 		case uapi.SessionAttrEnd:
 			end = Reason(ad.Uint32())
 		}

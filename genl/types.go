@@ -175,6 +175,7 @@ type Session struct {
 	Idle          time.Duration // since its last packet
 	Setup         chain.Setup   // of what is right of this host
 	Known         bool          // it stood already, set up in-band; NewSession only
+	Leaving       bool          // EndMigration has taken this host out of it
 }
 
 // SessionRequest is what the agent of the left neighbour asks for.

@@ -39,7 +39,8 @@ err:
 	return -ENOBUFS;
 }
 
-void mbc_event_migration(struct mbc_session *s, u64 id, u8 passed)
+void mbc_event_migration(const struct mbc_session *s,
+			 const struct mbc_migration *m)
 {
 	struct net *net = s->mn->net;
 	struct sk_buff *skb;
@@ -47,18 +48,12 @@ void mbc_event_migration(struct mbc_session *s, u64 id, u8 passed)
 
 	if (!mbc_netlink_listened(net, MBC_EVENTS))
 		return;
-	skb = genlmsg_new(nla_total_size(MBC_ID_LEN) +
-			  nla_total_size_64bit(sizeof(id)) +
-			  nla_total_size(sizeof(passed)),
-			  GFP_ATOMIC | __GFP_NOWARN);
+	skb = genlmsg_new(MBC_NETLINK_FACTS_SIZE, GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		goto err;
 	hdr = genlmsg_put(skb, 0, 0, &mbc_genl_family, 0,
 			  MBC_CMD_EVENT_MIGRATION);
-	if (!hdr || nla_put(skb, MBC_SESSION_A_ID, MBC_ID_LEN, s->id) ||
-	    nla_put_u64_64bit(skb, MBC_SESSION_A_MIGRATION, id,
-			      MBC_SESSION_A_PAD) ||
-	    nla_put_u8(skb, MBC_SESSION_A_PASSED, passed))
+	if (!hdr || mbc_netlink_put_facts(skb, s, m))
 		goto err_skb;
 	genlmsg_end(skb, hdr);
 	genlmsg_multicast_netns(&mbc_genl_family, net, skb, 0, MBC_EVENTS,

@@ -20,8 +20,16 @@
 int mbc_event_session(struct mbc_session *s, enum mbc_cmd cmd,
 		       enum mbc_reason why);
 
-/** mbc_event_migration() - MBC_CMD_EVENT_MIGRATION; RCU read side */
-void mbc_event_migration(struct mbc_session *s, u64 id, u8 passed);
+struct mbc_migration;
+
+/**
+ * mbc_event_migration() - MBC_CMD_EVENT_MIGRATION
+ * @s: whose record @m is
+ *
+ * mbc_migration.lock held, RCU read side.
+ */
+void mbc_event_migration(const struct mbc_session *s,
+			 const struct mbc_migration *m);
 
 /** mbc_event_policy() - MBC_CMD_EVENT_POLICY; process context */
 void mbc_event_policy(struct mbc_net *mn, u64 version);

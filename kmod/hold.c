@@ -17,33 +17,43 @@ static unsigned int room(const struct mbc_session *s)
 	return mbc_session_back(s)->proto == IPPROTO_TCP ? 1 : MBC_MAX_HELD_SESSION;
 }
 
-static bool have_queue(struct mbc_session *s)
+bool mbc_hold_prepare(struct mbc_session *s)
 {
 	lockdep_assert_held(&s->lock);
 	if (s->held)
 		return true;
-	s->held = kmalloc(sizeof(*s->held), GFP_ATOMIC | __GFP_NOWARN);
+	s->held = kzalloc(sizeof(*s->held), GFP_ATOMIC | __GFP_NOWARN);
 	if (!s->held)
 		return false;
 	__skb_queue_head_init(&s->held->queue);
-	s->held->bytes = 0;
 	return true;
+}
+
+/* What a session's packets are counted in that wait, and how many there may be. */
+static atomic_t *count_of(const struct mbc_session *s, int *most)
+{
+	bool paused = s->paused & ~MBC_NOTED;
+
+	*most = paused ? MBC_MAX_PAUSED : MBC_MAX_HELD;
+	return paused ? &s->mn->n_paused : &s->mn->n_held;
 }
 
 enum mbc_reason mbc_hold_enqueue(struct mbc_session *s, struct sk_buff *skb,
 				 unsigned int packets, u32 bytes)
 {
-	struct mbc_net *mn = s->mn;
+	atomic_t *count;
+	int most;
 
-	if (!have_queue(s))
+	if (!mbc_hold_prepare(s))
 		return MBC_REASON_NO_MEMORY;
 	if (skb_queue_len(&s->held->queue) >= packets ||
 	    s->held->bytes + skb->len > bytes)
 		return MBC_REASON_HOLD_FULL;
 	if (!skb_dst_force(skb))
 		return MBC_REASON_ROUTE_GONE;
-	if (atomic_inc_return(&mn->n_held) > MBC_MAX_HELD) {
-		atomic_dec(&mn->n_held);
+	count = count_of(s, &most);
+	if (atomic_inc_return(count) > most) {
+		atomic_dec(count);
 		return MBC_REASON_HOLD_FULL;
 	}
 	/* It will be sent as if it were our own, by a device that may be gone
@@ -57,11 +67,13 @@ enum mbc_reason mbc_hold_enqueue(struct mbc_session *s, struct sk_buff *skb,
 
 bool mbc_hold_dequeue(struct mbc_session *s, struct sk_buff_head *list)
 {
+	int most;
+
 	lockdep_assert_held(&s->lock);
 	__skb_queue_head_init(list);
 	if (!s->held || skb_queue_empty(&s->held->queue))
 		return false;
-	atomic_sub(skb_queue_len(&s->held->queue), &s->mn->n_held);
+	atomic_sub(skb_queue_len(&s->held->queue), count_of(s, &most));
 	skb_queue_splice_init(&s->held->queue, list);
 	s->held->bytes = 0;
 	return true;
@@ -226,9 +238,11 @@ bool mbc_hold_failed(struct mbc_session *s, enum mbc_reason why)
 
 void mbc_hold_free(struct mbc_session *s)
 {
+	int most;
+
 	if (!s->held)
 		return;
-	atomic_sub(skb_queue_len(&s->held->queue), &s->mn->n_held);
+	atomic_sub(skb_queue_len(&s->held->queue), count_of(s, &most));
 	drop_all(s, &s->held->queue);
 	kfree(s->held);
 }

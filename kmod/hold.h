@@ -10,18 +10,27 @@
 #include "packet.h"
 #include "session.h"
 
-#define MBC_MAX_HELD 4096		/* packets, in one namespace */
+#define MBC_MAX_HELD 4096		/* packets that wait for a set-up, in one namespace */
+#define MBC_MAX_PAUSED 65536		/* those that wait for a migration */
 #define MBC_MAX_HELD_SESSION 64		/* of one UDP session; one SYN of TCP */
 #define MBC_HOLD_RETRY 10000		/* ms until a set-up that failed is tried anew */
 
-/** mbc_hold_ready() - may packets go on, without any being asked to wait? */
-static inline bool mbc_hold_ready(const struct mbc_session *s)
+/** mbc_hold_over() - is the set-up over, or does it not concern packets? */
+static inline bool mbc_hold_over(const struct mbc_session *s)
 {
 	u8 setup = READ_ONCE(s->setup);
 
-	return (setup == MBC_SETUP_IN_BAND || setup == MBC_SETUP_DONE) &&
-	       !READ_ONCE(s->paused);
+	return setup == MBC_SETUP_IN_BAND || setup == MBC_SETUP_DONE;
 }
+
+/** mbc_hold_ready() - may packets go on, without anybody having a look at them? */
+static inline bool mbc_hold_ready(const struct mbc_session *s)
+{
+	return mbc_hold_over(s) && !READ_ONCE(s->paused);
+}
+
+/** mbc_hold_prepare() - there is a queue; false: no memory; @s->lock held */
+bool mbc_hold_prepare(struct mbc_session *s);
 
 /**
  * mbc_hold_enqueue() - keep a packet behind those that wait

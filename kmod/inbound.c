@@ -15,8 +15,8 @@
 #include "express.h"
 #include "fragment.h"
 #include "icmp.h"
-#include "migration.h"
 #include "nf.h"
+#include "passage.h"
 #include "refusal.h"
 #include "rewrite.h"
 #include "stats.h"
@@ -137,7 +137,7 @@ static __always_inline enum mbc_verdict found(struct mbc_net *mn,
 					      struct mbc_entry *e)
 {
 	if (unlikely(READ_ONCE(mbc_entry_session(e)->watched)) &&
-	    mbc_migration_inbound(mn, p, mbc_entry_session(e),
+	    mbc_passage_inbound(mn, p, mbc_entry_session(e),
 				  mbc_slot_dir(e->slot)) != MBC_ACCEPT)
 		return MBC_DROP;
 	if (unlikely(p->flags & MBC_TCP_RST) && mbc_refusal_is(p, e))

@@ -6,6 +6,7 @@
 #include "join.h"
 
 #include "hold.h"
+#include "migration.h"
 #include "peer.h"
 #include "seen.h"
 #include "stats.h"
@@ -87,8 +88,7 @@ static enum mbc_reason install(struct mbc_session *s)
 
 static enum mbc_reason open_session(struct mbc_net *mn,
 				    const struct mbc_setup *h,
-				    const struct mbc_join *j,
-				    enum mbc_role role,
+				    struct mbc_join *j, enum mbc_role role,
 				    struct mbc_session **session)
 {
 	struct mbc_session *s;
@@ -107,6 +107,8 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 	if (j->live)
 		s->tcp.state = MBC_TCP_ESTABLISHED;
 	mbc_session_set_left(s, j->wire);
+	if (j->migration)
+		mbc_migration_join(s, j->migration);
 
 	reason = install(s);
 	if (reason) {
@@ -114,6 +116,7 @@ static enum mbc_reason open_session(struct mbc_net *mn,
 		return reason;
 	}
 	mbc_count(mn, MBC_REASON_SETUP_ACCEPTED);
+	j->joined = j->migration;
 	*session = s;
 	return MBC_REASON_NONE;
 }
@@ -126,8 +129,23 @@ static void join_again(struct mbc_session *s, struct mbc_join *j)
 		return;
 	j->known = !s->by_agent;
 	WRITE_ONCE(s->asked, true);
-	if (s->n_hops)
+	if (s->n_hops && !j->live)
 		mbc_hold_begin(s);
+}
+
+static bool is_leaving(const struct mbc_session *s)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+
+	return m && m->gone;
+}
+
+/* Has it come by the same migration, if by any? */
+static bool comes_by(const struct mbc_session *s, const struct mbc_migration *by)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+
+	return !by || (m && m->id == by->id && m->part == by->part);
 }
 
 enum mbc_reason mbc_join(struct mbc_net *mn, const struct mbc_setup *h,
@@ -150,7 +168,10 @@ enum mbc_reason mbc_join(struct mbc_net *mn, const struct mbc_setup *h,
 	s = mbc_session_find(mn, h->id);
 	if (!s)
 		return open_session(mn, h, j, role, session);
-	if (!mbc_tuple_equal(&s->entry[MBC_IN_LEFT].tuple, j->wire))
+	if (j->by_agent && is_leaving(s))
+		return MBC_REASON_NOT_MOVABLE;
+	if (!mbc_tuple_equal(&s->entry[MBC_IN_LEFT].tuple, j->wire) ||
+	    !comes_by(s, j->migration))
 		return MBC_REASON_HDR_REPLAY;
 	join_again(s, j);
 	*session = s;

@@ -14,14 +14,18 @@
  * @isn: sequence number of the SYN, host byte order; 0 without one
  * @by_agent: asked by the left neighbour's agent and not by a header
  * @live: by an agent; the session stands, and has gone another way until now
+ * @migration: by an agent; the record of that by which it comes, or NULL
  * @known: set: the session stood already, by a header
+ * @joined: set: the session has taken @migration
  */
 struct mbc_join {
 	const struct mbc_tuple *wire;
 	u32 isn;
 	bool by_agent;
 	bool live;
+	struct mbc_migration *migration;
 	bool known;
+	bool joined;
 };
 
 /**

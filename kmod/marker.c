@@ -10,14 +10,16 @@ struct option {
 	u8 len;			/* without @pad */
 	__be16 exid;
 	u8 version;
-	u8 dir;
+	u8 dir;			/* enum mbc_dir, and KNOWN */
 	u8 migration[8];	/* big-endian */
+	u8 end[4];		/* big-endian */
 	u8 mac[8];		/* little-endian */
 	u8 pad[2];		/* no operation, twice */
 };
 static_assert(sizeof(struct option) == MBC_MARKER_LEN);
 
 #define OPTION_LEN (MBC_MARKER_LEN - 2)
+#define KNOWN 2
 #define NOP 1
 #define END 0
 
@@ -38,16 +40,18 @@ void mbc_marker_encode(const struct mbc_marker *m, const struct mbc_key *key,
 		       u8 *buf)
 {
 	const __be64 migration = cpu_to_be64(m->migration);
+	const __be32 end = cpu_to_be32(m->known ? m->end : 0);
 	struct option o = {
 		.kind = MBC_MARKER_KIND,
 		.len = OPTION_LEN,
 		.exid = cpu_to_be16(MBC_MARKER_EXID),
 		.version = MBC_MARKER_VERSION,
-		.dir = m->dir,
+		.dir = m->dir | (m->known ? KNOWN : 0),
 		.pad = { NOP, NOP },
 	};
 
 	memcpy(o.migration, &migration, sizeof(migration));
+	memcpy(o.end, &end, sizeof(end));
 	sign(&o, m, key);
 	memcpy(buf, &o, sizeof(o));
 }
@@ -66,7 +70,9 @@ static const u8 *find(const u8 *options, unsigned int len)
 		    options[i + 1] > len - i)
 			return NULL;
 		if (options[i] == MBC_MARKER_KIND &&
-		    options[i + 1] == OPTION_LEN)
+		    options[i + 1] == OPTION_LEN &&
+		    options[i + 2] == MBC_MARKER_EXID >> 8 &&
+		    options[i + 3] == (MBC_MARKER_EXID & 0xff))
 			return options + i;
 		i += options[i + 1];
 	}
@@ -83,21 +89,37 @@ static bool equal(const struct option *a, const struct option *b)
 	return x == y && !memcmp(a, b, offsetof(struct option, mac));
 }
 
-bool mbc_marker_verify(const struct mbc_marker *m, const u8 *options,
-		       unsigned int len, const struct mbc_key *keys,
-		       unsigned int n_keys)
+/* What it says beside what is expected. */
+static void take(struct mbc_marker *m, const struct option *o)
+{
+	__be32 end;
+
+	memcpy(&end, o->end, sizeof(end));
+	m->known = o->dir & KNOWN;
+	m->end = be32_to_cpu(end);
+}
+
+enum mbc_marker_kind mbc_marker_read(struct mbc_marker *m, const u8 *options,
+				     unsigned int len,
+				     const struct mbc_key *keys,
+				     unsigned int n_keys)
 {
 	const u8 *at = find(options, len);
 	struct option got = {}, want;
+	struct mbc_marker claimed;
 	unsigned int i;
 
 	if (!at)
-		return false;
+		return MBC_MARKER_NONE;
 	memcpy(&got, at, OPTION_LEN);
+	claimed = *m;
+	take(&claimed, &got);
 	for (i = 0; i < n_keys; i++) {
-		mbc_marker_encode(m, &keys[i], (u8 *)&want);
-		if (equal(&got, &want))
-			return true;
+		mbc_marker_encode(&claimed, &keys[i], (u8 *)&want);
+		if (equal(&got, &want)) {
+			*m = claimed;
+			return MBC_MARKER_OURS;
+		}
 	}
-	return false;
+	return MBC_MARKER_STRANGE;
 }

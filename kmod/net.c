@@ -60,6 +60,7 @@ static int __net_init net_init(struct net *net)
 	mutex_init(&mn->control);
 	atomic_set(&mn->n_sessions, 0);
 	atomic_set(&mn->n_held, 0);
+	atomic_set(&mn->n_paused, 0);
 	mbc_migration_net_init(mn);
 
 	mn->stats = alloc_percpu(struct mbc_stats);

@@ -100,10 +100,12 @@ struct mbc_table {
  * @n_peers: how many
  * @ghosts: paths given up lately, see migration.h; in the order they expire; @lock
  * @ghost_work: forgets them
- * @pauses: migrations whose packets wait; in the order in which that ends; @lock
+ * @pauses: migrations whose packets wait; @lock
  * @pause_work: ends what lasts too long
- * @n_held: packets that wait for a set-up out-of-band or a migration, MBC_MAX_HELD
- *	at most
+ * @markers: migrations of which a marker waits, see passage.h; @lock
+ * @marker_work: lets them go on
+ * @n_held: packets that wait for a set-up out-of-band, MBC_MAX_HELD at most
+ * @n_paused: packets that wait for a migration, MBC_MAX_PAUSED at most
  * @lock: installing and removing sessions; taken with BH off; never on the
  *	path of a packet whose session stands
  * @n_sessions: sessions that exist, those awaiting a grace period included
@@ -135,7 +137,10 @@ struct mbc_net {
 	struct delayed_work ghost_work;
 	struct list_head pauses;
 	struct delayed_work pause_work;
+	struct list_head markers;
+	struct delayed_work marker_work;
 	atomic_t n_held;
+	atomic_t n_paused;
 	spinlock_t lock;
 	atomic_t n_sessions;
 	struct mbc_keys __rcu *keys;

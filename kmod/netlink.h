@@ -3,8 +3,8 @@
  * The generic netlink family: uapi/mbchain.h says what each command does.
  * netlink.c holds the family and the commands about the namespace,
  * netlink_load.c those that load a policy, netlink_setup.c those by which
- * agents set up sessions, netlink_migration.c those by which they change a
- * session's chain, netlink_nf.c that about its NF, netlink_policy.c and
+ * agents set up sessions, netlink_record.c and netlink_migration.c those by which
+ * they change a session's chain, netlink_nf.c that about its NF, netlink_policy.c and
  * netlink_session.c those about what is there.
  */
 #ifndef MBC_NETLINK_H
@@ -13,7 +13,9 @@
 #include <net/genetlink.h>
 #include "net.h"
 
+struct mbc_migration;
 struct mbc_session;
+struct mbc_tuple;
 
 extern struct genl_family mbc_genl_family;
 
@@ -107,17 +109,47 @@ int mbc_netlink_refuse(struct netlink_ext_ack *extack,
 int mbc_netlink_error(enum mbc_reason reason);
 
 /* netlink_migration.c */
-extern const struct nla_policy mbc_migration_attrs[];
+extern const struct nla_policy mbc_begin_attrs[];
+extern const struct nla_policy mbc_pause_attrs[];
+extern const struct nla_policy mbc_mark_attrs[];
+extern const struct nla_policy mbc_switch_attrs[];
+extern const struct nla_policy mbc_end_attrs[];
 int mbc_netlink_begin_migration(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_pause(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_mark(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_switch_path(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_end_migration(struct sk_buff *skb, struct genl_info *info);
+/** mbc_netlink_check_migration() - are session and migration named? 0 or -EINVAL */
+int mbc_netlink_check_migration(struct genl_info *info);
+/** mbc_netlink_find_session() - that which a command names, or NULL; RCU read side */
+struct mbc_session *mbc_netlink_find_session(struct genl_info *info);
+
+/* netlink_record.c */
+extern const struct nla_policy mbc_lock_attrs[];
+int mbc_netlink_lock_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_dump_migrations(struct sk_buff *skb, struct netlink_callback *cb);
+/** mbc_netlink_new_migration() - of a command that brings id and plan; NULL: no memory */
+struct mbc_migration *mbc_netlink_new_migration(struct genl_info *info,
+						enum mbc_part part);
+/**
+ * mbc_netlink_put_facts() - what MBC_CMD_EVENT_MIGRATION has, into @skb
+ * @s: whose record @m is
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int mbc_netlink_put_facts(struct sk_buff *skb, const struct mbc_session *s,
+			  const struct mbc_migration *m);
+
+/* bytes that mbc_netlink_put_facts() takes at most, with room */
+#define MBC_NETLINK_FACTS_SIZE 128
 
 /* netlink_setup.c */
 extern const struct nla_policy mbc_setup_new_attrs[];
 extern const struct nla_policy mbc_setup_set_attrs[];
+extern const struct nla_policy mbc_hops_attrs[];
 int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_set_session(struct sk_buff *skb, struct genl_info *info);
+int mbc_netlink_set_hops(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_dump_peers(struct sk_buff *skb, struct netlink_callback *cb);
 
 /* netlink_nf.c */
@@ -137,5 +169,31 @@ int mbc_netlink_del_session(struct sk_buff *skb, struct genl_info *info);
 int mbc_netlink_dump_sessions_start(struct netlink_callback *cb);
 int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb);
 int mbc_netlink_dump_sessions_done(struct netlink_callback *cb);
+
+/**
+ * struct mbc_netlink_dump - a dump that walks all sessions
+ * @cmd: enum mbc_cmd
+ * @takes_nothing: why attributes are refused
+ * @has: is there a message of this session?
+ * @put: its attributes: 0 or -EMSGSIZE
+ */
+struct mbc_netlink_dump {
+	enum mbc_cmd cmd;
+	const char *takes_nothing;
+	bool (*has)(const struct mbc_session *s);
+	int (*put)(struct sk_buff *skb, const struct mbc_session *s);
+};
+
+/**
+ * mbc_netlink_dump_walk() - go on with it
+ *
+ * Between mbc_netlink_dump_sessions_start() and _done(); both callbacks run under
+ * RCU.
+ */
+int mbc_netlink_dump_walk(struct sk_buff *skb, struct netlink_callback *cb,
+			  const struct mbc_netlink_dump *dump);
+/** mbc_netlink_put_wire() - a subsession's tuple as a side; 0 or -EMSGSIZE */
+int mbc_netlink_put_wire(struct sk_buff *skb, int attr,
+			 const struct mbc_tuple *wire);
 
 #endif /* MBC_NETLINK_H */

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Commands by which the agents change the chain of a live session. */
+/* Commands by which the agents change the chain of a live session that is locked:
+ * netlink_record.c locks it.
+ */
 #include "netlink.h"
 
 #include <linux/netlink.h>
 #include "migration.h"
+#include "pause.h"
 #include "stats.h"
 
-const struct nla_policy mbc_migration_attrs[MBC_SESSION_A_PATH + 1] = {
+static struct netlink_range_validation
+	pause_time = { .min = 1, .max = 60000 },
+	pause_packets = { .min = 1, .max = 65536 },
+	pause_bytes = { .min = 1, .max = 256 << 20 };
+
+const struct nla_policy mbc_begin_attrs[MBC_SESSION_A_MIGRATION + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
 	[MBC_SESSION_A_LEFT] = NLA_POLICY_NESTED(mbc_side_attrs),
 	[MBC_SESSION_A_HOPS] = {
@@ -17,10 +25,36 @@ const struct nla_policy mbc_migration_attrs[MBC_SESSION_A_PATH + 1] = {
 		.len = MBC_MAX_HOPS * sizeof(struct in6_addr),
 	},
 	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
+};
+
+const struct nla_policy mbc_pause_attrs[MBC_SESSION_A_CHECKPOINT + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
+	[MBC_SESSION_A_TIME] = NLA_POLICY_FULL_RANGE(NLA_U32, &pause_time),
+	[MBC_SESSION_A_PACKETS] = NLA_POLICY_FULL_RANGE(NLA_U32, &pause_packets),
+	[MBC_SESSION_A_BYTES] = NLA_POLICY_FULL_RANGE(NLA_U32, &pause_bytes),
+	[MBC_SESSION_A_DROP] = { .type = NLA_FLAG },
+	[MBC_SESSION_A_CHECKPOINT] = { .type = NLA_FLAG },
+};
+
+const struct nla_policy mbc_mark_attrs[MBC_SESSION_A_MIGRATION + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
+};
+
+const struct nla_policy mbc_switch_attrs[MBC_SESSION_A_PATH + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
 	[MBC_SESSION_A_PATH] = NLA_POLICY_MAX(NLA_U8, MBC_PATH_NEW),
 };
 
-static int check(struct genl_info *info)
+const struct nla_policy mbc_end_attrs[MBC_SESSION_A_GONE + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
+	[MBC_SESSION_A_GONE] = { .type = NLA_FLAG },
+};
+
+int mbc_netlink_check_migration(struct genl_info *info)
 {
 	if (info->attrs[MBC_SESSION_A_ID] && info->attrs[MBC_SESSION_A_MIGRATION])
 		return 0;
@@ -28,13 +62,7 @@ static int check(struct genl_info *info)
 	return -EINVAL;
 }
 
-static u64 migration_id(const struct genl_info *info)
-{
-	return nla_get_u64(info->attrs[MBC_SESSION_A_MIGRATION]);
-}
-
-/* mbc_net.lock held. */
-static struct mbc_session *find_session(struct genl_info *info)
+struct mbc_session *mbc_netlink_find_session(struct genl_info *info)
 {
 	struct mbc_session *s;
 
@@ -48,68 +76,60 @@ static struct mbc_session *find_session(struct genl_info *info)
 /* The migration that a command names; mbc_net.lock held. */
 static struct mbc_migration *find(struct genl_info *info)
 {
-	struct mbc_session *s = find_session(info);
+	struct mbc_session *s = mbc_netlink_find_session(info);
 	struct mbc_migration *m;
 
 	if (!s)
 		return NULL;
-	m = rcu_dereference(s->migration);
-	if (m && m->id == migration_id(info))
+	m = mbc_migration_find(s);
+	if (m && !m->gone &&
+	    m->id == nla_get_u64(info->attrs[MBC_SESSION_A_MIGRATION]))
 		return m;
 	GENL_SET_ERR_MSG(info, "the session is not in this migration");
 	return NULL;
 }
 
-static int read_change(struct mbc_change *c, const struct mbc_session *s,
+/* What changes, on the side where this host is an anchor. */
+static int read_change(struct mbc_change *c, const struct mbc_migration *m,
 		       struct genl_info *info)
 {
-	const struct mbc_tuple *back = mbc_session_back(s);
+	const struct mbc_tuple *back =
+		mbc_session_back(m->session[MBC_PATH_OLD]);
+	const struct nlattr *left = info->attrs[MBC_SESSION_A_LEFT];
 	int err;
 
-	c->id = migration_id(info);
-	c->part = MBC_PART_LEAVING;
 	err = mbc_netlink_read_hops(c->hops, &c->n_hops, back->family, info);
 	if (err)
 		return err;
-	if (c->n_hops)
-		c->part = MBC_PART_LEFT;
-	if (!info->attrs[MBC_SESSION_A_LEFT])
-		return 0;
-	if (c->n_hops) {
-		GENL_SET_ERR_MSG(info, "hops and a left subsession");
+	if (!c->n_hops != (m->part == MBC_PART_RIGHT) ||
+	    !left != (m->part == MBC_PART_LEFT)) {
+		GENL_SET_ERR_MSG(info, "the path changes on the other side");
 		return -EINVAL;
 	}
-	c->part = MBC_PART_RIGHT;
-	return mbc_netlink_read_wire(&c->wire, info->attrs[MBC_SESSION_A_LEFT],
-				     back, info->extack);
-}
-
-/* Only a host in the middle can leave. */
-static bool can(const struct mbc_session *s, enum mbc_part part)
-{
-	return (part == MBC_PART_RIGHT || mbc_session_has(s, MBC_IN_RIGHT)) &&
-	       (part == MBC_PART_LEFT || mbc_session_has(s, MBC_IN_LEFT));
+	return left ? mbc_netlink_read_wire(&c->wire, left, back, info->extack) :
+		      0;
 }
 
 static int begin_locked(struct sk_buff *answer, struct genl_info *info)
 {
-	struct mbc_session *s = find_session(info), *next;
+	struct mbc_migration *m = find(info);
 	struct mbc_change c = {};
+	struct mbc_session *next;
 	enum mbc_reason reason;
 	int err;
 
-	if (!s)
+	if (m && !mbc_migration_is_anchor(m)) {
+		GENL_SET_ERR_MSG(info, "the session has no other path here");
+		m = NULL;
+	}
+	if (!m)
 		return -ENOENT;
-	err = read_change(&c, s, info);
+	err = read_change(&c, m, info);
 	if (err)
 		return err;
-	if (!can(s, c.part)) {
-		GENL_SET_ERR_MSG(info, "the session has nothing on that side");
-		return -EINVAL;
-	}
-	reason = mbc_migration_begin(s, &c, &next);
+	reason = mbc_migration_begin(m, &c, &next);
 	if (reason) {
-		mbc_count(s->mn, reason);
+		mbc_count(mbc_netlink_net(info), reason);
 		info->extack->_msg = mbc_reason_name(reason);
 		return mbc_netlink_error(reason);
 	}
@@ -126,7 +146,7 @@ int mbc_netlink_begin_migration(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 	int err;
 
-	err = check(info);
+	err = mbc_netlink_check_migration(info);
 	if (err)
 		return err;
 	answer = mbc_netlink_answer(info, MBC_NETLINK_SESSION_SIZE, &hdr);
@@ -148,106 +168,173 @@ static struct mbc_migration *find_anchored(struct genl_info *info, int *err)
 	*err = 0;
 	if (!m) {
 		*err = -ENOENT;
-	} else if (m->part == MBC_PART_LEAVING) {
+	} else if (!mbc_migration_is_anchor(m)) {
 		GENL_SET_ERR_MSG(info, "the session has no other path here");
 		*err = -EINVAL;
 	}
 	return *err ? NULL : m;
 }
 
-/* Whoever has found the session by its old path has sent its packet by now. */
-static int mark(struct genl_info *info)
+static struct mbc_pause read_pause(const struct genl_info *info)
 {
-	struct mbc_net *mn = mbc_netlink_net(info);
-	struct mbc_migration *m;
-	int err = -ENOENT;
+	const struct nlattr *time = info->attrs[MBC_SESSION_A_TIME];
+	const struct nlattr *packets = info->attrs[MBC_SESSION_A_PACKETS];
+	const struct nlattr *bytes = info->attrs[MBC_SESSION_A_BYTES];
 
-	synchronize_rcu_expedited();
-	rcu_read_lock();
-	local_bh_disable();
-	spin_lock(&mn->lock);
-	m = find(info);
-	spin_unlock(&mn->lock);
-	if (m)
-		err = mbc_migration_mark(m);
-	local_bh_enable();
-	rcu_read_unlock();
+	return (struct mbc_pause){
+		.time = time ? nla_get_u32(time) : MBC_PAUSE_TIME,
+		.packets = packets ? nla_get_u32(packets) : MBC_PAUSE_PACKETS,
+		.bytes = bytes ? nla_get_u32(bytes) : MBC_PAUSE_BYTES,
+		.drop = nla_get_flag(info->attrs[MBC_SESSION_A_DROP]),
+	};
+}
+
+static int pause_locked(struct genl_info *info, const struct mbc_pause *bounds)
+{
+	struct mbc_migration *m;
+	int err;
+
+	m = find_anchored(info, &err);
+	if (!m)
+		return err;
+	err = mbc_pause_begin(m, bounds);
+	if (err == -EALREADY && m->in_use == MBC_PATH_NEW)
+		GENL_SET_ERR_MSG(info, "the session has left the old path");
+	else if (err == -EALREADY)
+		GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
 	return err;
 }
 
 int mbc_netlink_pause(struct sk_buff *skb, struct genl_info *info)
 {
+	const struct mbc_pause bounds = read_pause(info);
 	struct mbc_net *mn = mbc_netlink_net(info);
-	struct mbc_migration *m;
 	int err;
 
-	err = check(info);
+	err = mbc_netlink_check_migration(info);
 	if (err)
 		return err;
+	if (info->attrs[MBC_SESSION_A_CHECKPOINT]) {
+		GENL_SET_ERR_MSG(info, "no checkpoint");
+		return -EOPNOTSUPP;
+	}
 	rcu_read_lock();
 	spin_lock_bh(&mn->lock);
-	m = find_anchored(info, &err);
-	if (m && !mbc_migration_pause(m)) {
-		GENL_SET_ERR_MSG(info, "the session has left the old path");
-		err = -EALREADY;
-	}
+	err = pause_locked(info, &bounds);
 	spin_unlock_bh(&mn->lock);
 	rcu_read_unlock();
-	return err ?: mark(info);
+	return err;
 }
 
-/* Behind what waited goes no marker: that has gone before. */
-int mbc_netlink_switch_path(struct sk_buff *skb, struct genl_info *info)
+/* Whoever has found the session by its old path has sent its packet by now. */
+int mbc_netlink_mark(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mbc_net *mn = mbc_netlink_net(info);
 	struct mbc_migration *m;
-	enum mbc_path path;
-	bool paused = false;
 	int err;
 
-	err = check(info);
+	err = mbc_netlink_check_migration(info);
 	if (err)
 		return err;
-	if (!info->attrs[MBC_SESSION_A_PATH]) {
+	synchronize_rcu_expedited();
+	rcu_read_lock();
+	local_bh_disable();
+	spin_lock(&mn->lock);
+	m = find_anchored(info, &err);
+	spin_unlock(&mn->lock);
+	if (m)
+		err = mbc_passage_mark(m);
+	local_bh_enable();
+	rcu_read_unlock();
+	return err;
+}
+
+static struct mbc_migration *switch_locked(struct genl_info *info,
+					   enum mbc_path path, int *err)
+{
+	struct mbc_migration *m = find_anchored(info, err);
+
+	if (!m)
+		return NULL;
+	if (!m->session[path]) {
+		GENL_SET_ERR_MSG(info, "the session has no other path yet");
+		*err = -EINVAL;
+		return NULL;
+	}
+	mbc_migration_switch(m, path);
+	return m;
+}
+
+int mbc_netlink_switch_path(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *path = info->attrs[MBC_SESSION_A_PATH];
+	struct mbc_net *mn = mbc_netlink_net(info);
+	struct mbc_migration *m;
+	int err;
+
+	err = mbc_netlink_check_migration(info);
+	if (err)
+		return err;
+	if (!path) {
 		GENL_SET_ERR_MSG(info, "no path");
 		return -EINVAL;
 	}
-	path = nla_get_u8(info->attrs[MBC_SESSION_A_PATH]);
 	rcu_read_lock();
 	spin_lock_bh(&mn->lock);
-	m = find_anchored(info, &err);
-	if (m) {
-		paused = !list_empty(&m->pauses);
-		mbc_migration_switch(m, path);
-	}
+	m = switch_locked(info, nla_get_u8(path), &err);
 	spin_unlock_bh(&mn->lock);
-	if (paused)
-		mbc_migration_resume(mn, m);
+	if (m)
+		mbc_pause_end(mn, m);
 	rcu_read_unlock();
-	return err || paused || path == MBC_PATH_OLD ? err : mark(info);
+	return err;
+}
+
+/* mbc_net.lock held. Return: 0 or -errno; -EAGAIN: packets wait. */
+static int end_locked(struct mbc_migration *m, struct genl_info *info, bool gone)
+{
+	if (!m)
+		return -ENOENT;
+	if (gone && mbc_migration_is_anchor(m)) {
+		GENL_SET_ERR_MSG(info, "an anchor stays on the path");
+		return -EINVAL;
+	}
+	if (!list_empty(&m->pauses))
+		return -EAGAIN;
+	if (gone)
+		mbc_migration_leave(m);
+	else
+		mbc_migration_end(m);
+	return 0;
+}
+
+/* What waits goes on first. RCU read side. */
+static int try_to_end(struct mbc_net *mn, struct genl_info *info, bool gone)
+{
+	struct mbc_migration *m;
+	int err;
+
+	spin_lock_bh(&mn->lock);
+	m = find(info);
+	err = end_locked(m, info, gone);
+	spin_unlock_bh(&mn->lock);
+	if (err == -EAGAIN)
+		mbc_pause_end(mn, m);
+	return err;
 }
 
 int mbc_netlink_end_migration(struct sk_buff *skb, struct genl_info *info)
 {
+	bool gone = nla_get_flag(info->attrs[MBC_SESSION_A_GONE]);
 	struct mbc_net *mn = mbc_netlink_net(info);
-	struct mbc_migration *m;
 	int err;
 
-	err = check(info);
+	err = mbc_netlink_check_migration(info);
 	if (err)
 		return err;
 	rcu_read_lock();
-	spin_lock_bh(&mn->lock);
-	m = find(info);
-	spin_unlock_bh(&mn->lock);
-	if (m) {
-		mbc_migration_resume(mn, m);
-		spin_lock_bh(&mn->lock);
-		m = find(info);
-		if (m)
-			mbc_migration_end(m);
-		spin_unlock_bh(&mn->lock);
-	}
+	do
+		err = try_to_end(mn, info, gone);
+	while (err == -EAGAIN);
 	rcu_read_unlock();
-	return m ? 0 : -ENOENT;
+	return err;
 }

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <net/sock.h>
+#include "migration.h"
 #include "session.h"
 
 const struct nla_policy mbc_session_attrs[MBC_SESSION_A_ID + 1] = {
@@ -25,19 +26,21 @@ static int put_addrs(struct sk_buff *skb, const struct mbc_tuple *t)
 
 static int put_hops(struct sk_buff *skb, const struct mbc_session *s)
 {
+	const struct mbc_hops *hops = mbc_session_hops(s);
+	unsigned int n = hops ? hops->n : 0;
 	struct nlattr *attr;
 	__be32 *hop;
 	int i;
 
 	if (mbc_session_back(s)->family == AF_INET6)
 		return nla_put(skb, MBC_SESSION_A_HOPS6,
-			       s->n_hops * sizeof(*s->hops), s->hops);
-	attr = nla_reserve(skb, MBC_SESSION_A_HOPS, s->n_hops * sizeof(*hop));
+			       n * sizeof(*hops->addr), hops ? hops->addr : NULL);
+	attr = nla_reserve(skb, MBC_SESSION_A_HOPS, n * sizeof(*hop));
 	if (!attr)
 		return -EMSGSIZE;
 	hop = nla_data(attr);
-	for (i = 0; i < s->n_hops; i++)
-		hop[i] = s->hops[i].ip;
+	for (i = 0; i < n; i++)
+		hop[i] = hops->addr[i].ip;
 	return 0;
 }
 
@@ -49,6 +52,17 @@ static int put_tuple(struct sk_buff *skb, int attr, const struct mbc_tuple *t)
 	    nla_put_be16(skb, MBC_TUPLE_A_SPORT, t->sport) ||
 	    nla_put_be16(skb, MBC_TUPLE_A_DPORT, t->dport) ||
 	    nla_put_u8(skb, MBC_TUPLE_A_PROTO, t->proto))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+int mbc_netlink_put_wire(struct sk_buff *skb, int attr,
+			 const struct mbc_tuple *wire)
+{
+	struct nlattr *nest = nla_nest_start(skb, attr);
+
+	if (!nest || put_tuple(skb, MBC_SIDE_A_TUPLE, wire))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -106,6 +120,14 @@ static u64 idle(const struct mbc_session *s)
 	return ago > 0 ? jiffies64_to_msecs(ago) : 0;
 }
 
+static bool is_leaving(const struct mbc_session *s)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+
+	return m && READ_ONCE(m->gone);
+}
+
+/* RCU read side. */
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 {
 	const struct mbc_tuple super = mbc_session_super(s);
@@ -120,7 +142,8 @@ int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_AGE, age(s),
 			      MBC_SESSION_A_PAD) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_IDLE, idle(s),
-			      MBC_SESSION_A_PAD))
+			      MBC_SESSION_A_PAD) ||
+	    (is_leaving(s) && nla_put_flag(skb, MBC_SESSION_A_GONE)))
 		return -EMSGSIZE;
 	if (s->role != MBC_ROLE_CLIENT)
 		return 0;
@@ -220,16 +243,19 @@ int mbc_netlink_dump_sessions_start(struct netlink_callback *cb)
 	return 0;
 }
 
-static int dump_session(struct sk_buff *skb, struct netlink_callback *cb,
-			const struct mbc_session *s)
+static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
+		    const struct mbc_netlink_dump *dump,
+		    const struct mbc_session *s)
 {
 	void *hdr;
 
+	if (!dump->has(s))
+		return 0;
 	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-			  &mbc_genl_family, NLM_F_MULTI, MBC_CMD_GET_SESSION);
+			  &mbc_genl_family, NLM_F_MULTI, dump->cmd);
 	if (!hdr)
 		return -EMSGSIZE;
-	if (mbc_netlink_put_session(skb, s)) {
+	if (dump->put(skb, s)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
@@ -241,14 +267,16 @@ static int dump_session(struct sk_buff *skb, struct netlink_callback *cb,
 	return 0;
 }
 
-int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
+int mbc_netlink_dump_walk(struct sk_buff *skb, struct netlink_callback *cb,
+			  const struct mbc_netlink_dump *dump)
 {
 	struct rhashtable_iter *iter = &dump_of(cb)->iter;
 	struct mbc_session *s;
 
 	/* Not in start: 6.1 has no extack there. */
 	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
-		NL_SET_ERR_MSG(cb->extack, "a dump of sessions takes nothing");
+		if (cb->extack)
+			cb->extack->_msg = dump->takes_nothing;
 		return -EINVAL;
 	}
 
@@ -262,11 +290,28 @@ int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
 			cb->seq++;
 			continue;
 		}
-		if (dump_session(skb, cb, s))
+		if (dump_one(skb, cb, dump, s))
 			break;
 	}
 	rhashtable_walk_stop(iter);
 	return skb->len;
+}
+
+static bool any(const struct mbc_session *s)
+{
+	return true;
+}
+
+int mbc_netlink_dump_sessions(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	static const struct mbc_netlink_dump dump = {
+		.cmd = MBC_CMD_GET_SESSION,
+		.takes_nothing = "a dump of sessions takes nothing",
+		.has = any,
+		.put = mbc_netlink_put_session,
+	};
+
+	return mbc_netlink_dump_walk(skb, cb, &dump);
 }
 
 int mbc_netlink_dump_sessions_done(struct netlink_callback *cb)

@@ -9,6 +9,7 @@
 #include <net/sock.h>
 #include "hold.h"
 #include "join.h"
+#include "migration.h"
 #include "peer.h"
 #include "session.h"
 #include "stats.h"
@@ -16,7 +17,7 @@
 /* The first hop is this host, so one less is left for the others. */
 #define MAX_RIGHT (MBC_MAX_HOPS - 1)
 
-const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_LIVE + 1] = {
+const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_PLAN + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
 	[MBC_SESSION_A_SUPER] = NLA_POLICY_NESTED(mbc_tuple_attrs),
 	[MBC_SESSION_A_LEFT] = NLA_POLICY_NESTED(mbc_side_attrs),
@@ -27,6 +28,8 @@ const struct nla_policy mbc_setup_new_attrs[MBC_SESSION_A_LIVE + 1] = {
 		.type = NLA_BINARY, .len = MAX_RIGHT * sizeof(struct in6_addr),
 	},
 	[MBC_SESSION_A_LIVE] = { .type = NLA_FLAG },
+	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
+	[MBC_SESSION_A_PLAN] = NLA_POLICY_RANGE(NLA_BINARY, 1, MBC_MAX_PLAN),
 };
 
 const struct nla_policy mbc_setup_set_attrs[MBC_SESSION_A_SETUP + 1] = {
@@ -60,19 +63,15 @@ static int read_setup(struct mbc_setup *h, struct mbc_tuple *wire,
 }
 
 static int join(struct sk_buff *answer, struct genl_info *info,
-		const struct mbc_setup *h, const struct mbc_tuple *wire)
+		const struct mbc_setup *h, struct mbc_join *j)
 {
-	struct mbc_join j = {
-		.wire = wire, .by_agent = true,
-		.live = nla_get_flag(info->attrs[MBC_SESSION_A_LIVE]),
-	};
 	struct mbc_net *mn = mbc_netlink_net(info);
 	struct mbc_session *s;
 	enum mbc_reason reason;
 	int err = 0;
 
 	spin_lock_bh(&mn->lock);
-	reason = mbc_join(mn, h, &j, &s);
+	reason = mbc_join(mn, h, j, &s);
 	if (!reason)
 		err = mbc_netlink_put_session(answer, s);
 	spin_unlock_bh(&mn->lock);
@@ -81,31 +80,55 @@ static int join(struct sk_buff *answer, struct genl_info *info,
 		info->extack->_msg = mbc_reason_name(reason);
 		return mbc_netlink_error(reason);
 	}
-	if (!err && j.known)
+	if (!err && j->known)
 		err = nla_put_flag(answer, MBC_SESSION_A_KNOWN);
 	if (err)
 		GENL_SET_ERR_MSG(info, "the answer does not fit");
 	return err;
 }
 
+/* The record of the migration by which the session comes, if it does. */
+static int read_record(struct mbc_join *j, struct genl_info *info)
+{
+	const struct nlattr *id = info->attrs[MBC_SESSION_A_MIGRATION];
+
+	if (!id != !info->attrs[MBC_SESSION_A_PLAN] || (id && !j->live)) {
+		GENL_SET_ERR_MSG(info, "a live session's migration has a plan");
+		return -EINVAL;
+	}
+	if (!id)
+		return 0;
+	j->migration = mbc_netlink_new_migration(info, MBC_PART_JOINING);
+	return j->migration ? 0 : -ENOMEM;
+}
+
 int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mbc_setup h = {};
 	struct mbc_tuple wire;
+	struct mbc_join j = {
+		.wire = &wire, .by_agent = true,
+		.live = nla_get_flag(info->attrs[MBC_SESSION_A_LIVE]),
+	};
 	struct sk_buff *answer;
 	void *hdr;
 	int err;
 
-	err = read_setup(&h, &wire, info);
+	err = read_setup(&h, &wire, info) ?: read_record(&j, info);
 	if (err)
 		return err;
 	answer = mbc_netlink_answer(info, MBC_NETLINK_SESSION_SIZE, &hdr);
-	if (!answer)
-		return -ENOMEM;
-	rcu_read_lock();
-	err = join(answer, info, &h, &wire);
-	rcu_read_unlock();
-	return mbc_netlink_reply(answer, hdr, info, err);
+	if (answer) {
+		rcu_read_lock();
+		err = join(answer, info, &h, &j);
+		rcu_read_unlock();
+		err = mbc_netlink_reply(answer, hdr, info, err);
+	} else {
+		err = -ENOMEM;
+	}
+	if (j.migration && !j.joined)
+		kfree_rcu(j.migration, rcu);
+	return err;
 }
 
 /* A SYN with payload went unanswered here, and one without will pass. */
@@ -114,7 +137,8 @@ static void note_peer(struct mbc_session *s)
 	if (!s->syns)
 		return;
 	spin_lock_bh(&s->mn->lock);
-	mbc_peer_note(s->mn, &s->hops[0], mbc_session_back(s)->family);
+	mbc_peer_note(s->mn, &mbc_session_hops(s)->addr[0],
+		      mbc_session_back(s)->family);
 	spin_unlock_bh(&s->mn->lock);
 }
 
@@ -237,4 +261,75 @@ int mbc_netlink_dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
 	}
 	spin_unlock_bh(&mn->lock);
 	return skb->len;
+}
+
+const struct nla_policy mbc_hops_attrs[MBC_SESSION_A_HOPS6 + 1] = {
+	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
+	[MBC_SESSION_A_HOPS] = {
+		.type = NLA_BINARY, .len = MBC_MAX_HOPS * sizeof(__be32),
+	},
+	[MBC_SESSION_A_HOPS6] = {
+		.type = NLA_BINARY,
+		.len = MBC_MAX_HOPS * sizeof(struct in6_addr),
+	},
+};
+
+static bool is_set_up(const struct mbc_session *s)
+{
+	u8 state = READ_ONCE(s->tcp.state);
+
+	return mbc_hold_over(s) && state != MBC_TCP_NONE && state != MBC_TCP_SYN;
+}
+
+/* Return: 1: the session has taken @hops; 0: there are none; or -errno. */
+static int set_hops_locked(struct genl_info *info, struct mbc_hops *hops)
+{
+	struct mbc_session *s = mbc_netlink_find_session(info);
+	const struct mbc_tuple *back;
+	u8 n = 0;
+	int err;
+
+	if (!s)
+		return -ENOENT;
+	back = mbc_session_back(s);
+	err = mbc_netlink_read_hops(hops->addr, &n, back->family, info);
+	if (err)
+		return err;
+	hops->n = n;
+	if (!is_set_up(s)) {
+		GENL_SET_ERR_MSG(info, "the session is being set up");
+		return -EBUSY;
+	}
+	if (!n != !s->n_hops) {
+		GENL_SET_ERR_MSG(info, "there are no hosts to the right, or have to be");
+		return -EINVAL;
+	}
+	if (!n)
+		return 0;
+	mbc_session_set_hops(s, hops);
+	return 1;
+}
+
+int mbc_netlink_set_hops(struct sk_buff *skb, struct genl_info *info)
+{
+	static const union mbc_addr none[MBC_MAX_HOPS];
+	struct mbc_net *mn = mbc_netlink_net(info);
+	struct mbc_hops *hops;
+	int err;
+
+	if (!info->attrs[MBC_SESSION_A_ID]) {
+		GENL_SET_ERR_MSG(info, "no session id");
+		return -EINVAL;
+	}
+	hops = mbc_hops_new(none, MBC_MAX_HOPS, GFP_KERNEL);
+	if (!hops)
+		return -ENOMEM;
+	rcu_read_lock();
+	spin_lock_bh(&mn->lock);
+	err = set_hops_locked(info, hops);
+	spin_unlock_bh(&mn->lock);
+	rcu_read_unlock();
+	if (err != 1)
+		kfree(hops);
+	return min(err, 0);
 }

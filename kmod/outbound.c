@@ -15,6 +15,7 @@
 #include "nat.h"
 #include "netlink.h"
 #include "originate.h"
+#include "passage.h"
 #include "pause.h"
 #include "refusal.h"
 #include "rewrite.h"
@@ -107,6 +108,7 @@ static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
 			   u8 *buf)
 {
 	const struct mbc_keys *keys = rcu_dereference(mn->keys);
+	const struct mbc_hops *hops = mbc_session_hops(s);
 	struct mbc_setup h;
 
 	if (!keys->n)
@@ -115,8 +117,8 @@ static unsigned int encode(struct mbc_net *mn, const struct mbc_session *s,
 	h.time = (u32)ktime_get_real_seconds();
 	/* An NF that is a NAT may have changed it here. */
 	h.super = s->entry[MBC_OUT_RIGHT].tuple;
-	h.n_hops = s->n_hops;
-	memcpy(h.hops, s->hops, s->n_hops * sizeof(*s->hops));
+	h.n_hops = hops->n;
+	memcpy(h.hops, hops->addr, hops->n * sizeof(*hops->addr));
 	return mbc_setup_encode(&h, &keys->key[0], buf);
 }
 
@@ -201,7 +203,7 @@ static enum mbc_verdict to_right(struct mbc_net *mn, struct mbc_packet *p,
 
 	if (unlikely(opens) && unheard(s))
 		mbc_hold_begin(s);
-	if (unlikely(!mbc_hold_ready(s)) &&
+	if (unlikely(!mbc_hold_over(s)) &&
 	    mbc_hold_packet(s, p->skb, &verdict))
 		return verdict;
 	return unlikely(opens) ? open_right(mn, p, e) : send(mn, p, e);
@@ -228,9 +230,11 @@ static noinline enum mbc_verdict special(struct mbc_net *mn,
 
 	if (!e && p->forwarded)
 		e = mbc_nat_follow(mn, p);
-	if (e && unlikely(READ_ONCE(mbc_entry_session(e)->paused)) &&
-	    mbc_pause_packet(mn, p, &e, &verdict))
-		return verdict;
+	if (e && unlikely(READ_ONCE(mbc_entry_session(e)->paused))) {
+		if (mbc_pause_packet(mn, p, &e, &verdict))
+			return verdict;
+		mbc_passage_outbound(p, e);
+	}
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return to_left(mn, p, e);
 	if (e && mbc_packet_opens(p) &&

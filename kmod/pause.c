@@ -1,19 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mbc_session.lock protects mbc_session.paused, which packets read without it,
- * and the queue; packets are sent without the lock.
+ * and the queue; packets are sent without the lock. mbc_net.lock protects
+ * mbc_net.pauses: whoever takes a migration off lets its packets go.
  */
 #include "pause.h"
 
+#include <linux/jiffies.h>
 #include <net/dst.h>
 #include "hold.h"
 #include "migration.h"
+#include "soon.h"
 #include "stats.h"
 
-void mbc_pause_begin(struct mbc_session *s, enum mbc_slot slot)
+static bool hold(struct mbc_session *s, enum mbc_slot slot,
+		 const struct mbc_pause *bounds)
 {
+	bool ok;
+
 	spin_lock(&s->lock);
-	WRITE_ONCE(s->paused, BIT(slot));
+	ok = mbc_hold_prepare(s);
+	if (ok) {
+		s->held->max_packets = bounds->packets;
+		s->held->max_bytes = bounds->bytes;
+		s->held->drop = bounds->drop;
+		WRITE_ONCE(s->paused, s->paused | BIT(slot));
+	}
 	spin_unlock(&s->lock);
+	return ok;
+}
+
+int mbc_pause_begin(struct mbc_migration *m, const struct mbc_pause *bounds)
+{
+	struct mbc_session *s = mbc_migration_in_use(m);
+	unsigned long time = msecs_to_jiffies(bounds->time);
+
+	lockdep_assert_held(&s->mn->lock);
+	if (m->in_use != MBC_PATH_OLD || m->facts & BIT(MBC_FACT_OVERFLOW))
+		return -EALREADY;
+	if (!list_empty(&m->pauses))
+		return 0;
+	if (!hold(s, mbc_migration_outlet(m), bounds))
+		return -ENOMEM;
+	m->full = false;
+	m->expires = jiffies + time;
+	list_add_tail(&m->pauses, &s->mn->pauses);
+	mbc_soon(&s->mn->pause_work, time);
+	return 0;
+}
+
+static bool is_full(const struct mbc_held *held, const struct sk_buff *skb)
+{
+	return skb_queue_len(&held->queue) >= held->max_packets ||
+	       held->bytes + skb->len > held->max_bytes;
+}
+
+/* Too many wait: not for long any more. */
+static void end_soon(struct mbc_session *s)
+{
+	struct mbc_migration *m = rcu_dereference(s->migration);
+
+	if (m && !READ_ONCE(m->full)) {
+		WRITE_ONCE(m->full, true);
+		mbc_soon(&s->mn->pause_work, 0);
+	}
+}
+
+static enum mbc_reason keep(struct mbc_session *s, struct sk_buff *skb)
+{
+	const struct mbc_held *held = s->held;
+	enum mbc_reason reason;
+	bool full;
+
+	if (!held)
+		return MBC_REASON_NO_MEMORY;
+	full = is_full(held, skb);
+	if (full && held->drop)
+		return MBC_REASON_HOLD_FULL;
+	reason = mbc_hold_enqueue(s, skb, 2 * held->max_packets,
+				  2 * held->max_bytes);
+	if (!held->drop && (full || reason == MBC_REASON_HOLD_FULL))
+		end_soon(s);
+	return reason;
 }
 
 bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
@@ -23,7 +90,8 @@ bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 	enum mbc_reason reason;
 	struct mbc_session *s;
 
-	if (mbc_packet_is_released(p->skb, p->tuple.family))
+	if (!(READ_ONCE(mbc_entry_session(*e)->paused) & BIT(slot)) ||
+	    mbc_packet_is_released(p->skb, p->tuple.family))
 		return false;
 	s = mbc_session_lock(mbc_entry_session(*e));
 	*e = &s->entry[slot];
@@ -32,19 +100,19 @@ bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 		return false;
 	}
 	mbc_packet_mark_released(p->skb, p->tuple.family);
-	reason = mbc_hold_enqueue(s, p->skb, MBC_PAUSE_PACKETS,
-				  MBC_PAUSE_BYTES);
+	reason = keep(s, p->skb);
 	spin_unlock_bh(&s->lock);
 	mbc_count(mn, reason ?: MBC_REASON_PAUSED);
 	*verdict = reason ? MBC_DROP : MBC_STOLEN;
 	return true;
 }
 
+/* Who has found @from goes on seeing that it has to look here. */
 void mbc_pause_hand_over(struct mbc_session *from, struct mbc_session *to)
 {
-	to->held = from->held;
-	from->held = NULL;
-	WRITE_ONCE(to->paused, from->paused);
+	swap(to->held, from->held);
+	WRITE_ONCE(to->paused,
+		   (to->paused & MBC_NOTED) | (from->paused & ~MBC_NOTED));
 }
 
 /* What waits now; false if that is nothing, and then nothing will. */
@@ -52,16 +120,16 @@ static bool dequeue(struct mbc_session *s, struct sk_buff_head *list)
 {
 	bool some;
 
-	spin_lock_bh(&s->lock);
+	s = mbc_session_lock(s);
 	some = mbc_hold_dequeue(s, list);
 	if (!some)
-		WRITE_ONCE(s->paused, 0);
+		WRITE_ONCE(s->paused, s->paused & MBC_NOTED);
 	spin_unlock_bh(&s->lock);
 	return some;
 }
 
 /* They pass POST_ROUTING again; what comes meanwhile waits behind them. */
-void mbc_pause_end(struct mbc_session *s)
+static void release(struct mbc_session *s)
 {
 	struct sk_buff_head list;
 	struct sk_buff *skb;
@@ -72,4 +140,76 @@ void mbc_pause_end(struct mbc_session *s)
 			dst_output(s->mn->net, skb->sk, skb);
 		local_bh_enable();
 	}
+}
+
+void mbc_pause_end(struct mbc_net *mn, struct mbc_migration *m)
+{
+	struct mbc_session *s = NULL;
+
+	spin_lock_bh(&mn->lock);
+	if (!list_empty(&m->pauses)) {
+		list_del_init(&m->pauses);
+		s = mbc_migration_in_use(m);
+	}
+	spin_unlock_bh(&mn->lock);
+	if (s)
+		release(s);
+}
+
+/* How long a pause may last yet, jiffies. */
+static unsigned long patience(const struct mbc_migration *m)
+{
+	if (READ_ONCE(m->full) || time_after_eq(jiffies, m->expires))
+		return 0;
+	return m->expires - jiffies;
+}
+
+/* The session of one that lasts too long, taken off. */
+static struct mbc_session *next(struct mbc_net *mn, unsigned long *left)
+{
+	struct mbc_session *s = NULL;
+	struct mbc_migration *m;
+
+	*left = MAX_JIFFY_OFFSET;
+	spin_lock_bh(&mn->lock);
+	list_for_each_entry(m, &mn->pauses, pauses) {
+		unsigned long time = patience(m);
+
+		*left = min(*left, time);
+		if (time)
+			continue;
+		list_del_init(&m->pauses);
+		s = mbc_migration_in_use(m);
+		mbc_count(mn, MBC_REASON_PAUSE_OVER);
+		mbc_migration_note(m, 0, BIT(MBC_FACT_OVERFLOW));
+		break;
+	}
+	spin_unlock_bh(&mn->lock);
+	return s;
+}
+
+static void work(struct work_struct *w)
+{
+	struct mbc_net *mn = container_of(to_delayed_work(w), struct mbc_net,
+					  pause_work);
+	struct mbc_session *s;
+	unsigned long left;
+
+	rcu_read_lock();
+	while ((s = next(mn, &left)))
+		release(s);
+	rcu_read_unlock();
+	if (left != MAX_JIFFY_OFFSET)
+		mbc_soon(&mn->pause_work, left);
+}
+
+void mbc_pause_net_init(struct mbc_net *mn)
+{
+	INIT_LIST_HEAD(&mn->pauses);
+	INIT_DELAYED_WORK(&mn->pause_work, work);
+}
+
+void mbc_pause_flush(struct mbc_net *mn)
+{
+	cancel_delayed_work_sync(&mn->pause_work);
 }

@@ -10,13 +10,33 @@
 #include "packet.h"
 #include "session.h"
 
+struct mbc_migration;
 
 /**
- * mbc_pause_begin() - packets that leave by @slot wait from now on
- *
- * mbc_net.lock held.
+ * struct mbc_pause - its bounds
+ * @time: ms
+ * @packets: that wait; of all sessions: MBC_MAX_PAUSED
+ * @bytes: in them, from the IP headers on
+ * @drop: what comes when too many wait is dropped; otherwise the pause ends then,
+ *	and up to twice as many wait until it has
  */
-void mbc_pause_begin(struct mbc_session *s, enum mbc_slot slot);
+struct mbc_pause {
+	u32 time;
+	u32 packets;
+	u32 bytes;
+	bool drop;
+};
+
+/**
+ * mbc_pause_begin() - what would go out by either path waits
+ * @m: at an anchor
+ *
+ * Nothing happens if it does already. When its time is over, or too many wait, all
+ * go on: MBC_FACT_OVERFLOW. mbc_net.lock held.
+ *
+ * Return: 0; -EALREADY if it has switched, or that has happened before; -ENOMEM.
+ */
+int mbc_pause_begin(struct mbc_migration *m, const struct mbc_pause *bounds);
 
 /**
  * mbc_pause_packet() - does this packet wait?
@@ -32,10 +52,15 @@ bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 void mbc_pause_hand_over(struct mbc_session *from, struct mbc_session *to);
 
 /**
- * mbc_pause_end() - what waits goes on, and nothing waits any more
+ * mbc_pause_end() - what waits goes on by the path in use, and nothing waits any
+ * more
  *
- * RCU read side, BH on; nobody else does this for @s meanwhile.
+ * Process context, BH on, RCU read side.
  */
-void mbc_pause_end(struct mbc_session *s);
+void mbc_pause_end(struct mbc_net *mn, struct mbc_migration *m);
+
+void mbc_pause_net_init(struct mbc_net *mn);
+/** mbc_pause_flush() - none ends by itself any more; process context */
+void mbc_pause_flush(struct mbc_net *mn);
 
 #endif /* MBC_PAUSE_H */

@@ -109,15 +109,15 @@ static bool stands(struct mbc_session *s)
 static unsigned long last_seen(const struct mbc_session *s)
 {
 	const struct mbc_migration *m = rcu_dereference(s->migration);
-	unsigned long seen = READ_ONCE(s->seen), other;
+	unsigned long seen = READ_ONCE(s->seen);
 	int i;
 
 	for (i = 0; unlikely(m) && i < ARRAY_SIZE(m->session); i++) {
-		if (!m->session[i])
-			continue;
-		other = READ_ONCE(m->session[i]->seen);
-		if (time_after(other, seen))
-			seen = other;
+		const struct mbc_session *other = READ_ONCE(m->session[i]);
+		unsigned long when = other ? READ_ONCE(other->seen) : seen;
+
+		if (time_after(when, seen))
+			seen = when;
 	}
 	return seen;
 }
@@ -151,14 +151,39 @@ static void on_timer(struct timer_list *t)
 	rcu_read_unlock();
 }
 
-static bool set_hops(struct mbc_session *s, const union mbc_addr *hops,
-		     unsigned int n)
+struct mbc_hops *mbc_hops_new(const union mbc_addr *addr, unsigned int n,
+			      gfp_t gfp)
 {
+	struct mbc_hops *hops;
+
+	hops = kmalloc(struct_size(hops, addr, n), gfp | __GFP_NOWARN);
+	if (!hops)
+		return NULL;
+	hops->n = n;
+	memcpy(hops->addr, addr, n * sizeof(*addr));
+	return hops;
+}
+
+void mbc_session_set_hops(struct mbc_session *s, struct mbc_hops *hops)
+{
+	struct mbc_hops *old;
+
+	old = rcu_replace_pointer(s->hops, hops,
+				  lockdep_is_held(&s->mn->lock));
+	kfree_rcu(old, rcu);
+}
+
+static bool begin_hops(struct mbc_session *s, const union mbc_addr *addr,
+		       unsigned int n)
+{
+	struct mbc_hops *hops;
+
 	s->n_hops = n;
 	if (!n)
 		return true;
-	s->hops = kmemdup(hops, n * sizeof(*hops), GFP_ATOMIC | __GFP_NOWARN);
-	return s->hops;
+	hops = mbc_hops_new(addr, n, GFP_ATOMIC);
+	RCU_INIT_POINTER(s->hops, hops);
+	return hops;
 }
 
 struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
@@ -179,7 +204,7 @@ struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 	s = kmem_cache_zalloc(cache, GFP_ATOMIC | __GFP_NOWARN);
 	if (!s)
 		goto err_count;
-	if (!set_hops(s, hops, n_hops))
+	if (!begin_hops(s, hops, n_hops))
 		goto err_session;
 
 	s->mn = mn;
@@ -211,7 +236,7 @@ static void free_rcu(struct rcu_head *rcu)
 	mbc_route_clear(&s->ahead[MBC_RIGHT]);
 	mbc_route_clear(&s->ahead[MBC_LEFT]);
 	atomic_dec(&s->mn->n_sessions);
-	kfree(s->hops);
+	kfree(rcu_dereference_protected(s->hops, true));
 	kmem_cache_free(cache, s);
 }
 
@@ -357,9 +382,7 @@ void mbc_session_supersede(struct mbc_session *s, struct mbc_session *to,
 
 static void end_migration(struct mbc_session *s)
 {
-	struct mbc_migration *m =
-		rcu_dereference_protected(s->migration,
-					  lockdep_is_held(&s->mn->lock));
+	struct mbc_migration *m = mbc_migration_find(s);
 
 	if (m)
 		mbc_migration_abandon(m);

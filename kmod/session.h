@@ -17,10 +17,29 @@
 #include "table.h"
 #include "tcp.h"
 
-/** struct mbc_held - packets that wait, with @bytes in them from the IP header on */
+/**
+ * struct mbc_held - packets that wait
+ * @bytes: in them, from the IP headers on
+ * @max_packets: struct mbc_pause; of a set-up hold.c knows the bounds
+ * @max_bytes: likewise
+ * @drop: likewise
+ */
 struct mbc_held {
 	struct sk_buff_head queue;
 	u32 bytes;
+	u32 max_packets;
+	u32 max_bytes;
+	bool drop;
+};
+
+/* In mbc_session.paused: what leaves is taken note of, see passage.h. */
+#define MBC_NOTED BIT(MBC_N_SLOTS)
+
+/** struct mbc_hops - addresses of hosts, left to right */
+struct mbc_hops {
+	struct rcu_head rcu;
+	u8 n;
+	union mbc_addr addr[];
 };
 
 /**
@@ -40,18 +59,19 @@ struct mbc_held {
  * @setup: enum mbc_setup_state; see hold.h
  * @asked: an agent knows that @setup is WAITING
  * @by_agent: what is left of this host was set up out-of-band
- * @paused: bit per enum mbc_slot: what leaves by it waits, see pause.h
- * @watched: what comes in may be no packet of it, see mbc_migration_inbound()
+ * @paused: bit per enum mbc_slot: what leaves by it waits, see pause.h; MBC_NOTED
+ * @watched: what comes in may be no packet of it, see mbc_passage_inbound()
  * @refused: the right neighbour refused the header, see refusal.h
  * @held: owned packets that wait, or NULL
  * @syn_data: bytes of the application's in the last SYN sent to the right
- * @n_hops: hosts right of this one, 0: the server is the next, or is this one
+ * @n_hops: hosts right of this one when it was set up, 0: the server is the next,
+ *	or is this one
  * @route: to the right (MBC_RIGHT) and left (MBC_LEFT) neighbour
  * @ahead: how the host's own stack routes what travels that way; middlebox only
  * @id_node: in mbc_net.ids
  * @id: random, given by the client's host
- * @hops: addresses of the hosts right of this one, left to right; owned, NULL
- *	where there are none
+ * @hops: the hosts right of this one now, as far as one knows; owned, NULL where
+ *	@n_hops is 0; RCU, mbc_net.lock to change
  * @isn: sequence number of the SYN, host byte order
  * @rule: MBC_RULE_A_ID; client only
  * @policy_version: of the policy it was set up by; client only
@@ -86,7 +106,7 @@ struct mbc_session {
 	struct mbc_route ahead[2];
 	struct rhash_head id_node;
 	u8 id[MBC_ID_LEN];
-	union mbc_addr *hops;
+	struct mbc_hops __rcu *hops;
 	u32 isn;
 	u32 rule;
 	u64 policy_version;
@@ -144,6 +164,19 @@ struct mbc_session *mbc_session_new(struct mbc_net *mn, enum mbc_role role,
 				    const union mbc_addr *hops,
 				    unsigned int n_hops,
 				    enum mbc_reason *reason);
+
+/** mbc_session_hops() - mbc_net.lock held, or RCU read side; NULL: none */
+static inline const struct mbc_hops *mbc_session_hops(const struct mbc_session *s)
+{
+	return rcu_dereference_check(s->hops, lockdep_is_held(&s->mn->lock));
+}
+
+/** mbc_hops_new() - for mbc_session_set_hops() or kfree(); NULL: no memory */
+struct mbc_hops *mbc_hops_new(const union mbc_addr *addr, unsigned int n,
+			      gfp_t gfp);
+
+/** mbc_session_set_hops() - @s, which had some, has @hops now; mbc_net.lock held */
+void mbc_session_set_hops(struct mbc_session *s, struct mbc_hops *hops);
 
 /** mbc_session_abandon() - free a session that is not installed */
 void mbc_session_abandon(struct mbc_session *s);

@@ -65,8 +65,9 @@ enum mbc_reason mbc_subsession_choose(struct mbc_session *s)
 {
 	struct mbc_net *mn = s->mn;
 	const struct mbc_tuple super = mbc_session_super(s);
+	const struct mbc_hops *hops = mbc_session_hops(s);
 	struct mbc_tuple wire = {
-		.daddr = s->n_hops ? s->hops[0] : super.daddr,
+		.daddr = hops ? hops->addr[0] : super.daddr,
 		.proto = super.proto, .family = super.family,
 	};
 	struct mbc_tuple back;

@@ -119,6 +119,7 @@ func encodeSession(s *genl.Session, end genl.Reason) []byte {
 	ae.Uint64(uapi.SessionAttrIdle, uint64(s.Idle/time.Millisecond))
 	ae.Uint8(uapi.SessionAttrSetup, uint8(s.Setup))
 	ae.Flag(uapi.SessionAttrKnown, s.Known)
+	ae.Flag(uapi.SessionAttrGone, s.Leaving)
 	if end != genl.ReasonNone {
 		ae.Uint32(uapi.SessionAttrEnd, uint32(end))
 	}

@@ -218,6 +218,7 @@ func (k *Kernel) endMigration(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		return nil, nil
 	}
 	m.gone = true
+	k.sessions[k.find(r.Session)].Leaving = true
 	time.AfterFunc(lingers, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()

@@ -424,7 +424,7 @@ enum mbc_session_attr {
 	MBC_SESSION_A_BYTES,		/* u32 */
 	MBC_SESSION_A_DROP,		/* flag */
 	MBC_SESSION_A_CHECKPOINT,	/* flag */
-	MBC_SESSION_A_GONE,		/* flag */
+	MBC_SESSION_A_GONE,		/* flag; of a session: it leaves this host */
 	MBC_SESSION_A_INSTALLED,	/* flag: the new path is there */
 	MBC_SESSION_A_PAUSED,		/* flag: packets wait */
 	MBC_SESSION_A_ACK_REACHED,	/* flag: of PAUSE with a checkpoint: all that has

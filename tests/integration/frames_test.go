@@ -78,15 +78,21 @@ type message struct {
 	_    [4]byte
 }
 
-// flush sends what is queued.
-func (s *frameSender) flush() error {
-	vectors, messages := make([]unix.Iovec, len(s.frames)), make([]message, len(s.frames))
-	for i, f := range s.frames {
+// messagesOf are frames ready to be sent.
+func messagesOf(frames [][]byte) []message {
+	vectors, messages := make([]unix.Iovec, len(frames)), make([]message, len(frames))
+	for i, f := range frames {
 		vectors[i].Base = &f[0]
 		vectors[i].SetLen(len(f))
 		messages[i].Iov = &vectors[i]
 		messages[i].SetIovlen(1)
 	}
+	return messages
+}
+
+// flush sends what is queued.
+func (s *frameSender) flush() error {
+	messages := messagesOf(s.frames)
 	s.frames = s.frames[:0]
 	for len(messages) > 0 {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&messages[0])),

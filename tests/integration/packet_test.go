@@ -121,6 +121,7 @@ type segment struct {
 	tuple    chain.FiveTuple
 	flags    byte
 	seq      uint32
+	ack      uint32
 	fragment uint16 // flags and offset of the IPv4 header
 	doff     byte   // words of the TCP header; 0: 5
 	payload  []byte
@@ -155,6 +156,7 @@ func (s segment) packet() packet {
 	binary.BigEndian.PutUint16(th, s.tuple.Source.Port())
 	binary.BigEndian.PutUint16(th[2:], s.tuple.Destination.Port())
 	binary.BigEndian.PutUint32(th[4:], s.seq)
+	binary.BigEndian.PutUint32(th[8:], s.ack)
 	th[12] = 5 << 4
 	if s.doff != 0 {
 		th[12] = s.doff << 4

@@ -131,7 +131,7 @@ func fuzzTier(ctx context.Context, r *runner) {
 // instructions: its clock does not notice how busy the host is. What they measure
 // takes as long with either kernel, so only a soak asks both.
 const (
-	timed       = "^TestConnectTime$"
+	timed       = "^(TestConnectTime|TestMillionSessions|TestFloodOfForgedSYNs)$"
 	timedKernel = "6.12"
 )
 

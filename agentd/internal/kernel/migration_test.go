@@ -130,6 +130,9 @@ func TestOtherHostsMove(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if left, _, err := k.Sessions(ctx, nil, 0); err != nil || len(left) != 2 {
+		t.Errorf("%d sessions afterwards, error %v, want the two that stay", len(left), err)
+	}
 	if err := k.LockSession(ctx, old.ID, moved+16, lock.OldHost, []byte("plan")); !errors.Is(err, ErrBusy) {
 		t.Errorf("lock what leaves: error %v, want %v", err, ErrBusy)
 	}

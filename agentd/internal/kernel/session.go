@@ -15,6 +15,7 @@ import (
 
 // Sessions dumps the sessions whose id begins with prefix, in the order of
 // their ids: so the short lists of several hosts speak of the same sessions.
+// Those that the host is leaving are not its own any more.
 // At most limit are returned, 0: all; more reports whether there are others.
 func (k *Kernel) Sessions(ctx context.Context, prefix []byte, limit int) (sessions []*proto.Session, more bool, err error) {
 	found, err := k.find(ctx, prefix)
@@ -45,13 +46,14 @@ func (k *Kernel) find(ctx context.Context, prefix []byte) ([]genl.Session, error
 		if err != nil {
 			return nil, err
 		}
-		return []genl.Session{*s}, nil
+		all := []genl.Session{*s}
+		return slices.DeleteFunc(all, func(s genl.Session) bool { return s.Leaving }), nil
 	}
 	all, err := client.Sessions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(s genl.Session) bool { return !s.ID.HasPrefix(prefix) }), nil
+	return slices.DeleteFunc(all, func(s genl.Session) bool { return s.Leaving || !s.ID.HasPrefix(prefix) }), nil
 }
 
 func sessionOf(s *genl.Session) *proto.Session {

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "passage.h"
+
+#include <linux/jiffies.h>
+#include "emit.h"
+#include "migration.h"
+#include "soon.h"
+#include "stats.h"
+
+/* Serial arithmetic: is sequence number a at or behind b? */
+static bool reaches(u32 a, u32 b)
+{
+	return (s32)(a - b) >= 0;
+}
+
+/* Has all gone that the marker which waits is behind? */
+static bool enough(const struct mbc_passage *w)
+{
+	return !w->marked || (w->known && reaches(w->end, w->mark));
+}
+
+/* The numbers of SYN and RST do not stand in one row with the others. */
+static bool is_stream(const struct mbc_packet *p)
+{
+	return p->tuple.proto == IPPROTO_TCP &&
+	       !(p->flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST));
+}
+
+static void passed(struct mbc_net *mn, struct mbc_migration *m,
+		   enum mbc_dir dir, const struct mbc_packet *p)
+{
+	const u32 end = mbc_packet_seq(p) + mbc_packet_payload(p);
+	struct mbc_passage *w = &m->passage[dir];
+	bool over = false;
+
+	spin_lock_bh(&m->lock);
+	if (!w->known || !reaches(w->end, end)) {
+		w->known = true;
+		w->end = end;
+	}
+	if (w->wait == MBC_WAIT_PACKETS && enough(w)) {
+		w->wait = MBC_WAIT_OVER;
+		over = true;
+	}
+	spin_unlock_bh(&m->lock);
+	if (over)
+		mbc_soon(&mn->marker_work, 0);
+}
+
+void mbc_passage_outbound(const struct mbc_packet *p, const struct mbc_entry *e)
+{
+	struct mbc_session *s = mbc_entry_session(e);
+	struct mbc_migration *m = rcu_dereference(s->migration);
+
+	if (!m || READ_ONCE(m->ghost) ||
+	    READ_ONCE(m->session[MBC_PATH_OLD]) != s || !is_stream(p))
+		return;
+	if (m->part == MBC_PART_LEAVING || e->slot == mbc_migration_outlet(m))
+		passed(s->mn, m, mbc_slot_dir(e->slot), p);
+}
+
+/* Where a marker comes in. */
+static bool comes_in(const struct mbc_migration *m, enum mbc_dir dir)
+{
+	return m->part == MBC_PART_LEAVING ||
+	       dir == mbc_slot_dir(mbc_migration_entrance(m));
+}
+
+static enum mbc_marker_kind read_marker(struct mbc_net *mn,
+					const struct mbc_packet *p,
+					const struct mbc_migration *m,
+					const struct mbc_session *s,
+					struct mbc_marker *marker)
+{
+	const struct mbc_keys *keys = rcu_dereference(mn->keys);
+	unsigned int options = p->l4_off + sizeof(struct tcphdr);
+
+	if (p->flags != MBC_TCP_ACK || mbc_packet_payload(p))
+		return MBC_MARKER_NONE;
+	marker->migration = m->id;
+	memcpy(marker->session, s->id, sizeof(marker->session));
+	return mbc_marker_read(marker, p->skb->data + options,
+			       p->data_off - options, keys->key, keys->n);
+}
+
+/* Of two that wait the later one counts, and the earlier one's deadline. Return:
+ * how long it waits, jiffies.
+ */
+static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker)
+{
+	if (w->wait == MBC_WAIT_NONE) {
+		w->marked = false;
+		w->deadline = jiffies + msecs_to_jiffies(w->known ?
+			MBC_MARKER_WAIT : MBC_MARKER_WAIT_IDLE);
+	}
+	if (marker->known && (!w->marked || !reaches(w->mark, marker->end))) {
+		w->marked = true;
+		w->mark = marker->end;
+	}
+	w->wait = enough(w) ? MBC_WAIT_OVER : MBC_WAIT_PACKETS;
+	return w->wait == MBC_WAIT_OVER || time_after(jiffies, w->deadline) ?
+		       0 : w->deadline - jiffies;
+}
+
+/* The record may have gone while we waited for the lock. */
+static void arrive(struct mbc_net *mn, struct mbc_migration *m,
+		   const struct mbc_session *s, const struct mbc_marker *marker)
+{
+	unsigned long delay;
+
+	spin_lock_bh(&mn->lock);
+	if (rcu_access_pointer(s->migration) == m && !m->ghost) {
+		spin_lock(&m->lock);
+		delay = wait(&m->passage[marker->dir], marker);
+		spin_unlock(&m->lock);
+		if (list_empty(&m->markers))
+			list_add_tail(&m->markers, &mn->markers);
+		mbc_soon(&mn->marker_work, delay);
+	}
+	spin_unlock_bh(&mn->lock);
+}
+
+/* Over the old path. */
+static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
+			       struct mbc_migration *m, struct mbc_session *s,
+			       enum mbc_dir dir)
+{
+	struct mbc_marker marker = { .dir = dir };
+	enum mbc_marker_kind kind = read_marker(mn, p, m, s, &marker);
+
+	if (kind == MBC_MARKER_NONE) {
+		if (m->part != MBC_PART_LEAVING && comes_in(m, dir) &&
+		    is_stream(p))
+			passed(mn, m, dir, p);
+		return MBC_ACCEPT;
+	}
+	if (kind == MBC_MARKER_STRANGE || !comes_in(m, dir)) {
+		mbc_count(mn, MBC_REASON_MARKER_STRANGE);
+		return MBC_DROP;
+	}
+	mbc_count(mn, MBC_REASON_MARKER);
+	arrive(mn, m, s, &marker);
+	return MBC_DROP;
+}
+
+/* Over the new one: the left anchor sends by it. */
+static void by_new(struct mbc_migration *m, struct mbc_session *s,
+		   enum mbc_dir dir)
+{
+	if (dir != MBC_RIGHT || m->part == MBC_PART_LEFT)
+		return;
+	if (!(READ_ONCE(m->facts) & BIT(MBC_FACT_NEW_PATH_USED)))
+		mbc_migration_note(m, 0, BIT(MBC_FACT_NEW_PATH_USED));
+	if (m->part == MBC_PART_JOINING)
+		WRITE_ONCE(s->watched, false);
+}
+
+enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
+				     const struct mbc_packet *p,
+				     struct mbc_session *s, enum mbc_dir dir)
+{
+	struct mbc_migration *m = rcu_dereference(s->migration);
+	bool old, ghost;
+
+	if (!m)
+		return MBC_ACCEPT;
+	old = READ_ONCE(m->session[MBC_PATH_OLD]) == s;
+	ghost = READ_ONCE(m->ghost);
+	/* Nobody has more to say by a path that was given up, or by the old one
+	 * behind a marker: a RST comes from a host that is not on it any more.
+	 */
+	if (p->flags & MBC_TCP_RST && mbc_migration_is_anchor(m) &&
+	    (ghost || (old && READ_ONCE(m->passed) & BIT(dir)))) {
+		mbc_count(mn, MBC_REASON_LATE_RST);
+		return MBC_DROP;
+	}
+	if (old)
+		return by_old(mn, p, m, s, dir);
+	if (!ghost)
+		by_new(m, s, dir);
+	return MBC_ACCEPT;
+}
+
+static int emit(struct mbc_session *s, const struct mbc_marker *marker)
+{
+	const struct mbc_keys *keys = rcu_dereference(s->mn->keys);
+	u8 option[MBC_MARKER_LEN];
+
+	if (!keys->n)
+		return -ENOKEY;
+	mbc_marker_encode(marker, &keys->key[0], option);
+	return mbc_emit_segment(s, marker->dir, option, sizeof(option));
+}
+
+int mbc_passage_mark(struct mbc_migration *m)
+{
+	struct mbc_session *s = READ_ONCE(m->session[MBC_PATH_OLD]);
+	struct mbc_marker marker = {
+		.migration = m->id,
+		.dir = mbc_slot_dir(mbc_migration_outlet(m)),
+	};
+
+	if (mbc_session_back(s)->proto != IPPROTO_TCP)
+		return 0;
+	memcpy(marker.session, s->id, sizeof(marker.session));
+	spin_lock(&m->lock);
+	marker.known = m->passage[marker.dir].known;
+	marker.end = m->passage[marker.dir].end;
+	spin_unlock(&m->lock);
+	return emit(s, &marker);
+}
+
+/* A host in the middle hands it on: what it has seen leave is what the next one is
+ * to wait for, in the numbers that its NF may have given it.
+ */
+static void hand_on(struct mbc_net *mn, const struct mbc_migration *m,
+		    const struct mbc_marker *marker)
+{
+	int err;
+
+	local_bh_disable();
+	err = emit(m->session[MBC_PATH_OLD], marker);
+	local_bh_enable();
+	if (err)
+		mbc_count(mn, err == -ENOKEY ? MBC_REASON_NO_KEY :
+			      err == -ENOMEM ? MBC_REASON_NO_MEMORY :
+					       MBC_REASON_ROUTE_GONE);
+}
+
+static void let_go(struct mbc_net *mn, struct mbc_migration *m,
+		   const struct mbc_marker *marker, bool late)
+{
+	if (late)
+		mbc_count(mn, MBC_REASON_MARKER_LATE);
+	if (m->part == MBC_PART_LEAVING)
+		hand_on(mn, m, marker);
+	mbc_migration_note(m, BIT(marker->dir), 0);
+}
+
+/* The waits of @w that have come to their end begin their grace. Return: does one?
+ * *@left is how long the others last at most, jiffies.
+ */
+static bool begin_grace(struct mbc_passage *w, unsigned long *left)
+{
+	if (w->wait == MBC_WAIT_PACKETS) {
+		if (time_before(jiffies, w->deadline)) {
+			*left = min(*left, w->deadline - jiffies);
+			return false;
+		}
+		w->wait = MBC_WAIT_OVER;
+	}
+	if (w->wait != MBC_WAIT_OVER)
+		return false;
+	w->wait = MBC_WAIT_GRACE;
+	return true;
+}
+
+static bool begin_graces(struct mbc_net *mn, unsigned long *left)
+{
+	struct mbc_migration *m;
+	bool some = false;
+
+	*left = MAX_JIFFY_OFFSET;
+	spin_lock_bh(&mn->lock);
+	list_for_each_entry(m, &mn->markers, markers) {
+		spin_lock(&m->lock);
+		some |= begin_grace(&m->passage[MBC_RIGHT], left);
+		some |= begin_grace(&m->passage[MBC_LEFT], left);
+		spin_unlock(&m->lock);
+	}
+	spin_unlock_bh(&mn->lock);
+	return some;
+}
+
+/* Its grace is over: there is no marker any more. */
+static bool end_grace(struct mbc_migration *m, enum mbc_dir dir,
+		      struct mbc_marker *marker, bool *late)
+{
+	struct mbc_passage *w = &m->passage[dir];
+
+	if (w->wait != MBC_WAIT_GRACE)
+		return false;
+	w->wait = MBC_WAIT_NONE;
+	*late = !enough(w);
+	*marker = (struct mbc_marker){
+		.migration = m->id, .dir = dir,
+		.known = w->known || w->marked,
+		.end = w->known ? w->end : w->mark,
+	};
+	memcpy(marker->session, mbc_migration_in_use(m)->id,
+	       sizeof(marker->session));
+	return true;
+}
+
+static bool waits(const struct mbc_migration *m)
+{
+	return m->passage[MBC_RIGHT].wait || m->passage[MBC_LEFT].wait;
+}
+
+/* One marker that goes on, whose grace is over. RCU read side. */
+static struct mbc_migration *next(struct mbc_net *mn, struct mbc_marker *marker,
+				  bool *late)
+{
+	struct mbc_migration *m;
+	bool found = false;
+
+	spin_lock_bh(&mn->lock);
+	list_for_each_entry(m, &mn->markers, markers) {
+		spin_lock(&m->lock);
+		found = end_grace(m, MBC_RIGHT, marker, late) ||
+			end_grace(m, MBC_LEFT, marker, late);
+		if (found && !waits(m))
+			list_del_init(&m->markers);
+		spin_unlock(&m->lock);
+		if (found)
+			break;
+	}
+	spin_unlock_bh(&mn->lock);
+	return found ? m : NULL;
+}
+
+/* What has been seen to pass may still be on its way to a device, on another
+ * processor: it is there when all have left what they were at.
+ */
+static void work(struct work_struct *w)
+{
+	struct mbc_net *mn = container_of(to_delayed_work(w), struct mbc_net,
+					  marker_work);
+	struct mbc_migration *m;
+	struct mbc_marker marker;
+	unsigned long left;
+	bool late;
+
+	if (begin_graces(mn, &left)) {
+		synchronize_rcu_expedited();
+		rcu_read_lock();
+		while ((m = next(mn, &marker, &late)))
+			let_go(mn, m, &marker, late);
+		rcu_read_unlock();
+	}
+	if (left != MAX_JIFFY_OFFSET)
+		mbc_soon(&mn->marker_work, left);
+}
+
+void mbc_passage_net_init(struct mbc_net *mn)
+{
+	INIT_LIST_HEAD(&mn->markers);
+	INIT_DELAYED_WORK(&mn->marker_work, work);
+}
+
+void mbc_passage_flush(struct mbc_net *mn)
+{
+	cancel_delayed_work_sync(&mn->marker_work);
+}

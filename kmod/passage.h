@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What passes over the old path of a session in a migration, each way, and the
+ * marker behind it (paper section 5.2).
+ *
+ * A marker says how far what its sender has sent before it goes. A host that gets
+ * it keeps it until so much has left this host, behind the NF, or, at an anchor,
+ * has come in: then nothing that went before can still be under way here, whichever
+ * processor has it. Not for ever: a packet may be lost, or be dropped by the NF.
+ *
+ * mbc_migration.lock protects all of it. A marker that has waited goes on from a
+ * work item, for which mbc_net.markers has the migrations; mbc_net.lock.
+ */
+#ifndef MBC_PASSAGE_H
+#define MBC_PASSAGE_H
+
+#include "marker.h"
+#include "packet.h"
+#include "table.h"
+
+struct mbc_migration;
+struct mbc_session;
+
+#define MBC_MARKER_WAIT 50	/* ms, for what should have gone before it */
+#define MBC_MARKER_WAIT_IDLE 5	/* ms, where nothing has passed since the lock */
+
+/** enum mbc_wait - a marker's */
+enum mbc_wait {
+	MBC_WAIT_NONE,		/* there is none */
+	MBC_WAIT_PACKETS,	/* until enough has passed, or the deadline */
+	MBC_WAIT_OVER,		/* enough */
+	MBC_WAIT_GRACE,		/* and a grace period, until the last of it is sent */
+};
+
+/**
+ * struct mbc_passage - one way
+ * @known: there is an @end
+ * @marked: there is a @mark
+ * @wait: enum mbc_wait
+ * @end: sequence number behind the last byte that has passed since the lock; at an
+ *	anchor: that was sent, or has come in
+ * @mark: the same as its sender has it, of the marker that waits
+ * @deadline: when that goes on all the same, jiffies
+ */
+struct mbc_passage {
+	bool known;
+	bool marked;
+	u8 wait;
+	u32 end;
+	u32 mark;
+	unsigned long deadline;
+};
+
+/**
+ * mbc_passage_inbound() - is this packet none of the session's?
+ * @p: came in by an entry of @s
+ * @dir: the way it travels
+ *
+ * Softirq, RCU read side; only asked while @s->watched.
+ *
+ * Return: MBC_DROP: a marker, or a RST by a path that nobody speaks over any
+ * more; counted.
+ */
+enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
+				     const struct mbc_packet *p,
+				     struct mbc_session *s, enum mbc_dir dir);
+
+/**
+ * mbc_passage_outbound() - a packet is about to leave by @e
+ *
+ * RCU read side; only for sessions with MBC_NOTED in mbc_session.paused.
+ */
+void mbc_passage_outbound(const struct mbc_packet *p, const struct mbc_entry *e);
+
+/**
+ * mbc_passage_mark() - send the marker over the old path
+ * @m: at an anchor; a grace period after what it is to be behind
+ *
+ * Not for UDP, which promises no order. RCU read side, BH off. Return: 0; -ENOKEY,
+ * -EHOSTUNREACH or -ENOMEM.
+ */
+int mbc_passage_mark(struct mbc_migration *m);
+
+void mbc_passage_net_init(struct mbc_net *mn);
+/** mbc_passage_flush() - no marker goes on any more; process context */
+void mbc_passage_flush(struct mbc_net *mn);
+
+#endif /* MBC_PASSAGE_H */

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"mbchain/genl"
+	"mbchain/proto"
+)
+
+// An agent dies in the middle of a migration, whichever host it is of and however far
+// that has come. The session flows on; when the agent is back it ends up on one whole
+// path, the old one or the new one, and no module has a record any more.
+func TestAgentsDieDuringMigrations(t *testing.T) {
+	l := useLab(t)
+	l.apply(t, "match(dstport=5001) >> {mb1}\n")
+	l.server().echo(t, 5001)
+	client, server, mb := l.client(), l.server(), l.middleboxes()
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 100_000)
+	p := &chainOfLab{lab: l, t: t, guarantee: proto.Guarantee_GUARANTEE_ORDERED, session: client.session(t, superOf(c))}
+	impair(t, l.all(), "delay", "20ms") // each step of a migration can be seen then
+	locked := func(genl.MigrationRecord) bool { return true }
+	installed := func(r genl.MigrationRecord) bool { return r.Installed }
+	held := func(r genl.MigrationRecord) bool { return r.Paused }
+	switched := func(r genl.MigrationRecord) bool { return r.InUse == genl.PathNew }
+	marked := func(r genl.MigrationRecord) bool { return r.Passed != 0 }
+	rows := []struct {
+		name    string
+		host    func(from, to *host) *host
+		reached func(genl.MigrationRecord) bool
+		sample  bool
+	}{
+		{"left anchor, locked", func(_, _ *host) *host { return client }, locked, false},
+		{"left anchor, new path open", func(_, _ *host) *host { return client }, installed, true},
+		{"left anchor, holding", func(_, _ *host) *host { return client }, held, false},
+		{"left anchor, switched", func(_, _ *host) *host { return client }, switched, true},
+		{"right anchor, locked", func(_, _ *host) *host { return server }, locked, false},
+		{"right anchor, new path open", func(_, _ *host) *host { return server }, installed, false},
+		{"right anchor, holding", func(_, _ *host) *host { return server }, held, true},
+		{"right anchor, switched", func(_, _ *host) *host { return server }, switched, false},
+		{"old host, locked", func(from, _ *host) *host { return from }, locked, true},
+		{"old host, a marker came", func(from, _ *host) *host { return from }, marked, false},
+		{"new host, joined", func(_, to *host) *host { return to }, locked, true},
+	}
+	from, to := mb[0], mb[2]
+	for _, row := range rows {
+		if !row.sample && !soaking() {
+			continue
+		}
+		t.Run(row.name, func(t *testing.T) {
+			p.t = t
+			victim := row.host(from, to)
+			before := l.lost(t)
+			stop := keepTalking(t, c)
+			killed := make(chan error, 1)
+			go func() { killed <- killAt(t.Context(), l, victim, row.reached) }()
+			r := &proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Replace{
+				Replace: &proto.ReplaceHosts{From: []string{from.name}, To: []string{to.name}},
+			}}
+			r.Session, r.Guarantee = p.session.ID[:], p.guarantee
+			if _, err := p.migrations().Start(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-killed; err != nil {
+				t.Fatal(err)
+			}
+			l.run(t, "agent", victim.name, "start")
+			p.settles(from, to)
+			if slices.Contains(p.path(), to) {
+				from, to = to, from
+			}
+			stop()
+			talk(t, c, 100_000)
+			l.lostNone(t, before)
+		})
+	}
+}
+
+// killAt kills the agent of a host as soon as the record of a migration in its module
+// is as it should be.
+func killAt(ctx context.Context, l *lab, h *host, reached func(genl.MigrationRecord) bool) error {
+	for end := time.Now().Add(soon); time.Now().Before(end); {
+		records, err := h.module.Migrations(ctx)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(records, reached) {
+			_, err := l.command("agent", h.name, "kill9")
+			return err
+		}
+	}
+	return errors.New("the migration has not come so far")
+}
+
+// path returns the hosts that carry the session, in the order of the lab.
+func (p *chainOfLab) path() []*host {
+	p.t.Helper()
+	var path []*host
+	for _, h := range p.all() {
+		if slices.ContainsFunc(h.sessions(p.t), func(s genl.Session) bool { return s.ID == p.session.ID }) {
+			path = append(path, h)
+		}
+	}
+	return path
+}
+
+// settles waits until no module has a record, and client and server have just one of
+// two middleboxes between them.
+func (p *chainOfLab) settles(a, b *host) {
+	p.t.Helper()
+	eventually(p.t, late, func() error {
+		for _, h := range p.all() {
+			records, err := h.module.Migrations(p.t.Context())
+			if err != nil {
+				return err
+			}
+			if len(records) > 0 {
+				return fmt.Errorf("%s still has the record of migration %x, as %v", h.name, records[0].ID, records[0].Role)
+			}
+		}
+		path := p.path()
+		if len(path) != 3 || path[1] != a && path[1] != b {
+			var names []string
+			for _, h := range path {
+				names = append(names, h.name)
+			}
+			return fmt.Errorf("hosts %v carry the session", names)
+		}
+		return nil
+	})
+}
