@@ -49,7 +49,8 @@ func (w *world) migrateRequestCommand() *cli.Command {
 		ArgsUsage: "TYPE SESSION",
 		Description: describe(`For an NF that wants another one to look at a session, such as a light IDS that
 wants deep inspection. The instance comes right of this host; left of it if the
-session ends here. In the policy: may-insert.`+askWords,
+session ends here, or right of it at a server without an agent. In the policy:
+may-insert.`+askWords,
 			"mbctl migrate request dpi 3f9ac0de",
 			"mbctl --agent "+agentSocket+" migrate request dpi 3f9ac0de --json"),
 		Action: w.action(func(c *cli.Context) error {

@@ -49,7 +49,7 @@ func (w *world) printLive(live *proto.LiveSessions, job uint64) {
 	case live == nil && job != 0:
 		w.printf("live sessions follow; how many was not known in time: %s\n", list)
 	case job != 0 && live.Migrate == 0:
-		w.printf("no live session is migrated, of those that were asked for in time: %s\n", list)
+		w.printf("no live session has to be migrated, as far as hosts answered; those of others: %s\n", list)
 	case live != nil && live.Migrate+live.Resets+live.Stay == 0:
 		w.printf("no live session has to change\n")
 	}

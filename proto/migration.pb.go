@@ -1255,7 +1255,7 @@ func (*AskLeave) Descriptor() ([]byte, []int) {
 }
 
 // An instance of this NF type is to come, right of the host; left of it if the session
-// ends there.
+// ends there, or right of it at a server without an agent.
 type AskInsert struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NfType        string                 `protobuf:"bytes,1,opt,name=nf_type,json=nfType,proto3" json:"nf_type,omitempty"`

@@ -4,7 +4,7 @@ package api
 
 import (
 	"context"
-	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,6 +125,9 @@ func (s *Server) followPolicy(ctx context.Context, f followUp) {
 	for _, skip := range live.Skipped {
 		s.Logger.Debug("live session left as it is", "session", hexBytes(skip.Session), "error", skip.Reason)
 	}
+	for _, m := range answer.Missing {
+		s.Logger.Warn("live sessions not migrated", "host", m.Host, "job", hex64(f.job), "error", m.Error)
+	}
 	missing = append(missing, answer.Missing...)
 	s.Logger.Info("live sessions follow the policy", "policy_version", f.version, "job", hex64(f.job),
 		"begun", answer.Begun, "reset", reset, "skipped", len(live.Skipped), "kept", live.Kept, "missing", len(missing))
@@ -195,19 +198,10 @@ func (s *Server) leaveFollowUp(ctx context.Context, answer *proto.ApplyResponse,
 	if live, missing, err := s.survey(ctx, countFor, p, 0); err == nil {
 		answer.Live = viewLive(live, missing)
 	}
-	if answer.Live == nil || answer.Live.Migrate > 0 || len(answer.Live.Missing) > 0 {
+	if answer.Live == nil || answer.Live.Migrate > 0 || slices.ContainsFunc(answer.Live.Missing, mayHaveMore) {
 		answer.LiveJob = next.job
 	}
 }
 
-// planDomain is what plans need to know of hosts, with the addresses of those that
-// come.
-func planDomain(d *push.Domain, come []string) *plan.Domain {
-	to := &plan.Domain{Owners: d.Owners, Addresses: map[string][]netip.Addr{}}
-	for _, name := range come {
-		if record, known := d.State.Host(name); known {
-			to.Addresses[name] = record.Addresses
-		}
-	}
-	return to
-}
+// mayHaveMore reports whether a host may have sessions yet that it has not told of.
+func mayHaveMore(m *proto.Missing) bool { return m.Error != push.NotConnected }

@@ -207,6 +207,22 @@ func TestApplyDoesNotWaitForSilentHosts(t *testing.T) {
 	})
 }
 
+// A host that is switched off for good is no reason to look for a job each time.
+func TestAHostThatIsAwayMakesNoJob(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.answering(carryingAll(1))
+		off := b.subscribe("mb9", "10.0.0.9")
+		off.subpolicy(0)
+		off.leave()
+		synctest.Wait()
+		got := b.apply(liveTypes + "match(any) >> {fw} live-sessions migrate")
+		want := &proto.LiveSessions{Keep: 1, Missing: []*proto.Missing{{Host: "mb9", Error: "not connected"}}}
+		if diff := cmp.Diff(want, got.Live, protocmp.Transform()); diff != "" || got.LiveJob != 0 {
+			t.Errorf("job %x, live sessions (-want +got):\n%s", got.LiveJob, diff)
+		}
+	})
+}
+
 func TestCheckSaysWhatAPolicyWouldMakeOfLiveSessions(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		c := b.answering(carryingAll(3))

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbchain/policyd/internal/plan"
+	"mbchain/policyd/internal/push"
 	"mbchain/proto"
 )
 
@@ -118,6 +120,18 @@ func byHost(found []*proto.AnswerRequest, others string) (answers map[string]pla
 		}
 	}
 	return answers, cut
+}
+
+// planDomain is what plans need to know of hosts, with the addresses of those that
+// come.
+func planDomain(d *push.Domain, come []string) *plan.Domain {
+	to := &plan.Domain{Owners: d.Owners, Addresses: map[string][]netip.Addr{}}
+	for _, name := range come {
+		if record, known := d.State.Host(name); known {
+			to.Addresses[name] = record.Addresses
+		}
+	}
+	return to
 }
 
 // begin hands the wishes to the agents that will lead them, and says in answer

@@ -112,12 +112,23 @@ func (d *Domain) mayInsert(c Change, rule *policy.Rule, seed policy.Seed, a Ask,
 		return c, fmt.Errorf("%s on %s is on its chain already", a.Type, host)
 	}
 	c.New, c.At = []string{host}, map[string]netip.Addr{host: choice.Address}
-	if r.Right == nil {
+	if d.lastAnchor(r, super) {
 		c.Before = a.Host
 	} else {
 		c.After = a.Host
 	}
 	return c, nil
+}
+
+// lastAnchor reports whether right of a host there is none beside which a session can
+// be changed, and left of it there may be one: it is the server's, or the last one
+// before a server without an agent.
+func (d *Domain) lastAnchor(r *proto.Session, super chain.FiveTuple) bool {
+	if r.Right == nil || r.Left == nil {
+		return r.Right == nil
+	}
+	right, err := subsession(r.Right, super)
+	return err == nil && d.Owners[right.Destination.Addr()] == ""
 }
 
 // at names a rule: "rule 2 (line 7)".

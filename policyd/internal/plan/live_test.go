@@ -213,6 +213,7 @@ func TestAllow(t *testing.T) {
 			`rule 1 (line 7) does not let fw, which mb1 runs, leave a session: write "may-leave fw" behind its chain`, ""},
 		{"insert", "match(any) >> {fw} may-insert dpi, cache", Ask{"mb1", "dpi"}, "", "+ mb3 after mb1", "", ""},
 		{"insert at the server", "match(any) >> {fw} may-insert dpi", Ask{"server", "dpi"}, "server", "+ mb3 before server", "", ""},
+		{"insert before a server without an agent", "match(any) >> {fw} may-insert dpi", Ask{"mb1", "dpi"}, "alone", "+ mb3 before mb1", "", ""},
 		{"insert, not allowed", "match(any) >> {fw} may-insert dpi", Ask{"mb1", "cache"}, "", "",
 			`rule 1 (line 7) lets nobody ask for cache: write "may-insert cache" behind its chain`, ""},
 		{"insert, in the chain", "match(any) >> {fw -> ids} may-insert dpi", Ask{"mb1", "ids"}, "", "",
@@ -230,6 +231,8 @@ func TestAllow(t *testing.T) {
 			switch tt.change {
 			case "server":
 				r.Right = nil
+			case "alone":
+				r.Right.Tuple.Destination = "198.51.100.7"
 			case "syn":
 				r.State = "syn"
 			}
