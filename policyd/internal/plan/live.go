@@ -34,8 +34,8 @@ type Reset struct {
 const checkStop = 256
 
 // Follow works out what a policy makes of the sessions in answers, which are those of
-// all hosts. Of each session the host at which it begins is believed. Follow returns
-// nil when stop did before it was through.
+// all hosts. A session is looked at if the host at which it begins has it as
+// established. Follow returns nil if stop says so before it is through.
 func (d *Domain) Follow(p *policy.Policy, seed policy.Seed, answers map[string]Answer, stop func() bool) *Live {
 	f := follower{Domain: d, policy: p, seed: seed, answers: answers}
 	for i, s := range allSessions(answers) {
@@ -97,7 +97,7 @@ func (f *follower) follow(s selected) error {
 		f.live.Kept++
 		return nil
 	}
-	piece, err := f.differ(s.first, first, rule, super)
+	piece, err := f.differ(s, rule, super)
 	switch {
 	case err != nil:
 		return err
@@ -133,15 +133,12 @@ type piece struct {
 }
 
 // differ returns the smallest piece in which they do, nil if they do not.
-func (f *follower) differ(host string, first *proto.Session, rule *policy.Rule, super chain.FiveTuple) (*piece, error) {
-	have := make([]netip.Addr, len(first.Hops))
-	for i, text := range first.Hops {
-		var err error
-		if have[i], err = netip.ParseAddr(text); err != nil {
-			return nil, fmt.Errorf("%s says that it passes %q, which is no address", host, text)
-		}
+func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) (*piece, error) {
+	have, err := f.path(s, super)
+	if err != nil {
+		return nil, err
 	}
-	joins := len(have) > 0 && have[len(have)-1] == super.Destination.Addr()
+	joins := len(have) > 0 && f.same(have[len(have)-1], super.Destination.Addr())
 	want, err := policy.BuildPath(f.seed, rule.Chain, super, joins)
 	if err != nil {
 		return nil, fmt.Errorf("rule %d gives it no chain: %w", rule.Number, err)
@@ -154,7 +151,7 @@ func (f *follower) differ(host string, first *proto.Session, rule *policy.Rule, 
 	for behind < min(len(have), len(want))-from && f.same(have[len(have)-1-behind], want[len(want)-1-behind]) {
 		behind++
 	}
-	p := &piece{left: host, old: have[from : len(have)-behind], new: want[from : len(want)-behind]}
+	p := &piece{left: s.first, old: have[from : len(have)-behind], new: want[from : len(want)-behind]}
 	if len(p.old)+len(p.new) == 0 {
 		return nil, nil
 	}
@@ -165,6 +162,49 @@ func (f *follower) differ(host string, first *proto.Session, rule *policy.Rule, 
 		p.right = f.Owners[have[len(have)-behind]]
 	}
 	return p, nil
+}
+
+// path returns the hosts that a session passes right of the first, the server last if it
+// runs an agent.
+func (f *follower) path(s selected, super chain.FiveTuple) ([]netip.Addr, error) {
+	if path := f.walk(s, super); path != nil {
+		return path, nil
+	}
+	first := s.records[s.first][0]
+	path := make([]netip.Addr, len(first.Hops))
+	for i, text := range first.Hops {
+		var err error
+		if path[i], err = netip.ParseAddr(text); err != nil {
+			return nil, fmt.Errorf("%s says that it passes %q, which is no address", s.first, text)
+		}
+	}
+	return path, nil
+}
+
+// walk goes from host to host, for what the first one knows of the others may be old:
+// it is told of migrations that it has no part in once, and that may be lost. The path
+// is nil if it cannot be seen whole.
+func (f *follower) walk(s selected, super chain.FiveTuple) []netip.Addr {
+	path := []netip.Addr{}
+	for host := s.first; len(s.records[host]) == 1 && len(path) <= MaxHosts; {
+		r := s.records[host][0]
+		if r.Right == nil {
+			return path
+		}
+		right, err := subsession(r.Right, super)
+		if err != nil {
+			return nil
+		}
+		next := right.Destination.Addr()
+		if host = f.Owners[next]; host == "" {
+			if next == super.Destination.Addr() {
+				return path // a server without an agent
+			}
+			return nil
+		}
+		path = append(path, next)
+	}
+	return nil
 }
 
 // same reports whether two addresses are of one host.

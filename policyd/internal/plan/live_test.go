@@ -112,6 +112,16 @@ func TestFollowReplacesTheSmallestPiece(t *testing.T) {
 	}
 }
 
+// The client hears of migrations right of its neighbour once, and may miss that.
+func TestFollowBelievesTheHostsOnThePath(t *testing.T) {
+	a := whole(6, "10.0.0.1", "10.0.0.2", "192.0.2.5", "10.0.0.4")
+	a.of("client").Hops = []string{"10.0.0.2", "10.0.0.3", "10.0.0.4"}
+	got := follow(t, "match(any) >> {fw -> ids} live-sessions migrate", a)
+	if len(got.Migrate) != 1 || got.Migrate[0].Plan.Old[0] != "192.0.2.5" || got.Migrate[0].Plan.New[0] != "10.0.0.3" {
+		t.Errorf("live %+v, want mb3 to be replaced by mb2", got)
+	}
+}
+
 func TestFollowSaysWhyASessionStays(t *testing.T) {
 	web := func(change func(answers)) answers {
 		a := whole(6, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
@@ -135,14 +145,24 @@ func TestFollowSaysWhyASessionStays(t *testing.T) {
 		{"a host that should come is silent", "match(any) >> {dpi -> ids} live-sessions migrate", web(func(a answers) { delete(a, "mb3") }),
 			"mb3 did not answer"},
 		{"the server runs no agent", "match(any) >> {fw -> dpi} live-sessions migrate",
-			web(func(a answers) { a.of("client").Hops = []string{"10.0.0.2", "10.0.0.3"} }),
+			web(func(a answers) {
+				a.of("client").Hops = []string{"10.0.0.2", "10.0.0.3"}
+				for _, host := range []string{"client", "mb1", "mb2"} {
+					a.of(host).Super = tuple("10.0.0.1", 40000, "198.51.100.7", 80, 6)
+				}
+				a.of("mb2").Right = &proto.Side{Tuple: tuple("10.0.0.3", 32768, "198.51.100.7", 80, 6)}
+				delete(a, "server")
+			}),
 			"the last host of its chain would change, and its server runs no agent to stand right of the change"},
 		{"what it says of its path is old", "match(any) >> {fw -> dpi -> ids} live-sessions migrate",
 			web(func(a answers) { a.of("mb1").Right.Tuple.Destination = "10.0.0.6" }),
 			"its path is another than client says: it was changed just now"},
 		{"no path of this family", "match(any) >> {cache} live-sessions migrate",
 			whole(6, "fd00::1", "fd00::2", "fd00::4"), `rule 1 gives it no chain: NF type "cache" has no instance with an IPv6 address`},
-		{"no address", "match(any) >> {fw} live-sessions migrate", web(func(a answers) { a.of("client").Hops[0] = "mb1" }),
+		{"no address", "match(any) >> {fw} live-sessions migrate", web(func(a answers) {
+			a.of("client").Hops[0] = "mb1"
+			delete(a, "mb2")
+		}),
 			`client says that it passes "mb1", which is no address`},
 		{"reset of UDP", "match(any) >> {ids} live-sessions reset", whole(17, "10.0.0.1", "10.0.0.2", "10.0.0.4"),
 			"udp has no connection that could be reset"},
