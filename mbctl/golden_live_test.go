@@ -18,6 +18,8 @@ func TestGoldenLive(t *testing.T) {
 		{name: "policy_apply_live", line: "policy  apply  web.policy", set: applyLive(labJob, following5())},
 		{name: "policy_apply_live_json", line: "policy  apply  web.policy  --json", set: applyLive(labJob, following5())},
 		{name: "policy_apply_live_none", line: "policy  apply  web.policy", set: applyLive(0, &proto.LiveSessions{Keep: 9})},
+		{name: "policy_apply_live_silent", line: "policy  apply  web.policy", set: applyLive(labJob, &proto.LiveSessions{Keep: 9,
+			Missing: []*proto.Missing{{Host: "mb2", Error: "no answer in time"}}})},
 		{name: "policy_apply_live_uncounted", line: "policy  apply  web.policy", set: applyLive(labJob, nil)},
 		{name: "policy_apply_dry_run", line: "policy  apply  web.policy  --dry-run", set: checkLive},
 		{name: "policy_apply_dry_run_json", line: "policy  apply  web.policy  --dry-run  --json", set: checkLive},
