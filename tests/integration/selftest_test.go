@@ -52,3 +52,16 @@ func TestNetlinkClient(t *testing.T) {
 		t.Errorf("the suite did not run:\n%s", out)
 	}
 }
+
+// What agentd moves of a flow is what this kernel's connection tracking keeps.
+func TestConnectionTrackingMoves(t *testing.T) {
+	h := newRig(t, 1).client()
+	h.nft(t, "track", "chain output { type filter hook output priority 0; ct state new counter accept; }")
+	h.run(t, "ip", "link", "set", "lo", "up")
+	cmd := exec.Command(top(t, "build", "nfstate.test"), "-test.v", "-test.run=TestKernelKeepsWhatMoves")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if _, err := h.output(cmd); err != nil || !strings.Contains(out.String(), "--- PASS: TestKernelKeepsWhatMoves") {
+		t.Errorf("run build/nfstate.test: %v\n%s", err, out.String())
+	}
+}

@@ -188,7 +188,8 @@ func compileGuestTests(ctx context.Context, r *runner) bool {
 	c.once.Do(func() {
 		c.ok = r.runSteps(ctx, []step{{
 			"compile", "CGO_ENABLED=0 go test -c -o " + integration + " ./tests/integration" +
-				" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl", false,
+				" && CGO_ENABLED=0 go test -c -o build/genl.test ./genl" +
+				" && CGO_ENABLED=0 go test -c -o build/nfstate.test ./agentd/internal/nfstate", false,
 		}})
 	})
 	return c.ok

@@ -64,21 +64,14 @@ func withConntrack(do func(*conntrack.Conn) error) (err error) {
 }
 
 func exportFlow(super chain.FiveTuple) ([]byte, error) {
-	var out []byte
-	err := withConntrack(func(c *conntrack.Conn) error {
-		query := entryOf(super)
-		query.TupleReply = conntrack.Tuple{}
-		entry, err := c.Get(query)
-		if errors.Is(err, fs.ErrNotExist) {
-			return ErrNoState
-		}
-		if err != nil {
-			return fmt.Errorf("get flow: %w", err)
-		}
-		out, err = encodeFlow(entry)
-		return err
-	})
-	return out, err
+	entry, err := get(super)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoState
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get flow: %w", err)
+	}
+	return encodeFlow(entry)
 }
 
 func encodeFlow(entry conntrack.Flow) ([]byte, error) {
@@ -129,7 +122,7 @@ func decodeFlow(super chain.FiveTuple, state []byte) (conntrack.Flow, error) {
 		entry.Status |= conntrack.StatusAssured
 	}
 	if isTCP {
-		// Each is a byte of flags and a byte that says which of them count.
+		// Each is a byte of flags and, below it, a byte that says which of them count.
 		entry.ProtoInfo.TCP = &conntrack.ProtoInfoTCP{
 			State: f.TCP.State, OriginalWindowScale: f.TCP.Scale[0], ReplyWindowScale: f.TCP.Scale[1],
 			OriginalFlags: allFlags(f.TCP.Flags[0]), ReplyFlags: allFlags(f.TCP.Flags[1]),
@@ -138,7 +131,7 @@ func decodeFlow(super chain.FiveTuple, state []byte) (conntrack.Flow, error) {
 	return entry, nil
 }
 
-func allFlags(flags uint16) uint16 { return flags | 0xff00 }
+func allFlags(flags uint16) uint16 { return flags | 0xff }
 
 func importFlow(super chain.FiveTuple, state []byte) error {
 	entry, err := decodeFlow(super, state)
@@ -164,9 +157,7 @@ func dropFlow(super chain.FiveTuple) error {
 }
 
 func remove(c *conntrack.Conn, super chain.FiveTuple) error {
-	query := entryOf(super)
-	query.TupleReply = conntrack.Tuple{}
-	if err := c.Delete(query); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.Delete(entryOf(super)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete flow: %w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ func established() conntrack.Flow {
 	entry.Timeout, entry.Mark, entry.Labels = 431999, 7, []byte{0, 1, 15: 0}
 	entry.Status = conntrack.StatusSeenReply | conntrack.StatusConfirmed | conntrack.StatusAssured
 	entry.ProtoInfo.TCP = &conntrack.ProtoInfoTCP{
-		State: 3, OriginalWindowScale: 7, ReplyWindowScale: 9, OriginalFlags: 0x23, ReplyFlags: 0x27,
+		State: 3, OriginalWindowScale: 7, ReplyWindowScale: 9, OriginalFlags: 0x2300, ReplyFlags: 0x2700,
 	}
 	return entry
 }
@@ -36,7 +36,7 @@ func TestFlowThereAndBack(t *testing.T) {
 		t.Errorf("flow is %+v, want %+v", got, want)
 	}
 	tcp := *want.ProtoInfo.TCP
-	tcp.OriginalFlags, tcp.ReplyFlags = 0xff23, 0xff27 // all flags count
+	tcp.OriginalFlags, tcp.ReplyFlags = 0x23ff, 0x27ff // all flags count
 	if *got.ProtoInfo.TCP != tcp {
 		t.Errorf("TCP state is %+v, want %+v", *got.ProtoInfo.TCP, tcp)
 	}
