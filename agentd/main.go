@@ -23,7 +23,9 @@ import (
 	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/push"
 	"mbchain/agentd/internal/setup"
+	"mbchain/agentd/internal/sockdiag"
 	"mbchain/agentd/internal/state"
+	"mbchain/chain"
 )
 
 // version is set when a release is built.
@@ -127,7 +129,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
-		Gateway: cfg.gateway, Mover: peers.movers, Log: log,
+		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{}, Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 
@@ -146,6 +148,11 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	log.Info("stopped; the module runs on")
 	return err
 }
+
+// sockets are those of this network namespace.
+type sockets struct{}
+
+func (sockets) Destroy(ctx context.Context, t chain.FiveTuple) error { return sockdiag.Destroy(ctx, t) }
 
 // kernelRelease is what uname -r prints, empty if nobody knows.
 func kernelRelease() string {

@@ -55,7 +55,7 @@ func (w *world) globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "policyd", Value: address,
 			Usage: "`ADDRESS:PORT` of policyd; MBCHAIN_POLICYD sets the default"},
 		&cli.StringFlag{Name: "agent",
-			Usage: "ask the agent of this host at `SOCKET` (" + agentSocket + "): session, stats and status"},
+			Usage: "ask the agent of this host at `SOCKET` (" + agentSocket + "): session, stats, status, migrate leave, migrate request"},
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout,
 			Usage: "give up after `TIME`, such as 500ms or 1m"},
 		&cli.BoolFlag{Name: "json", DisableDefaultText: true, Usage: "print JSON, with the keys of docs/MBCTL.md"},

@@ -49,7 +49,7 @@ type reporter interface {
 // policyd is for commands that an agent cannot answer.
 func (w *world) policyd(c *cli.Context) (*policyd, error) {
 	if c.String("agent") != "" {
-		return nil, usagef("%s asks policyd: --agent goes with session, stats and status only",
+		return nil, usagef("%s asks policyd: --agent goes with session, stats, status, migrate leave and migrate request only",
 			c.Command.HelpName)
 	}
 	address := c.String("policyd")
@@ -71,10 +71,13 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 
 // agent is nil unless --agent is given.
 func (w *world) agent(c *cli.Context) *agent {
-	socket := c.String("agent")
-	if socket == "" {
-		return nil
+	if socket := c.String("agent"); socket != "" {
+		return w.agentAt(socket)
 	}
+	return nil
+}
+
+func (w *world) agentAt(socket string) *agent {
 	return &agent{
 		remote: remote{
 			name:    "agentd at " + socket,

@@ -38,6 +38,10 @@ type fake struct {
 	local    *proto.HostStatus
 	moves    *moves
 
+	check    *proto.CheckResponse
+	askedFor *proto.AskRequest
+	askErr   error
+
 	err    error // answers everything, if set
 	asked  []string
 	listed *proto.ListSessionsRequest
@@ -128,6 +132,18 @@ func (f localFake) GetStats(ctx context.Context, req *proto.GetStatsRequest) (*p
 	return answer, err
 }
 
+func (f localFake) Ask(_ context.Context, req *proto.AskRequest) (*proto.AskResponse, error) {
+	f.askedFor = req
+	if f.askErr != nil {
+		return nil, f.askErr
+	}
+	return &proto.AskResponse{Job: labJob, Id: 0x5f3a90c1_22334450, Session: req.Session}, nil
+}
+
+func (f *fake) Check(context.Context, *proto.CheckRequest) (*proto.CheckResponse, error) {
+	return f.check, f.err
+}
+
 // now is the time at which every test runs.
 var now = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 
@@ -179,6 +195,8 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 		limit: context.WithTimeout,
 		utf8:  true,
+
+		newJob: func() uint64 { return labJob },
 	}
 	return tw
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -36,9 +37,18 @@ func osWorld() *world {
 		now:     time.Now,
 		sleep:   sleep,
 		limit:   context.WithTimeout,
+		newJob:  newJob,
 		width:   width,
 		colour:  terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 		utf8:    utf8Locale(os.Getenv),
+	}
+}
+
+func newJob() uint64 {
+	for {
+		if job := rand.Uint64(); job != 0 {
+			return job
+		}
 	}
 }
 

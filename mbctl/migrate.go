@@ -35,6 +35,7 @@ the host left of the change leads it; until it has committed, it can be aborted.
 		Subcommands: []*cli.Command{
 			w.migrateInsertCommand(), w.migrateRemoveCommand(), w.migrateReplaceCommand(),
 			w.migrateListCommand(), w.migrateShowCommand(), w.migrateAbortCommand(),
+			w.migrateLeaveCommand(), w.migrateRequestCommand(),
 		},
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/urfave/cli/v2"
 
 	"mbchain/proto"
@@ -164,9 +166,12 @@ func (w *world) migrateStart(c *cli.Context, r *proto.StartMigrationsRequest) er
 			return err
 		}
 	}
+	if !r.DryRun {
+		r.Job = w.newJob()
+	}
 	got, err := p.migrate.Start(c.Context, r)
 	if err != nil {
-		return p.migrateFailed(err)
+		return p.startFailed(err, r.Job)
 	}
 	if !c.Bool("json") {
 		w.printStarted(got, names, r)
@@ -189,6 +194,18 @@ func (w *world) migrateStart(c *cli.Context, r *proto.StartMigrationsRequest) er
 	}
 	if err == nil && len(got.Missing)+len(got.Skipped) > 0 {
 		err = silent(exitHosts)
+	}
+	return err
+}
+
+// startFailed is migrateFailed, and names the job where nobody knows what was begun.
+func (p *policyd) startFailed(err error, job uint64) error {
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		connect.CodeOf(err) == connect.CodeDeadlineExceeded
+	err = p.migrateFailed(err)
+	var f *failure
+	if late && job != 0 && errors.As(err, &f) {
+		f.hint = strings.TrimPrefix(f.hint+"; ", "; ") + "it may have begun: see `mbctl migrate list --job " + id64Text(job) + "`"
 	}
 	return err
 }

@@ -43,6 +43,9 @@ func TestMigrateAsksForWhatTheOptionsSay(t *testing.T) {
 			if code := w.run(t.Context(), strings.Fields(tt.line)); code != exitOK {
 				t.Fatalf("exit %d: %s", code, w.err.String())
 			}
+			if !tt.want.DryRun {
+				tt.want.Job = labJob
+			}
 			if diff := cmp.Diff(tt.want, f.moves.started, protocmp.Transform()); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}

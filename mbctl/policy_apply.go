@@ -19,16 +19,21 @@ func (w *world) policyApplyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "apply",
 		Usage:     "replace the policy of the domain, whole or not at all",
-		ArgsUsage: "FILE|- [--if-version N] [--wait]",
-		Description: describe(`Live sessions keep their chain; new ones get theirs by the new policy. A host
-that refuses its part keeps the one it had. With --wait, the command waits for
-at most --timeout until every connected host has answered, and ends with 5 when
-one refused or stayed silent; the policy is applied all the same.`,
+		ArgsUsage: "FILE|- [--dry-run] [--if-version N] [--wait]",
+		Description: describe(`New sessions get their chain by the new policy. Live ones keep theirs, or follow,
+as the rule that they match says (live-sessions); those that follow begin to as
+soon as the hosts have the policy, or after 2 seconds, and --wait does not wait for
+them. To apply the same policy again is to try again. A host that refuses its part
+keeps the one it had. With --wait, the command waits for at most --timeout until
+every connected host has answered, and ends with 5 when one refused or stayed
+silent; the policy is applied all the same.`,
+			"mbctl policy apply web.policy --dry-run",
 			"mbctl policy apply web.policy --wait",
 			"mbctl policy apply web.policy --if-version 7",
 			"mbctl policy show --source | sed 's/weight 1/weight 2/' | mbctl policy apply -"),
 		Flags: []cli.Flag{
 			&cli.Uint64Flag{Name: "if-version", DefaultText: "any", Usage: "only if version `N` is running; 0: only if none ever was"},
+			&cli.BoolFlag{Name: "dry-run", DisableDefaultText: true, Usage: "say what would become of live sessions, and apply nothing"},
 			&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "wait until the hosts have answered"},
 		},
 		Action: w.action(w.policyApply),
@@ -43,6 +48,7 @@ type appliedView struct {
 	Waited    bool             `json:"waited"`
 	Warnings  []diagnosticView `json:"warnings"`
 	Hosts     []hostPolicyView `json:"hosts"` // with --wait
+	Live      *liveView        `json:"live"`  // null: no rule speaks of live sessions
 }
 
 func (w *world) policyApply(c *cli.Context) error {
@@ -53,6 +59,9 @@ func (w *world) policyApply(c *cli.Context) error {
 	name, source, err := w.readPolicy(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("dry-run") {
+		return w.policyDryRun(c, p, name, source)
 	}
 	req := &proto.ApplyRequest{Source: source}
 	if c.IsSet("if-version") {
@@ -78,6 +87,7 @@ func (w *world) policyApply(c *cli.Context) error {
 			Waited:    c.Bool("wait"),
 			Warnings:  viewDiagnostics(findings(applied.Warnings, true)),
 			Hosts:     viewHostPolicies(wait.hosts, applied.Version),
+			Live:      viewLive(applied.Live, applied.LiveJob),
 		}), err)
 	}
 	return err
@@ -88,10 +98,11 @@ func (w *world) printApplied(name string, applied *proto.ApplyResponse) {
 	w.warnText(p.RenderWarnings(name))
 	if applied.Unchanged {
 		w.printf("%s: unchanged, is policy version %d already\n", name, applied.Version)
-		return
+	} else {
+		w.printf("%s: applied as policy version %d, %s, on its way to %s\n", name, applied.Version,
+			plural(applied.Rules, "rule"), plural(applied.Hosts, "host"))
 	}
-	w.printf("%s: applied as policy version %d, %s, on its way to %s\n", name, applied.Version,
-		plural(applied.Rules, "rule"), plural(applied.Hosts, "host"))
+	w.printLive(applied.Live, applied.LiveJob)
 }
 
 // applyFailed tells a wrong policy and a lost race from other errors.

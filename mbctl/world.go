@@ -29,6 +29,8 @@ type world struct {
 	sleep func(ctx context.Context, d time.Duration) error
 	limit func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 
+	newJob func() uint64 // names the migrations of a command; random, never 0
+
 	width  int  // columns of the terminal, 0: not a terminal, do not cut
 	colour bool // escape sequences for colour are welcome
 	utf8   bool // line drawing and arrows are welcome

@@ -18,17 +18,27 @@ func (p *parser) resolve() {
 	}
 	for i, r := range p.policy.Rules {
 		for _, name := range p.places[i].chain {
-			t, ok := p.names[name.text]
-			if !ok {
-				p.errorf(name.position, "NF type %s is not declared%s", name, p.suggestType(name.text, known))
-				continue
+			if t := p.resolveType(name, known); t != nil {
+				r.Chain = append(r.Chain, t)
 			}
-			r.Chain = append(r.Chain, t)
 		}
 		if len(r.Chain) == len(p.places[i].chain) && !slices.ContainsFunc(r.Chain, (*Type).broken) {
 			p.checkChain(r, p.places[i].chain)
 		}
+		if len(r.Chain) == len(p.places[i].chain) {
+			p.resolveClauses(r, p.places[i], known)
+		}
 	}
+}
+
+// resolveType returns the type of this name, or reports that there is none and
+// returns nil.
+func (p *parser) resolveType(name token, known []string) *Type {
+	t := p.names[name.text]
+	if t == nil {
+		p.errorf(name.position, "NF type %s is not declared%s", name, p.suggestType(name.text, known))
+	}
+	return t
 }
 
 func (p *parser) suggestType(name string, known []string) string {

@@ -11,6 +11,7 @@
 //	match(dstport=80 & srcip=10.0.0.0/24) >> {firewall -> ids}
 //	match(dstport=80 & srcip=fd00::/64) >> {firewall}
 //	match(proto=tcp & ~(dstip=192.0.2.1)) >> {firewall} on-failure bypass
+//	match(dstport=8080) >> {ids} live-sessions migrate may-leave ids
 //	match(srcip=10.9.0.0/16) >> {}
 //
 // # Grammar
@@ -25,10 +26,12 @@
 //	type      = "type" name "{" instance { "," instance } [ "," ] "}" .
 //	instance  = [ name ] address [ address ] [ "weight" number ] .
 //
-//	rule      = "match" "(" predicate ")" ">>" "{" [ chain ] "}" [ failure ] .
+//	rule      = "match" "(" predicate ")" ">>" "{" [ chain ] "}" { clause } .
 //	chain     = name { arrow name } .
 //	arrow     = "->" | "→" .
-//	failure   = "on-failure" ( "block" | "bypass" ) .
+//	clause    = "on-failure" ( "block" | "bypass" )
+//	          | "live-sessions" ( "new-only" | "migrate" | "reset" )
+//	          | ( "may-leave" | "may-insert" ) name { "," name } .
 //
 //	predicate = and { "|" and } .
 //	and       = unary { "&" unary } .
@@ -38,9 +41,10 @@
 //	          | ( "srcport" | "dstport" ) "=" ( number | number "-" number )
 //	          | "proto" "=" ( "tcp" | "udp" | number ) .
 //
-// A name is a letter or "_" and then letters, digits, "-", "_" and "."; a
-// range is written without blanks. Of two addresses of an instance one is of
-// IPv4 and one of IPv6. Limits are the constants Max*.
+// Each clause may stand once in a rule, in any order. A name is a letter or "_"
+// and then letters, digits, "-", "_" and "."; a range is written without blanks.
+// Of two addresses of an instance one is of IPv4 and one of IPv6. Limits are the
+// constants Max*.
 //
 // # Families
 //

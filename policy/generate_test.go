@@ -5,6 +5,7 @@ package policy_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -176,6 +177,15 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 		}
 		if rapid.Bool().Draw(t, "bypass") {
 			r.OnFailure = policy.Bypass
+		}
+		r.LiveSessions = rapid.SampledFrom([]policy.LiveSessions{policy.NewOnly, policy.Migrate, policy.Reset}).Draw(t, "live sessions")
+		for _, nf := range p.Types {
+			switch may := rapid.Bool().Draw(t, "may"); {
+			case may && slices.Contains(r.Chain, nf):
+				r.MayLeave = append(r.MayLeave, nf)
+			case may:
+				r.MayInsert = append(r.MayInsert, nf)
+			}
 		}
 		p.Rules = append(p.Rules, r)
 	}

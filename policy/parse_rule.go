@@ -25,8 +25,9 @@ func (p *parser) rule() bool {
 	if !ok {
 		return false
 	}
-	onFailure, ok := p.onFailure()
-	if !ok {
+	r := &Rule{Number: len(p.policy.Rules) + 1, Predicate: x, Line: begin.line}
+	place := place{predicate: at, chain: names}
+	if !p.clauses(r, &place) {
 		return false
 	}
 	if len(p.policy.Rules) == MaxRules {
@@ -34,10 +35,8 @@ func (p *parser) rule() bool {
 		p.tok = token{kind: kindEOF, position: p.tok.position}
 		return true
 	}
-	p.policy.Rules = append(p.policy.Rules, &Rule{
-		Number: len(p.policy.Rules) + 1, Predicate: x, OnFailure: onFailure, Line: begin.line,
-	})
-	p.places = append(p.places, place{predicate: at, chain: names})
+	p.policy.Rules = append(p.policy.Rules, r)
+	p.places = append(p.places, place)
 	return true
 }
 
@@ -67,22 +66,4 @@ func (p *parser) chain() ([]token, bool) {
 			return nil, false
 		}
 	}
-}
-
-func (p *parser) onFailure() (OnFailure, bool) {
-	if p.tok.kind != kindWord || p.tok.is("match") || p.tok.is("type") {
-		return Block, true
-	}
-	if !p.acceptWord("on-failure") {
-		p.errorf(p.tok.position, `expected "on-failure" or the end of the statement, found %s%s`,
-			p.tok, didYouMean(p.tok.text, []string{"on-failure"}))
-		return Block, false
-	}
-	switch {
-	case p.acceptWord("block"):
-		return Block, true
-	case p.acceptWord("bypass"):
-		return Bypass, true
-	}
-	return Block, p.unexpected(`"block" or "bypass" after "on-failure"`)
 }

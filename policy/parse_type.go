@@ -12,7 +12,8 @@ import (
 )
 
 // keywords cannot be names.
-var keywords = []string{"any", "block", "bypass", "match", "on-failure", "type", "weight"}
+var keywords = []string{"any", "block", "bypass", "live-sessions", "match", "may-insert", "may-leave", "migrate",
+	"new-only", "on-failure", "reset", "type", "weight"}
 
 // typeStatement parses what follows "type".
 func (p *parser) typeStatement() bool {

@@ -76,6 +76,8 @@ type parser struct {
 type place struct {
 	predicate position
 	chain     []token
+	mayLeave  []token
+	mayInsert []token
 }
 
 func newParser(source string) *parser {

@@ -42,6 +42,11 @@ type Rule struct {
 	Chain     []*Type // left to right, at most MaxChain; empty: left alone
 	OnFailure OnFailure
 	Line      int // in the policy text
+
+	// What the policy server makes of sessions that live; hosts need none of it.
+	LiveSessions LiveSessions
+	MayLeave     []*Type // of Chain: an instance may ask to be taken out of a session
+	MayInsert    []*Type // not of Chain: a host may ask for an instance in a session
 }
 
 // OnFailure is what becomes of a session whose chain cannot be set up
@@ -75,6 +80,11 @@ func (p *Policy) Match(t chain.FiveTuple) *Rule {
 		}
 	}
 	return nil
+}
+
+// ConcernsLive reports whether a rule says that live sessions follow it.
+func (p *Policy) ConcernsLive() bool {
+	return slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.LiveSessions != NewOnly })
 }
 
 // Predicates returns the predicates of the rules in order, for [Compile] and
@@ -155,13 +165,5 @@ func (in Instance) String() string {
 
 // String returns the rule's statement.
 func (r *Rule) String() string {
-	names := make([]string, len(r.Chain))
-	for i, t := range r.Chain {
-		names[i] = t.Name
-	}
-	s := fmt.Sprintf("match(%s) >> {%s}", r.Predicate, strings.Join(names, " -> "))
-	if r.OnFailure == Bypass {
-		s += " on-failure bypass"
-	}
-	return s
+	return fmt.Sprintf("match(%s) >> {%s}%s", r.Predicate, typeNames(r.Chain, " -> "), r.clauses())
 }

@@ -67,6 +67,10 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 		return "only TCP and UDP sessions are chained; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
+	case len(r.Chain) == 0 && len(r.MayInsert) > 0:
+		return "may-insert has no effect: sessions of an empty chain are left alone, and no host carries them"
+	case r.LiveSessions == Reset && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
+		return "live-sessions reset has no effect: only TCP sessions can be reset; did you mean \"live-sessions migrate\"?"
 	}
 	return p.unserved(r)
 }

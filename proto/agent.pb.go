@@ -590,6 +590,7 @@ type Query struct {
 	//	*Query_Migrate
 	//	*Query_Migrations
 	//	*Query_Abort
+	//	*Query_EndSessions
 	Body          isQuery_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -686,6 +687,15 @@ func (x *Query) GetAbort() *AbortMigrationsRequest {
 	return nil
 }
 
+func (x *Query) GetEndSessions() *ResetQuery {
+	if x != nil {
+		if x, ok := x.Body.(*Query_EndSessions); ok {
+			return x.EndSessions
+		}
+	}
+	return nil
+}
+
 type isQuery_Body interface {
 	isQuery_Body()
 }
@@ -714,6 +724,10 @@ type Query_Abort struct {
 	Abort *AbortMigrationsRequest `protobuf:"bytes,6,opt,name=abort,proto3,oneof"`
 }
 
+type Query_EndSessions struct {
+	EndSessions *ResetQuery `protobuf:"bytes,7,opt,name=end_sessions,json=endSessions,proto3,oneof"`
+}
+
 func (*Query_Sessions) isQuery_Body() {}
 
 func (*Query_Stats) isQuery_Body() {}
@@ -725,6 +739,8 @@ func (*Query_Migrate) isQuery_Body() {}
 func (*Query_Migrations) isQuery_Body() {}
 
 func (*Query_Abort) isQuery_Body() {}
+
+func (*Query_EndSessions) isQuery_Body() {}
 
 type SessionQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -966,6 +982,7 @@ type AnswerRequest struct {
 	Migrations    []*Migration             `protobuf:"bytes,8,rep,name=migrations,proto3" json:"migrations,omitempty"`
 	Counts        *MigrationCounts         `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
 	Aborted       *AbortMigrationsResponse `protobuf:"bytes,10,opt,name=aborted,proto3" json:"aborted,omitempty"`
+	EndedSessions *ResetAnswer             `protobuf:"bytes,11,opt,name=ended_sessions,json=endedSessions,proto3" json:"ended_sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1070,6 +1087,13 @@ func (x *AnswerRequest) GetAborted() *AbortMigrationsResponse {
 	return nil
 }
 
+func (x *AnswerRequest) GetEndedSessions() *ResetAnswer {
+	if x != nil {
+		return x.EndedSessions
+	}
+	return nil
+}
+
 type AnswerResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1149,7 +1173,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
-	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\xe1\x02\n" +
+	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\x9e\x03\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
@@ -1158,7 +1182,8 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"migrations\x18\x05 \x01(\v2!.mbchain.v1.ListMigrationsRequestH\x00R\n" +
 	"migrations\x12:\n" +
-	"\x05abort\x18\x06 \x01(\v2\".mbchain.v1.AbortMigrationsRequestH\x00R\x05abortB\x06\n" +
+	"\x05abort\x18\x06 \x01(\v2\".mbchain.v1.AbortMigrationsRequestH\x00R\x05abort\x12;\n" +
+	"\fend_sessions\x18\a \x01(\v2\x16.mbchain.v1.ResetQueryH\x00R\vendSessionsB\x06\n" +
 	"\x04body\"4\n" +
 	"\fSessionQuery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
@@ -1171,7 +1196,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\"\x15\n" +
-	"\x13AcknowledgeResponse\"\xaa\x03\n" +
+	"\x13AcknowledgeResponse\"\xea\x03\n" +
 	"\rAnswerRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x14\n" +
@@ -1185,12 +1210,14 @@ const file_agent_proto_rawDesc = "" +
 	"migrations\x123\n" +
 	"\x06counts\x18\t \x01(\v2\x1b.mbchain.v1.MigrationCountsR\x06counts\x12=\n" +
 	"\aaborted\x18\n" +
-	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\"\x10\n" +
-	"\x0eAnswerResponse2\xde\x01\n" +
+	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
+	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
+	"\x0eAnswerResponse2\x96\x02\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
 	"\vAcknowledge\x12\x1e.mbchain.v1.AcknowledgeRequest\x1a\x1f.mbchain.v1.AcknowledgeResponse\x12?\n" +
-	"\x06Answer\x12\x19.mbchain.v1.AnswerRequest\x1a\x1a.mbchain.v1.AnswerResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
+	"\x06Answer\x12\x19.mbchain.v1.AnswerRequest\x1a\x1a.mbchain.v1.AnswerResponse\x126\n" +
+	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -1226,11 +1253,15 @@ var file_agent_proto_goTypes = []any{
 	(*MigrateQuery)(nil),            // 17: mbchain.v1.MigrateQuery
 	(*ListMigrationsRequest)(nil),   // 18: mbchain.v1.ListMigrationsRequest
 	(*AbortMigrationsRequest)(nil),  // 19: mbchain.v1.AbortMigrationsRequest
-	(*Session)(nil),                 // 20: mbchain.v1.Session
-	(*Counter)(nil),                 // 21: mbchain.v1.Counter
-	(*Migration)(nil),               // 22: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 23: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 24: mbchain.v1.AbortMigrationsResponse
+	(*ResetQuery)(nil),              // 20: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 21: mbchain.v1.Session
+	(*Counter)(nil),                 // 22: mbchain.v1.Counter
+	(*Migration)(nil),               // 23: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 24: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 25: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 26: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 27: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 28: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
 	16, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
@@ -1247,23 +1278,27 @@ var file_agent_proto_depIdxs = []int32{
 	17, // 11: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
 	18, // 12: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
 	19, // 13: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	20, // 14: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	21, // 15: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	16, // 16: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	22, // 17: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	23, // 18: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	24, // 19: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	0,  // 20: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	12, // 21: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	14, // 22: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	1,  // 23: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	13, // 24: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	15, // 25: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	23, // [23:26] is the sub-list for method output_type
-	20, // [20:23] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	20, // 14: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	21, // 15: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	22, // 16: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	16, // 17: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	23, // 18: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	24, // 19: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	25, // 20: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	26, // 21: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	0,  // 22: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	12, // 23: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	14, // 24: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	27, // 25: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	1,  // 26: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	13, // 27: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	15, // 28: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	28, // 29: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	26, // [26:30] is the sub-list for method output_type
+	22, // [22:26] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1285,6 +1320,7 @@ func file_agent_proto_init() {
 		(*Query_Migrate)(nil),
 		(*Query_Migrations)(nil),
 		(*Query_Abort)(nil),
+		(*Query_EndSessions)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -697,7 +697,7 @@ const file_host_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"host.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\"\x12\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\x12\n" +
 	"\x10GetStatusRequest\"\x8f\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
@@ -743,11 +743,12 @@ const file_host_proto_rawDesc = "" +
 	"\tGetStatus\x12\x1c.mbchain.v1.GetStatusRequest\x1a\x1d.mbchain.v1.GetStatusResponse\x12H\n" +
 	"\tListHosts\x12\x1c.mbchain.v1.ListHostsRequest\x1a\x1d.mbchain.v1.ListHostsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.mbchain.v1.ListSessionsRequest\x1a .mbchain.v1.ListSessionsResponse\x12E\n" +
-	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse2\xfc\x01\n" +
+	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse2\xb4\x02\n" +
 	"\fLocalService\x12R\n" +
 	"\tGetStatus\x12!.mbchain.v1.GetLocalStatusRequest\x1a\".mbchain.v1.GetLocalStatusResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.mbchain.v1.ListSessionsRequest\x1a .mbchain.v1.ListSessionsResponse\x12E\n" +
-	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
+	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse\x126\n" +
+	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
 	file_host_proto_rawDescOnce sync.Once
@@ -779,6 +780,8 @@ var file_host_proto_goTypes = []any{
 	(*Session)(nil),                // 13: mbchain.v1.Session
 	(*Missing)(nil),                // 14: mbchain.v1.Missing
 	(*Counter)(nil),                // 15: mbchain.v1.Counter
+	(*AskRequest)(nil),             // 16: mbchain.v1.AskRequest
+	(*AskResponse)(nil),            // 17: mbchain.v1.AskResponse
 }
 var file_host_proto_depIdxs = []int32{
 	4,  // 0: mbchain.v1.ListHostsResponse.hosts:type_name -> mbchain.v1.Host
@@ -797,15 +800,17 @@ var file_host_proto_depIdxs = []int32{
 	10, // 13: mbchain.v1.LocalService.GetStatus:input_type -> mbchain.v1.GetLocalStatusRequest
 	5,  // 14: mbchain.v1.LocalService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
 	7,  // 15: mbchain.v1.LocalService.GetStats:input_type -> mbchain.v1.GetStatsRequest
-	1,  // 16: mbchain.v1.DomainService.GetStatus:output_type -> mbchain.v1.GetStatusResponse
-	3,  // 17: mbchain.v1.DomainService.ListHosts:output_type -> mbchain.v1.ListHostsResponse
-	6,  // 18: mbchain.v1.DomainService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	8,  // 19: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
-	11, // 20: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
-	6,  // 21: mbchain.v1.LocalService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	8,  // 22: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
+	16, // 16: mbchain.v1.LocalService.Ask:input_type -> mbchain.v1.AskRequest
+	1,  // 17: mbchain.v1.DomainService.GetStatus:output_type -> mbchain.v1.GetStatusResponse
+	3,  // 18: mbchain.v1.DomainService.ListHosts:output_type -> mbchain.v1.ListHostsResponse
+	6,  // 19: mbchain.v1.DomainService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
+	8,  // 20: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	11, // 21: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
+	6,  // 22: mbchain.v1.LocalService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
+	8,  // 23: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	17, // 24: mbchain.v1.LocalService.Ask:output_type -> mbchain.v1.AskResponse
+	17, // [17:25] is the sub-list for method output_type
+	9,  // [9:17] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -817,6 +822,7 @@ func file_host_proto_init() {
 		return
 	}
 	file_common_proto_init()
+	file_migration_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

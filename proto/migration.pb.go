@@ -42,6 +42,7 @@ type StartMigrationsRequest struct {
 	StateMethod   StateMethod                     `protobuf:"varint,7,opt,name=state_method,json=stateMethod,proto3,enum=mbchain.v1.StateMethod" json:"state_method,omitempty"` // of replace: from[i]'s state goes to to[i]
 	PatienceMs    uint32                          `protobuf:"varint,8,opt,name=patience_ms,json=patienceMs,proto3" json:"patience_ms,omitempty"`                                // 0: 5000
 	DryRun        bool                            `protobuf:"varint,9,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`                                            // say what would be done
+	Job           uint64                          `protobuf:"fixed64,10,opt,name=job,proto3" json:"job,omitempty"`                                                              // names the migrations; random; 0: policyd chooses
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +151,13 @@ func (x *StartMigrationsRequest) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *StartMigrationsRequest) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
 }
 
 type isStartMigrationsRequest_Change interface {
@@ -1098,12 +1106,372 @@ func (x *MigrateWish) GetPlan() *MigratePlan {
 	return nil
 }
 
+// A host that carries a session asks for a change of its chain. The policy says what
+// a host may ask for: PermissionDenied, with what to write into which rule, if not
+// this. FailedPrecondition if it cannot be done.
+type AskRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"` // who asks; filled in by its agent
+	// Exactly one: the whole id, 16 bytes, or, on the local socket alone, the session
+	// as the applications see it, client to server.
+	Session []byte `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	Super   *Tuple `protobuf:"bytes,3,opt,name=super,proto3" json:"super,omitempty"`
+	// Types that are valid to be assigned to Want:
+	//
+	//	*AskRequest_Leave
+	//	*AskRequest_Insert
+	Want          isAskRequest_Want `protobuf_oneof:"want"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskRequest) Reset() {
+	*x = AskRequest{}
+	mi := &file_migration_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskRequest) ProtoMessage() {}
+
+func (x *AskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
+func (*AskRequest) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AskRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *AskRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *AskRequest) GetSuper() *Tuple {
+	if x != nil {
+		return x.Super
+	}
+	return nil
+}
+
+func (x *AskRequest) GetWant() isAskRequest_Want {
+	if x != nil {
+		return x.Want
+	}
+	return nil
+}
+
+func (x *AskRequest) GetLeave() *AskLeave {
+	if x != nil {
+		if x, ok := x.Want.(*AskRequest_Leave); ok {
+			return x.Leave
+		}
+	}
+	return nil
+}
+
+func (x *AskRequest) GetInsert() *AskInsert {
+	if x != nil {
+		if x, ok := x.Want.(*AskRequest_Insert); ok {
+			return x.Insert
+		}
+	}
+	return nil
+}
+
+type isAskRequest_Want interface {
+	isAskRequest_Want()
+}
+
+type AskRequest_Leave struct {
+	Leave *AskLeave `protobuf:"bytes,4,opt,name=leave,proto3,oneof"`
+}
+
+type AskRequest_Insert struct {
+	Insert *AskInsert `protobuf:"bytes,5,opt,name=insert,proto3,oneof"`
+}
+
+func (*AskRequest_Leave) isAskRequest_Want() {}
+
+func (*AskRequest_Insert) isAskRequest_Want() {}
+
+// The host is to be taken out.
+type AskLeave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskLeave) Reset() {
+	*x = AskLeave{}
+	mi := &file_migration_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskLeave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskLeave) ProtoMessage() {}
+
+func (x *AskLeave) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskLeave.ProtoReflect.Descriptor instead.
+func (*AskLeave) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{16}
+}
+
+// An instance of this NF type is to come, right of the host; left of it if the session
+// ends there, or right of it at a server without an agent.
+type AskInsert struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NfType        string                 `protobuf:"bytes,1,opt,name=nf_type,json=nfType,proto3" json:"nf_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskInsert) Reset() {
+	*x = AskInsert{}
+	mi := &file_migration_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskInsert) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskInsert) ProtoMessage() {}
+
+func (x *AskInsert) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskInsert.ProtoReflect.Descriptor instead.
+func (*AskInsert) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AskInsert) GetNfType() string {
+	if x != nil {
+		return x.NfType
+	}
+	return ""
+}
+
+// It has begun.
+type AskResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`
+	Id            uint64                 `protobuf:"fixed64,2,opt,name=id,proto3" json:"id,omitempty"` // of the migration
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskResponse) Reset() {
+	*x = AskResponse{}
+	mi := &file_migration_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskResponse) ProtoMessage() {}
+
+func (x *AskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
+func (*AskResponse) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *AskResponse) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *AskResponse) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *AskResponse) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// End the TCP connections of these sessions, which begin at this host.
+type ResetQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sessions      [][]byte               `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`                                 // 16 bytes each, at most 1000
+	PolicyVersion uint64                 `protobuf:"varint,2,opt,name=policy_version,json=policyVersion,proto3" json:"policy_version,omitempty"` // which wants it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetQuery) Reset() {
+	*x = ResetQuery{}
+	mi := &file_migration_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetQuery) ProtoMessage() {}
+
+func (x *ResetQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetQuery.ProtoReflect.Descriptor instead.
+func (*ResetQuery) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ResetQuery) GetSessions() [][]byte {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *ResetQuery) GetPolicyVersion() uint64 {
+	if x != nil {
+		return x.PolicyVersion
+	}
+	return 0
+}
+
+type ResetAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ended         uint32                 `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	Skipped       []*Skipped             `protobuf:"bytes,2,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetAnswer) Reset() {
+	*x = ResetAnswer{}
+	mi := &file_migration_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetAnswer) ProtoMessage() {}
+
+func (x *ResetAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_migration_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetAnswer.ProtoReflect.Descriptor instead.
+func (*ResetAnswer) Descriptor() ([]byte, []int) {
+	return file_migration_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ResetAnswer) GetEnded() uint32 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *ResetAnswer) GetSkipped() []*Skipped {
+	if x != nil {
+		return x.Skipped
+	}
+	return nil
+}
+
 var File_migration_proto protoreflect.FileDescriptor
 
 const file_migration_proto_rawDesc = "" +
 	"\n" +
 	"\x0fmigration.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\rmigrate.proto\"\x99\x03\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rmigrate.proto\"\xab\x03\n" +
 	"\x16StartMigrationsRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05match\x18\x02 \x01(\tR\x05match\x121\n" +
@@ -1114,7 +1482,9 @@ const file_migration_proto_rawDesc = "" +
 	"\fstate_method\x18\a \x01(\x0e2\x17.mbchain.v1.StateMethodR\vstateMethod\x12\x1f\n" +
 	"\vpatience_ms\x18\b \x01(\rR\n" +
 	"patienceMs\x12\x17\n" +
-	"\adry_run\x18\t \x01(\bR\x06dryRunB\b\n" +
+	"\adry_run\x18\t \x01(\bR\x06dryRun\x12\x10\n" +
+	"\x03job\x18\n" +
+	" \x01(\x06R\x03jobB\b\n" +
 	"\x06change\"Q\n" +
 	"\vInsertHosts\x12\x14\n" +
 	"\x05hosts\x18\x01 \x03(\tR\x05hosts\x12\x14\n" +
@@ -1187,7 +1557,30 @@ const file_migration_proto_rawDesc = "" +
 	"\x06wishes\x18\x02 \x03(\v2\x17.mbchain.v1.MigrateWishR\x06wishes\"J\n" +
 	"\vMigrateWish\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12+\n" +
-	"\x04plan\x18\x02 \x01(\v2\x17.mbchain.v1.MigratePlanR\x04plan2\x85\x02\n" +
+	"\x04plan\x18\x02 \x01(\v2\x17.mbchain.v1.MigratePlanR\x04plan\"\xca\x01\n" +
+	"\n" +
+	"AskRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\x12'\n" +
+	"\x05super\x18\x03 \x01(\v2\x11.mbchain.v1.TupleR\x05super\x12,\n" +
+	"\x05leave\x18\x04 \x01(\v2\x14.mbchain.v1.AskLeaveH\x00R\x05leave\x12/\n" +
+	"\x06insert\x18\x05 \x01(\v2\x15.mbchain.v1.AskInsertH\x00R\x06insertB\x06\n" +
+	"\x04want\"\n" +
+	"\n" +
+	"\bAskLeave\"$\n" +
+	"\tAskInsert\x12\x17\n" +
+	"\anf_type\x18\x01 \x01(\tR\x06nfType\"I\n" +
+	"\vAskResponse\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\x06R\x03job\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x06R\x02id\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"O\n" +
+	"\n" +
+	"ResetQuery\x12\x1a\n" +
+	"\bsessions\x18\x01 \x03(\fR\bsessions\x12%\n" +
+	"\x0epolicy_version\x18\x02 \x01(\x04R\rpolicyVersion\"R\n" +
+	"\vResetAnswer\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\rR\x05ended\x12-\n" +
+	"\askipped\x18\x02 \x03(\v2\x13.mbchain.v1.SkippedR\askipped2\x85\x02\n" +
 	"\x10MigrationService\x12P\n" +
 	"\x05Start\x12\".mbchain.v1.StartMigrationsRequest\x1a#.mbchain.v1.StartMigrationsResponse\x12M\n" +
 	"\x04List\x12!.mbchain.v1.ListMigrationsRequest\x1a\".mbchain.v1.ListMigrationsResponse\x12P\n" +
@@ -1205,7 +1598,7 @@ func file_migration_proto_rawDescGZIP() []byte {
 	return file_migration_proto_rawDescData
 }
 
-var file_migration_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_migration_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_migration_proto_goTypes = []any{
 	(*StartMigrationsRequest)(nil),  // 0: mbchain.v1.StartMigrationsRequest
 	(*InsertHosts)(nil),             // 1: mbchain.v1.InsertHosts
@@ -1222,42 +1615,53 @@ var file_migration_proto_goTypes = []any{
 	(*MigrationStep)(nil),           // 12: mbchain.v1.MigrationStep
 	(*MigrateQuery)(nil),            // 13: mbchain.v1.MigrateQuery
 	(*MigrateWish)(nil),             // 14: mbchain.v1.MigrateWish
-	(Guarantee)(0),                  // 15: mbchain.v1.Guarantee
-	(StateMethod)(0),                // 16: mbchain.v1.StateMethod
-	(*Missing)(nil),                 // 17: mbchain.v1.Missing
-	(*MigratePlan)(nil),             // 18: mbchain.v1.MigratePlan
-	(*MigrateWhy)(nil),              // 19: mbchain.v1.MigrateWhy
+	(*AskRequest)(nil),              // 15: mbchain.v1.AskRequest
+	(*AskLeave)(nil),                // 16: mbchain.v1.AskLeave
+	(*AskInsert)(nil),               // 17: mbchain.v1.AskInsert
+	(*AskResponse)(nil),             // 18: mbchain.v1.AskResponse
+	(*ResetQuery)(nil),              // 19: mbchain.v1.ResetQuery
+	(*ResetAnswer)(nil),             // 20: mbchain.v1.ResetAnswer
+	(Guarantee)(0),                  // 21: mbchain.v1.Guarantee
+	(StateMethod)(0),                // 22: mbchain.v1.StateMethod
+	(*Missing)(nil),                 // 23: mbchain.v1.Missing
+	(*MigratePlan)(nil),             // 24: mbchain.v1.MigratePlan
+	(*MigrateWhy)(nil),              // 25: mbchain.v1.MigrateWhy
+	(*Tuple)(nil),                   // 26: mbchain.v1.Tuple
 }
 var file_migration_proto_depIdxs = []int32{
 	1,  // 0: mbchain.v1.StartMigrationsRequest.insert:type_name -> mbchain.v1.InsertHosts
 	2,  // 1: mbchain.v1.StartMigrationsRequest.remove:type_name -> mbchain.v1.RemoveHosts
 	3,  // 2: mbchain.v1.StartMigrationsRequest.replace:type_name -> mbchain.v1.ReplaceHosts
-	15, // 3: mbchain.v1.StartMigrationsRequest.guarantee:type_name -> mbchain.v1.Guarantee
-	16, // 4: mbchain.v1.StartMigrationsRequest.state_method:type_name -> mbchain.v1.StateMethod
+	21, // 3: mbchain.v1.StartMigrationsRequest.guarantee:type_name -> mbchain.v1.Guarantee
+	22, // 4: mbchain.v1.StartMigrationsRequest.state_method:type_name -> mbchain.v1.StateMethod
 	11, // 5: mbchain.v1.StartMigrationsResponse.migrations:type_name -> mbchain.v1.Migration
 	5,  // 6: mbchain.v1.StartMigrationsResponse.skipped:type_name -> mbchain.v1.Skipped
-	17, // 7: mbchain.v1.StartMigrationsResponse.missing:type_name -> mbchain.v1.Missing
+	23, // 7: mbchain.v1.StartMigrationsResponse.missing:type_name -> mbchain.v1.Missing
 	11, // 8: mbchain.v1.ListMigrationsResponse.migrations:type_name -> mbchain.v1.Migration
 	10, // 9: mbchain.v1.ListMigrationsResponse.counts:type_name -> mbchain.v1.MigrationCounts
-	17, // 10: mbchain.v1.ListMigrationsResponse.missing:type_name -> mbchain.v1.Missing
-	17, // 11: mbchain.v1.AbortMigrationsResponse.missing:type_name -> mbchain.v1.Missing
-	18, // 12: mbchain.v1.Migration.plan:type_name -> mbchain.v1.MigratePlan
-	19, // 13: mbchain.v1.Migration.why:type_name -> mbchain.v1.MigrateWhy
+	23, // 10: mbchain.v1.ListMigrationsResponse.missing:type_name -> mbchain.v1.Missing
+	23, // 11: mbchain.v1.AbortMigrationsResponse.missing:type_name -> mbchain.v1.Missing
+	24, // 12: mbchain.v1.Migration.plan:type_name -> mbchain.v1.MigratePlan
+	25, // 13: mbchain.v1.Migration.why:type_name -> mbchain.v1.MigrateWhy
 	12, // 14: mbchain.v1.Migration.steps:type_name -> mbchain.v1.MigrationStep
-	19, // 15: mbchain.v1.MigrationStep.why:type_name -> mbchain.v1.MigrateWhy
+	25, // 15: mbchain.v1.MigrationStep.why:type_name -> mbchain.v1.MigrateWhy
 	14, // 16: mbchain.v1.MigrateQuery.wishes:type_name -> mbchain.v1.MigrateWish
-	18, // 17: mbchain.v1.MigrateWish.plan:type_name -> mbchain.v1.MigratePlan
-	0,  // 18: mbchain.v1.MigrationService.Start:input_type -> mbchain.v1.StartMigrationsRequest
-	6,  // 19: mbchain.v1.MigrationService.List:input_type -> mbchain.v1.ListMigrationsRequest
-	8,  // 20: mbchain.v1.MigrationService.Abort:input_type -> mbchain.v1.AbortMigrationsRequest
-	4,  // 21: mbchain.v1.MigrationService.Start:output_type -> mbchain.v1.StartMigrationsResponse
-	7,  // 22: mbchain.v1.MigrationService.List:output_type -> mbchain.v1.ListMigrationsResponse
-	9,  // 23: mbchain.v1.MigrationService.Abort:output_type -> mbchain.v1.AbortMigrationsResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	24, // 17: mbchain.v1.MigrateWish.plan:type_name -> mbchain.v1.MigratePlan
+	26, // 18: mbchain.v1.AskRequest.super:type_name -> mbchain.v1.Tuple
+	16, // 19: mbchain.v1.AskRequest.leave:type_name -> mbchain.v1.AskLeave
+	17, // 20: mbchain.v1.AskRequest.insert:type_name -> mbchain.v1.AskInsert
+	5,  // 21: mbchain.v1.ResetAnswer.skipped:type_name -> mbchain.v1.Skipped
+	0,  // 22: mbchain.v1.MigrationService.Start:input_type -> mbchain.v1.StartMigrationsRequest
+	6,  // 23: mbchain.v1.MigrationService.List:input_type -> mbchain.v1.ListMigrationsRequest
+	8,  // 24: mbchain.v1.MigrationService.Abort:input_type -> mbchain.v1.AbortMigrationsRequest
+	4,  // 25: mbchain.v1.MigrationService.Start:output_type -> mbchain.v1.StartMigrationsResponse
+	7,  // 26: mbchain.v1.MigrationService.List:output_type -> mbchain.v1.ListMigrationsResponse
+	9,  // 27: mbchain.v1.MigrationService.Abort:output_type -> mbchain.v1.AbortMigrationsResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_migration_proto_init() }
@@ -1272,13 +1676,17 @@ func file_migration_proto_init() {
 		(*StartMigrationsRequest_Remove)(nil),
 		(*StartMigrationsRequest_Replace)(nil),
 	}
+	file_migration_proto_msgTypes[15].OneofWrappers = []any{
+		(*AskRequest_Leave)(nil),
+		(*AskRequest_Insert)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_migration_proto_rawDesc), len(file_migration_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

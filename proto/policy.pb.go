@@ -105,6 +105,7 @@ func (x *Diagnostic) GetWidth() uint32 {
 type CheckRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"` // policy text, at most 4 MiB
+	Live          bool                   `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`    // say what it would make of the sessions that live now
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -146,6 +147,13 @@ func (x *CheckRequest) GetSource() string {
 	return ""
 }
 
+func (x *CheckRequest) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
 type CheckResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Errors        []*Diagnostic          `protobuf:"bytes,1,rep,name=errors,proto3" json:"errors,omitempty"`
@@ -153,6 +161,7 @@ type CheckResponse struct {
 	Types         uint32                 `protobuf:"varint,3,opt,name=types,proto3" json:"types,omitempty"`
 	Instances     uint32                 `protobuf:"varint,4,opt,name=instances,proto3" json:"instances,omitempty"`
 	Warnings      []*Diagnostic          `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"` // right, though perhaps not as meant
+	Live          *LiveSessions          `protobuf:"bytes,6,opt,name=live,proto3" json:"live,omitempty"`         // if it was asked for, and the policy is right
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -222,6 +231,99 @@ func (x *CheckResponse) GetWarnings() []*Diagnostic {
 	return nil
 }
 
+func (x *CheckResponse) GetLive() *LiveSessions {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+// What a policy makes of the sessions that live.
+type LiveSessions struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Migrate uint32                 `protobuf:"varint,1,opt,name=migrate,proto3" json:"migrate,omitempty"` // their chain is changed
+	Resets  uint32                 `protobuf:"varint,2,opt,name=resets,proto3" json:"resets,omitempty"`   // their connection is ended
+	Stay    uint32                 `protobuf:"varint,3,opt,name=stay,proto3" json:"stay,omitempty"`       // ought to be changed or reset, and cannot
+	Keep    uint32                 `protobuf:"varint,4,opt,name=keep,proto3" json:"keep,omitempty"`       // all others
+	Skipped []*Skipped             `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`  // those that stay, the first 100
+	// Hosts that did not answer, or have more sessions than were looked at.
+	Missing       []*Missing `protobuf:"bytes,6,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LiveSessions) Reset() {
+	*x = LiveSessions{}
+	mi := &file_policy_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiveSessions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiveSessions) ProtoMessage() {}
+
+func (x *LiveSessions) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiveSessions.ProtoReflect.Descriptor instead.
+func (*LiveSessions) Descriptor() ([]byte, []int) {
+	return file_policy_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LiveSessions) GetMigrate() uint32 {
+	if x != nil {
+		return x.Migrate
+	}
+	return 0
+}
+
+func (x *LiveSessions) GetResets() uint32 {
+	if x != nil {
+		return x.Resets
+	}
+	return 0
+}
+
+func (x *LiveSessions) GetStay() uint32 {
+	if x != nil {
+		return x.Stay
+	}
+	return 0
+}
+
+func (x *LiveSessions) GetKeep() uint32 {
+	if x != nil {
+		return x.Keep
+	}
+	return 0
+}
+
+func (x *LiveSessions) GetSkipped() []*Skipped {
+	if x != nil {
+		return x.Skipped
+	}
+	return nil
+}
+
+func (x *LiveSessions) GetMissing() []*Missing {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
 type ApplyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
@@ -232,7 +334,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_policy_proto_msgTypes[3]
+	mi := &file_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -244,7 +346,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[3]
+	mi := &file_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -257,7 +359,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{3}
+	return file_policy_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ApplyRequest) GetSource() string {
@@ -275,19 +377,23 @@ func (x *ApplyRequest) GetIfVersion() uint64 {
 }
 
 type ApplyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Rules         uint32                 `protobuf:"varint,2,opt,name=rules,proto3" json:"rules,omitempty"`
-	Hosts         uint32                 `protobuf:"varint,3,opt,name=hosts,proto3" json:"hosts,omitempty"`         // connected hosts, to which it is on its way
-	Unchanged     bool                   `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"` // the same text was running already
-	Warnings      []*Diagnostic          `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Version   uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Rules     uint32                 `protobuf:"varint,2,opt,name=rules,proto3" json:"rules,omitempty"`
+	Hosts     uint32                 `protobuf:"varint,3,opt,name=hosts,proto3" json:"hosts,omitempty"`         // connected hosts, to which it is on its way
+	Unchanged bool                   `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"` // the same text was running already
+	Warnings  []*Diagnostic          `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The job of the migrations that begin as soon as the hosts have the policy; 0: the
+	// policy leaves all live sessions as they are.
+	LiveJob       uint64        `protobuf:"fixed64,6,opt,name=live_job,json=liveJob,proto3" json:"live_job,omitempty"`
+	Live          *LiveSessions `protobuf:"bytes,7,opt,name=live,proto3" json:"live,omitempty"` // as they are now; absent if no rule concerns them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_policy_proto_msgTypes[4]
+	mi := &file_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +405,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[4]
+	mi := &file_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +418,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{4}
+	return file_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ApplyResponse) GetVersion() uint64 {
@@ -350,6 +456,20 @@ func (x *ApplyResponse) GetWarnings() []*Diagnostic {
 	return nil
 }
 
+func (x *ApplyResponse) GetLiveJob() uint64 {
+	if x != nil {
+		return x.LiveJob
+	}
+	return 0
+}
+
+func (x *ApplyResponse) GetLive() *LiveSessions {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
 type GetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -358,7 +478,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_policy_proto_msgTypes[5]
+	mi := &file_policy_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -370,7 +490,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[5]
+	mi := &file_policy_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -383,7 +503,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{5}
+	return file_policy_proto_rawDescGZIP(), []int{6}
 }
 
 type GetResponse struct {
@@ -398,7 +518,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_policy_proto_msgTypes[6]
+	mi := &file_policy_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -410,7 +530,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[6]
+	mi := &file_policy_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -423,7 +543,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{6}
+	return file_policy_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetResponse) GetVersion() uint64 {
@@ -469,7 +589,7 @@ type HostPolicy struct {
 
 func (x *HostPolicy) Reset() {
 	*x = HostPolicy{}
-	mi := &file_policy_proto_msgTypes[7]
+	mi := &file_policy_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +601,7 @@ func (x *HostPolicy) String() string {
 func (*HostPolicy) ProtoMessage() {}
 
 func (x *HostPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[7]
+	mi := &file_policy_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +614,7 @@ func (x *HostPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostPolicy.ProtoReflect.Descriptor instead.
 func (*HostPolicy) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{7}
+	return file_policy_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HostPolicy) GetHost() string {
@@ -548,7 +668,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_policy_proto_msgTypes[8]
+	mi := &file_policy_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +680,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[8]
+	mi := &file_policy_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +693,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{8}
+	return file_policy_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExplainRequest) GetTuple() *Tuple {
@@ -600,7 +720,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_policy_proto_msgTypes[9]
+	mi := &file_policy_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +732,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[9]
+	mi := &file_policy_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +745,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{9}
+	return file_policy_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExplainResponse) GetVersion() uint64 {
@@ -705,7 +825,7 @@ type ExplainHop struct {
 
 func (x *ExplainHop) Reset() {
 	*x = ExplainHop{}
-	mi := &file_policy_proto_msgTypes[10]
+	mi := &file_policy_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +837,7 @@ func (x *ExplainHop) String() string {
 func (*ExplainHop) ProtoMessage() {}
 
 func (x *ExplainHop) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[10]
+	mi := &file_policy_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +850,7 @@ func (x *ExplainHop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainHop.ProtoReflect.Descriptor instead.
 func (*ExplainHop) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{10}
+	return file_policy_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExplainHop) GetType() string {
@@ -780,33 +900,44 @@ var File_policy_proto protoreflect.FileDescriptor
 const file_policy_proto_rawDesc = "" +
 	"\n" +
 	"\fpolicy.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\"|\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"|\n" +
 	"\n" +
 	"Diagnostic\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\rR\x06column\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
-	"\x05width\x18\x05 \x01(\rR\x05width\"&\n" +
+	"\x05width\x18\x05 \x01(\rR\x05width\":\n" +
 	"\fCheckRequest\x12\x16\n" +
-	"\x06source\x18\x01 \x01(\tR\x06source\"\xbd\x01\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04live\x18\x02 \x01(\bR\x04live\"\xeb\x01\n" +
 	"\rCheckResponse\x12.\n" +
 	"\x06errors\x18\x01 \x03(\v2\x16.mbchain.v1.DiagnosticR\x06errors\x12\x14\n" +
 	"\x05rules\x18\x02 \x01(\rR\x05rules\x12\x14\n" +
 	"\x05types\x18\x03 \x01(\rR\x05types\x12\x1c\n" +
 	"\tinstances\x18\x04 \x01(\rR\tinstances\x122\n" +
-	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\"Y\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\x12,\n" +
+	"\x04live\x18\x06 \x01(\v2\x18.mbchain.v1.LiveSessionsR\x04live\"\xc6\x01\n" +
+	"\fLiveSessions\x12\x18\n" +
+	"\amigrate\x18\x01 \x01(\rR\amigrate\x12\x16\n" +
+	"\x06resets\x18\x02 \x01(\rR\x06resets\x12\x12\n" +
+	"\x04stay\x18\x03 \x01(\rR\x04stay\x12\x12\n" +
+	"\x04keep\x18\x04 \x01(\rR\x04keep\x12-\n" +
+	"\askipped\x18\x05 \x03(\v2\x13.mbchain.v1.SkippedR\askipped\x12-\n" +
+	"\amissing\x18\x06 \x03(\v2\x13.mbchain.v1.MissingR\amissing\"Y\n" +
 	"\fApplyRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\"\n" +
 	"\n" +
 	"if_version\x18\x02 \x01(\x04H\x00R\tifVersion\x88\x01\x01B\r\n" +
-	"\v_if_version\"\xa7\x01\n" +
+	"\v_if_version\"\xf0\x01\n" +
 	"\rApplyResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05rules\x18\x02 \x01(\rR\x05rules\x12\x14\n" +
 	"\x05hosts\x18\x03 \x01(\rR\x05hosts\x12\x1c\n" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
-	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\"\f\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\x12\x19\n" +
+	"\blive_job\x18\x06 \x01(\x06R\aliveJob\x12,\n" +
+	"\x04live\x18\a \x01(\v2\x18.mbchain.v1.LiveSessionsR\x04live\"\f\n" +
 	"\n" +
 	"GetRequest\"\x95\x01\n" +
 	"\vGetResponse\x12\x18\n" +
@@ -861,41 +992,48 @@ func file_policy_proto_rawDescGZIP() []byte {
 	return file_policy_proto_rawDescData
 }
 
-var file_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_policy_proto_goTypes = []any{
 	(*Diagnostic)(nil),      // 0: mbchain.v1.Diagnostic
 	(*CheckRequest)(nil),    // 1: mbchain.v1.CheckRequest
 	(*CheckResponse)(nil),   // 2: mbchain.v1.CheckResponse
-	(*ApplyRequest)(nil),    // 3: mbchain.v1.ApplyRequest
-	(*ApplyResponse)(nil),   // 4: mbchain.v1.ApplyResponse
-	(*GetRequest)(nil),      // 5: mbchain.v1.GetRequest
-	(*GetResponse)(nil),     // 6: mbchain.v1.GetResponse
-	(*HostPolicy)(nil),      // 7: mbchain.v1.HostPolicy
-	(*ExplainRequest)(nil),  // 8: mbchain.v1.ExplainRequest
-	(*ExplainResponse)(nil), // 9: mbchain.v1.ExplainResponse
-	(*ExplainHop)(nil),      // 10: mbchain.v1.ExplainHop
-	(*Tuple)(nil),           // 11: mbchain.v1.Tuple
+	(*LiveSessions)(nil),    // 3: mbchain.v1.LiveSessions
+	(*ApplyRequest)(nil),    // 4: mbchain.v1.ApplyRequest
+	(*ApplyResponse)(nil),   // 5: mbchain.v1.ApplyResponse
+	(*GetRequest)(nil),      // 6: mbchain.v1.GetRequest
+	(*GetResponse)(nil),     // 7: mbchain.v1.GetResponse
+	(*HostPolicy)(nil),      // 8: mbchain.v1.HostPolicy
+	(*ExplainRequest)(nil),  // 9: mbchain.v1.ExplainRequest
+	(*ExplainResponse)(nil), // 10: mbchain.v1.ExplainResponse
+	(*ExplainHop)(nil),      // 11: mbchain.v1.ExplainHop
+	(*Skipped)(nil),         // 12: mbchain.v1.Skipped
+	(*Missing)(nil),         // 13: mbchain.v1.Missing
+	(*Tuple)(nil),           // 14: mbchain.v1.Tuple
 }
 var file_policy_proto_depIdxs = []int32{
 	0,  // 0: mbchain.v1.CheckResponse.errors:type_name -> mbchain.v1.Diagnostic
 	0,  // 1: mbchain.v1.CheckResponse.warnings:type_name -> mbchain.v1.Diagnostic
-	0,  // 2: mbchain.v1.ApplyResponse.warnings:type_name -> mbchain.v1.Diagnostic
-	7,  // 3: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
-	11, // 4: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
-	10, // 5: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
-	1,  // 6: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
-	3,  // 7: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
-	5,  // 8: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
-	8,  // 9: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
-	2,  // 10: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
-	4,  // 11: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
-	6,  // 12: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
-	9,  // 13: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	3,  // 2: mbchain.v1.CheckResponse.live:type_name -> mbchain.v1.LiveSessions
+	12, // 3: mbchain.v1.LiveSessions.skipped:type_name -> mbchain.v1.Skipped
+	13, // 4: mbchain.v1.LiveSessions.missing:type_name -> mbchain.v1.Missing
+	0,  // 5: mbchain.v1.ApplyResponse.warnings:type_name -> mbchain.v1.Diagnostic
+	3,  // 6: mbchain.v1.ApplyResponse.live:type_name -> mbchain.v1.LiveSessions
+	8,  // 7: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
+	14, // 8: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
+	11, // 9: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
+	1,  // 10: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
+	4,  // 11: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
+	6,  // 12: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
+	9,  // 13: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
+	2,  // 14: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
+	5,  // 15: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
+	7,  // 16: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
+	10, // 17: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_policy_proto_init() }
@@ -904,14 +1042,15 @@ func file_policy_proto_init() {
 		return
 	}
 	file_common_proto_init()
-	file_policy_proto_msgTypes[3].OneofWrappers = []any{}
+	file_migration_proto_init()
+	file_policy_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_proto_rawDesc), len(file_policy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

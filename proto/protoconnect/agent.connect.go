@@ -46,6 +46,8 @@ const (
 	AgentServiceAcknowledgeProcedure = "/mbchain.v1.AgentService/Acknowledge"
 	// AgentServiceAnswerProcedure is the fully-qualified name of the AgentService's Answer RPC.
 	AgentServiceAnswerProcedure = "/mbchain.v1.AgentService/Answer"
+	// AgentServiceAskProcedure is the fully-qualified name of the AgentService's Ask RPC.
+	AgentServiceAskProcedure = "/mbchain.v1.AgentService/Ask"
 )
 
 // AgentServiceClient is a client for the mbchain.v1.AgentService service.
@@ -58,6 +60,8 @@ type AgentServiceClient interface {
 	Acknowledge(context.Context, *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error)
 	// Answer answers a Query push.
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)
+	// Ask asks for a change of one session's chain.
+	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // NewAgentServiceClient constructs a client for the mbchain.v1.AgentService service. By default, it
@@ -89,6 +93,12 @@ func NewAgentServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(agentServiceMethods.ByName("Answer")),
 			connect.WithClientOptions(opts...),
 		),
+		ask: connect.NewClient[proto.AskRequest, proto.AskResponse](
+			httpClient,
+			baseURL+AgentServiceAskProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("Ask")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -97,6 +107,7 @@ type agentServiceClient struct {
 	subscribe   *connect.Client[proto.SubscribeRequest, proto.Push]
 	acknowledge *connect.Client[proto.AcknowledgeRequest, proto.AcknowledgeResponse]
 	answer      *connect.Client[proto.AnswerRequest, proto.AnswerResponse]
+	ask         *connect.Client[proto.AskRequest, proto.AskResponse]
 }
 
 // Subscribe calls mbchain.v1.AgentService.Subscribe.
@@ -122,6 +133,15 @@ func (c *agentServiceClient) Answer(ctx context.Context, req *proto.AnswerReques
 	return nil, err
 }
 
+// Ask calls mbchain.v1.AgentService.Ask.
+func (c *agentServiceClient) Ask(ctx context.Context, req *proto.AskRequest) (*proto.AskResponse, error) {
+	response, err := c.ask.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AgentServiceHandler is an implementation of the mbchain.v1.AgentService service.
 type AgentServiceHandler interface {
 	// Subscribe registers the host and follows its pushes until either side
@@ -132,6 +152,8 @@ type AgentServiceHandler interface {
 	Acknowledge(context.Context, *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error)
 	// Answer answers a Query push.
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)
+	// Ask asks for a change of one session's chain.
+	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // NewAgentServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -159,6 +181,12 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(agentServiceMethods.ByName("Answer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	agentServiceAskHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceAskProcedure,
+		svc.Ask,
+		connect.WithSchema(agentServiceMethods.ByName("Ask")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mbchain.v1.AgentService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AgentServiceSubscribeProcedure:
@@ -167,6 +195,8 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 			agentServiceAcknowledgeHandler.ServeHTTP(w, r)
 		case AgentServiceAnswerProcedure:
 			agentServiceAnswerHandler.ServeHTTP(w, r)
+		case AgentServiceAskProcedure:
+			agentServiceAskHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -186,4 +216,8 @@ func (UnimplementedAgentServiceHandler) Acknowledge(context.Context, *proto.Ackn
 
 func (UnimplementedAgentServiceHandler) Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.AgentService.Answer is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.AgentService.Ask is not implemented"))
 }

@@ -57,6 +57,8 @@ const (
 	LocalServiceListSessionsProcedure = "/mbchain.v1.LocalService/ListSessions"
 	// LocalServiceGetStatsProcedure is the fully-qualified name of the LocalService's GetStats RPC.
 	LocalServiceGetStatsProcedure = "/mbchain.v1.LocalService/GetStats"
+	// LocalServiceAskProcedure is the fully-qualified name of the LocalService's Ask RPC.
+	LocalServiceAskProcedure = "/mbchain.v1.LocalService/Ask"
 )
 
 // DomainServiceClient is a client for the mbchain.v1.DomainService service.
@@ -228,6 +230,9 @@ type LocalServiceClient interface {
 	GetStatus(context.Context, *proto.GetLocalStatusRequest) (*proto.GetLocalStatusResponse, error)
 	ListSessions(context.Context, *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error)
 	GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error)
+	// Ask passes on to policyd what an NF or another program of the host wants for one
+	// session. Unavailable while policyd is away.
+	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // NewLocalServiceClient constructs a client for the mbchain.v1.LocalService service. By default, it
@@ -259,6 +264,12 @@ func NewLocalServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(localServiceMethods.ByName("GetStats")),
 			connect.WithClientOptions(opts...),
 		),
+		ask: connect.NewClient[proto.AskRequest, proto.AskResponse](
+			httpClient,
+			baseURL+LocalServiceAskProcedure,
+			connect.WithSchema(localServiceMethods.ByName("Ask")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -267,6 +278,7 @@ type localServiceClient struct {
 	getStatus    *connect.Client[proto.GetLocalStatusRequest, proto.GetLocalStatusResponse]
 	listSessions *connect.Client[proto.ListSessionsRequest, proto.ListSessionsResponse]
 	getStats     *connect.Client[proto.GetStatsRequest, proto.GetStatsResponse]
+	ask          *connect.Client[proto.AskRequest, proto.AskResponse]
 }
 
 // GetStatus calls mbchain.v1.LocalService.GetStatus.
@@ -296,11 +308,23 @@ func (c *localServiceClient) GetStats(ctx context.Context, req *proto.GetStatsRe
 	return nil, err
 }
 
+// Ask calls mbchain.v1.LocalService.Ask.
+func (c *localServiceClient) Ask(ctx context.Context, req *proto.AskRequest) (*proto.AskResponse, error) {
+	response, err := c.ask.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // LocalServiceHandler is an implementation of the mbchain.v1.LocalService service.
 type LocalServiceHandler interface {
 	GetStatus(context.Context, *proto.GetLocalStatusRequest) (*proto.GetLocalStatusResponse, error)
 	ListSessions(context.Context, *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error)
 	GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error)
+	// Ask passes on to policyd what an NF or another program of the host wants for one
+	// session. Unavailable while policyd is away.
+	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // NewLocalServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -328,6 +352,12 @@ func NewLocalServiceHandler(svc LocalServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(localServiceMethods.ByName("GetStats")),
 		connect.WithHandlerOptions(opts...),
 	)
+	localServiceAskHandler := connect.NewUnaryHandlerSimple(
+		LocalServiceAskProcedure,
+		svc.Ask,
+		connect.WithSchema(localServiceMethods.ByName("Ask")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mbchain.v1.LocalService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case LocalServiceGetStatusProcedure:
@@ -336,6 +366,8 @@ func NewLocalServiceHandler(svc LocalServiceHandler, opts ...connect.HandlerOpti
 			localServiceListSessionsHandler.ServeHTTP(w, r)
 		case LocalServiceGetStatsProcedure:
 			localServiceGetStatsHandler.ServeHTTP(w, r)
+		case LocalServiceAskProcedure:
+			localServiceAskHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -355,4 +387,8 @@ func (UnimplementedLocalServiceHandler) ListSessions(context.Context, *proto.Lis
 
 func (UnimplementedLocalServiceHandler) GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.LocalService.GetStats is not implemented"))
+}
+
+func (UnimplementedLocalServiceHandler) Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.LocalService.Ask is not implemented"))
 }

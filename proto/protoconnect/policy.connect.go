@@ -54,7 +54,8 @@ type PolicyServiceClient interface {
 	// Apply replaces the policy, whole or not at all. InvalidArgument with a
 	// CheckResponse detail when the policy is wrong; Aborted when if_version is
 	// given, is not the running version, and the text is another than the
-	// running one: a call whose outcome is unknown may be repeated.
+	// running one: a call whose outcome is unknown may be repeated. What the policy
+	// makes of live sessions is done afterwards, and again if the call is repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
 	// Get answers the running policy and what each host says of it.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)
@@ -151,7 +152,8 @@ type PolicyServiceHandler interface {
 	// Apply replaces the policy, whole or not at all. InvalidArgument with a
 	// CheckResponse detail when the policy is wrong; Aborted when if_version is
 	// given, is not the running version, and the text is another than the
-	// running one: a call whose outcome is unknown may be repeated.
+	// running one: a call whose outcome is unknown may be repeated. What the policy
+	// makes of live sessions is done afterwards, and again if the call is repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
 	// Get answers the running policy and what each host says of it.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)

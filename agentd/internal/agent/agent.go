@@ -41,6 +41,7 @@ type Policyd interface {
 	Connected() bool
 	Acknowledge(ctx context.Context, a subpolicy.Acknowledge)
 	Resubscribe()
+	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // A Mover changes the chains of live sessions; see package mover.
@@ -63,6 +64,7 @@ type Config struct {
 	NF        kernel.NF
 	Gateway   bool         // it stands in for clients without an agent
 	Mover     func() Mover // nil, or returns nil: it cannot do that
+	Sockets   Sockets      // nil: it ends no connections
 	Log       *slog.Logger
 }
 

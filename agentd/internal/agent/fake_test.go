@@ -48,6 +48,9 @@ type policyd struct {
 	acks chan subpolicy.Acknowledge
 	mu   sync.Mutex
 	subs int // calls of Resubscribe
+
+	asked  []*proto.AskRequest
+	askErr error
 }
 
 func newPolicyd() *policyd { return &policyd{acks: make(chan subpolicy.Acknowledge, 16)} }
@@ -66,4 +69,11 @@ func (p *policyd) resubscribed() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.subs
+}
+
+func (p *policyd) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, r)
+	return &proto.AskResponse{Job: 7, Id: 0x10, Session: r.GetSession()}, p.askErr
 }

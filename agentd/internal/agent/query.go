@@ -67,6 +67,8 @@ func (a *Agent) Answer(ctx context.Context, query *proto.Query) *proto.AnswerReq
 		answer.Status = a.Status(ctx)
 	case *proto.Query_Migrate, *proto.Query_Migrations, *proto.Query_Abort:
 		err = a.answerMigrations(answer, query)
+	case *proto.Query_EndSessions:
+		answer.EndedSessions, err = a.answerReset(ctx, q.EndSessions)
 	default:
 		err = fmt.Errorf("answer query: agentd %s does not know it", a.config.AgentVersion)
 	}

@@ -19,10 +19,12 @@ const defaultLimit = 10000
 type Host interface {
 	Name() string
 	Status(ctx context.Context) *proto.HostStatus
-	// Sessions returns at most limit sessions whose id begins with prefix,
-	// and whether there are more.
+	// Sessions returns at most limit sessions whose id begins with prefix, 0:
+	// all, and whether there are more.
 	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
 	Counters(ctx context.Context) ([]*proto.Counter, error)
+	// Ask passes a request on to policyd; a refusal is a [connect.Error].
+	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
 }
 
 // Service implements LocalService.

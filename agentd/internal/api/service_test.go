@@ -40,6 +40,10 @@ func (h host) Counters(context.Context) ([]*proto.Counter, error) {
 	return []*proto.Counter{{Name: "hdr_mac", Value: 3}}, h.err
 }
 
+func (h host) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskResponse, error) {
+	return nil, errors.New("not in this test")
+}
+
 // serve returns a client of the service on a real socket.
 func serve(t *testing.T, h Host) protoconnect.LocalServiceClient {
 	path := filepath.Join(t.TempDir(), "s")

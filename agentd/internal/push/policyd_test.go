@@ -72,6 +72,8 @@ type policyd struct {
 	acks       chan *proto.AcknowledgeRequest
 	answers    chan *proto.AnswerRequest
 	ackErr     error // what Acknowledge returns
+	asks       chan *proto.AskRequest
+	askErr     error // what Ask returns
 }
 
 // startPolicyd serves until the test ends.
@@ -82,6 +84,7 @@ func startPolicyd(t *testing.T) *policyd {
 		pushes:     make(chan *proto.Push),
 		acks:       make(chan *proto.AcknowledgeRequest, 16),
 		answers:    make(chan *proto.AnswerRequest, 16),
+		asks:       make(chan *proto.AskRequest, 16),
 	}
 	path, handler := protoconnect.NewAgentServiceHandler(p)
 	mux := http.NewServeMux()
@@ -124,4 +127,9 @@ func (p *policyd) Acknowledge(_ context.Context, r *proto.AcknowledgeRequest) (*
 func (p *policyd) Answer(_ context.Context, r *proto.AnswerRequest) (*proto.AnswerResponse, error) {
 	p.answers <- r
 	return &proto.AnswerResponse{}, nil
+}
+
+func (p *policyd) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskResponse, error) {
+	p.asks <- r
+	return &proto.AskResponse{Job: 7, Session: r.Session}, p.askErr
 }

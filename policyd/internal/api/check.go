@@ -133,6 +133,14 @@ func checkAnswer(r *proto.AnswerRequest) error {
 	if err := checkMigrations(r.Migrations); err != nil {
 		return err
 	}
+	if n := len(r.GetEndedSessions().GetSkipped()); n > maxResets {
+		return invalid("ended_sessions: %d skipped, at most %d are allowed", n, maxResets)
+	}
+	for _, skip := range r.GetEndedSessions().GetSkipped() {
+		if skip.Reason = shorten(skip.Reason); len(skip.Session) != chain.SessionIDLen {
+			return invalid("ended_sessions: a session id of %d bytes", len(skip.Session))
+		}
+	}
 	r.Error = shorten(r.Error)
 	return checkStatus(r.Status)
 }

@@ -14,6 +14,9 @@ import (
 	"mbchain/policyd/internal/store"
 )
 
+// errSuperseded ends work for a policy that is not the running one any more.
+var errSuperseded = errors.New("another policy runs by now")
+
 // codes is what a caller is told for each error that one may act on. The
 // first that fits counts.
 var codes = []struct {

@@ -37,6 +37,10 @@ func (j *jobs) add(job uint64, hosts []string) {
 	if j.hosts == nil {
 		j.hosts = map[uint64][]string{}
 	}
+	if known := j.hosts[job]; known != nil { // who asks chose the number
+		j.hosts[job] = slices.Compact(slices.Sorted(slices.Values(slices.Concat(known, hosts))))
+		return
+	}
 	if len(j.order) == maxJobs {
 		delete(j.hosts, j.order[0])
 		j.order = slices.Delete(j.order, 0, 1)

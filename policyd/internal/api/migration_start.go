@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbchain/policyd/internal/plan"
+	"mbchain/policyd/internal/push"
 	"mbchain/proto"
 )
 
@@ -39,11 +40,11 @@ func (s migrationService) Start(ctx context.Context, r *proto.StartMigrationsReq
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.planDomain(change.New)
+	d, err := s.Hub.Domain()
 	if err != nil {
-		return nil, err
+		return nil, coded(err)
 	}
-	wishes, skipped := d.Plans(&change, &sel, answers)
+	wishes, skipped := planDomain(d, change.New).Plans(&change, &sel, answers)
 	if err := oneSession(sel, len(wishes)+len(skipped), missing, change.Present()); err != nil {
 		return nil, err
 	}
@@ -58,6 +59,7 @@ func (s migrationService) Start(ctx context.Context, r *proto.StartMigrationsReq
 		return answer, nil
 	}
 	if len(wishes) > 0 {
+		answer.Job = r.Job
 		s.begin(ctx, answer, wishes)
 	}
 	s.Logger.Info("migrations begun", "peer", peer(ctx), "change", change.String(), "job", hex64(answer.Job),
@@ -89,37 +91,56 @@ func (s migrationService) records(ctx context.Context, hosts []string, prefix []
 	if err != nil {
 		return nil, nil, coded(err)
 	}
-	answers := map[string]plan.Answer{}
+	answers, cut := byHost(found, "ask again for the others")
+	return answers, append(missing, cut...), nil
+}
+
+// allRecords asks all hosts for their sessions, in the same way.
+func (s migrationService) allRecords(ctx context.Context) (map[string]plan.Answer, []*proto.Missing, error) {
+	limit := domainService(s).sessionLimit(&proto.ListSessionsRequest{})
+	found, missing, err := s.Hub.Ask(ctx, "", &proto.Query{Body: &proto.Query_Sessions{
+		Sessions: &proto.SessionQuery{Limit: limit},
+	}})
+	if err != nil {
+		return nil, nil, coded(err)
+	}
+	answers, cut := byHost(found, "the others are left as they are")
+	return answers, append(missing, cut...), nil
+}
+
+// byHost sorts what hosts answered. One that has more sessions is among those cut, with
+// what becomes of the others.
+func byHost(found []*proto.AnswerRequest, others string) (answers map[string]plan.Answer, cut []*proto.Missing) {
+	answers = map[string]plan.Answer{}
 	for _, a := range found {
 		answers[a.Host] = plan.Answer{Sessions: a.Sessions, Truncated: a.Truncated}
 		if a.Truncated {
-			missing = append(missing, &proto.Missing{Host: a.Host,
-				Error: fmt.Sprintf("has more sessions than the first %d, which were looked at: ask again for the others", len(a.Sessions))})
+			cut = append(cut, &proto.Missing{Host: a.Host,
+				Error: fmt.Sprintf("has more sessions than the first %d, which were looked at: %s", len(a.Sessions), others)})
 		}
 	}
-	return answers, missing, nil
+	return answers, cut
 }
 
-// planDomain is what plans need to know of hosts.
-func (s migrationService) planDomain(come []string) (*plan.Domain, error) {
-	d, err := s.Hub.Domain()
-	if err != nil {
-		return nil, coded(err)
-	}
+// planDomain is what plans need to know of hosts, with the addresses of those that
+// come.
+func planDomain(d *push.Domain, come []string) *plan.Domain {
 	to := &plan.Domain{Owners: d.Owners, Addresses: map[string][]netip.Addr{}}
 	for _, name := range come {
 		if record, known := d.State.Host(name); known {
 			to.Addresses[name] = record.Addresses
 		}
 	}
-	return to, nil
+	return to
 }
 
 // begin hands the wishes to the agents that will lead them, and says in answer
-// what has come of it.
+// what has come of it. The job may have its number already.
 func (s migrationService) begin(ctx context.Context, answer *proto.StartMigrationsResponse, wishes []plan.Wish) {
 	now := time.Now().UnixMicro()
-	answer.Job = randomID(0)
+	if answer.Job == 0 {
+		answer.Job = randomID(0)
+	}
 	ids := make(map[uint64]bool, len(wishes))
 	groups := map[string]*proto.MigrateQuery{}
 	var hosts []string

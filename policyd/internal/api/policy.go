@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 
 	"mbchain/policy"
+	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
 )
@@ -17,8 +18,15 @@ import (
 type policyService struct{ *Server }
 
 // Check implements PolicyService.
-func (s policyService) Check(_ context.Context, r *proto.CheckRequest) (*proto.CheckResponse, error) {
-	_, found := check(r.Source)
+func (s policyService) Check(ctx context.Context, r *proto.CheckRequest) (*proto.CheckResponse, error) {
+	p, found := check(r.Source)
+	if p != nil && r.Live {
+		live, missing, err := s.survey(ctx, push.AskFor, p, 0)
+		if err != nil {
+			return nil, err
+		}
+		found.Live = viewLive(live, missing)
+	}
 	return found, nil
 }
 
@@ -80,6 +88,7 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 	if result.Changed {
 		s.Logger.Info("policy applied", "policy_version", answer.Version, "rules", answer.Rules, "hosts", answer.Hosts, "peer", peer(ctx))
 	}
+	s.leaveFollowUp(ctx, answer, p)
 	return answer, nil
 }
 

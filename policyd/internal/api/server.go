@@ -69,6 +69,8 @@ type Server struct {
 	Config
 	started time.Time
 	jobs    jobs
+	follow  *followUps
+	asks    chan struct{} // one for each request of a host that is worked on
 }
 
 // NewServer returns a server.
@@ -76,7 +78,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.PushTimeout == 0 {
 		cfg.PushTimeout = writeTimeout
 	}
-	return &Server{Config: cfg, started: time.Now()}
+	return &Server{Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks)}
 }
 
 // Handler returns what answers the requests.
@@ -107,7 +109,8 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 }
 
 // Serve answers on l until ctx ends; then it ends the streams, and lets the
-// requests that run come to their end.
+// requests that run come to their end. Meanwhile live sessions follow the policies
+// that are applied.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := s.httpServer()
 	g, ctx := errgroup.WithContext(ctx)
@@ -115,6 +118,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 		}
+		return nil
+	})
+	g.Go(func() error {
+		s.followPolicies(ctx)
 		return nil
 	})
 	g.Go(func() error {

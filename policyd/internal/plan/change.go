@@ -5,6 +5,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -28,6 +29,9 @@ type Change struct {
 
 	// Where they come if nobody leaves: exactly one of the two.
 	After, Before string
+
+	// At is under which address a host comes; not in it: the first of the session's family.
+	At map[string]netip.Addr
 
 	Guarantee  proto.Guarantee
 	Method     proto.StateMethod // Old[i]'s state goes to New[i]

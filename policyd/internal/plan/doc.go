@@ -8,6 +8,9 @@
 //     hosts that come, and where.
 //   - A [Selection] says of which sessions.
 //   - A [Wish] is a plan for one session, and the host of its left anchor.
+//   - [Domain.Follow] works out the same for a policy: which sessions have another
+//     chain than it gives them, and the piece of the path in which the two differ.
+//   - An [Ask] is what a host wants for one session; the policy decides.
 //   - A host's record of a session names its neighbours: the source of its left
 //     subsession, and the destination of its right one. What follows from the
 //     records is the piece of the path between the anchors; nobody is asked for

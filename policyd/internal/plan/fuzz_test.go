@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mbchain/chain"
+	"mbchain/policy"
 	"mbchain/proto"
 )
 
@@ -21,6 +22,10 @@ func FuzzPlans(f *testing.F) {
 	d := testDomain()
 	requests := []*proto.StartMigrationsRequest{
 		remove("mb1"), remove("mb1", "mb2"), replace("mb1", "mb3"), insert("mb1", "", "mb3", "mb4"), insert("", "mb1", "mb4"),
+	}
+	followed := []*policy.Policy{
+		parse(f, "match(any) >> {dpi} live-sessions migrate"), parse(f, "match(any) >> {} live-sessions migrate"),
+		parse(f, "match(any) >> {ids -> dpi -> cache} live-sessions migrate"), parse(f, "match(any) >> {ids} live-sessions reset"),
 	}
 	f.Fuzz(func(t *testing.T, choices []byte, leftPeer, leftSelf, rightSelf, rightPeer string) {
 		choose := func(n int) int {
@@ -47,6 +52,16 @@ func FuzzPlans(f *testing.F) {
 			t.Fatalf("wishes %v, skipped %v of one session", wishes, skipped)
 		}
 		for _, w := range wishes {
+			checkWish(t, d, w)
+		}
+
+		first := a.of("client")
+		first.Role, first.Hops = proto.Role_ROLE_CLIENT, []string{leftPeer, rightSelf, rightPeer}[:choose(4)]
+		live := d.Follow(followed[choose(len(followed))], policy.Seed{}, a, func() bool { return false })
+		if n := len(live.Migrate) + len(live.Reset) + len(live.Skipped) + live.Kept; n != 1 {
+			t.Fatalf("live %+v of one session", live)
+		}
+		for _, w := range live.Migrate {
 			checkWish(t, d, w)
 		}
 	})

@@ -186,11 +186,11 @@ func (p *planner) join(plan *proto.MigratePlan, family chain.Family) error {
 		case len(p.session.records[host]) > 0:
 			return fmt.Errorf("%s is on its chain already", host)
 		}
-		at := slices.IndexFunc(p.Addresses[host], func(a netip.Addr) bool { return chain.FamilyOf(a) == family })
-		if at < 0 {
+		a, ok := p.addressOf(host, family)
+		if !ok {
 			return fmt.Errorf("%s has no address of %s", host, family)
 		}
-		address := p.Addresses[host][at].String()
+		address := a.String()
 		plan.New = append(plan.New, address)
 		if p.Method != proto.StateMethod_STATE_METHOD_UNSPECIFIED {
 			plan.State = append(plan.State, &proto.StatePair{From: plan.Old[i], To: address, Method: p.Method})
@@ -202,6 +202,18 @@ func (p *planner) join(plan *proto.MigratePlan, family chain.Family) error {
 		}
 	}
 	return nil
+}
+
+// addressOf returns the address under which a host comes.
+func (p *planner) addressOf(host string, family chain.Family) (netip.Addr, bool) {
+	if a, given := p.At[host]; given {
+		return a, chain.FamilyOf(a) == family
+	}
+	i := slices.IndexFunc(p.Addresses[host], func(a netip.Addr) bool { return chain.FamilyOf(a) == family })
+	if i < 0 {
+		return netip.Addr{}, false
+	}
+	return p.Addresses[host][i], true
 }
 
 // distinct says which host stands twice in a plan, or nil.
@@ -216,8 +228,8 @@ func distinct(plan *proto.MigratePlan) error {
 }
 
 // label is a host's name, or the address that no host has.
-func (p *planner) label(a netip.Addr) string {
-	if name := p.Owners[a]; name != "" {
+func (d *Domain) label(a netip.Addr) string {
+	if name := d.Owners[a]; name != "" {
 		return name
 	}
 	return a.String()

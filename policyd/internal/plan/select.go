@@ -44,6 +44,7 @@ func (s *Selection) holds(r *proto.Session) bool {
 type selected struct {
 	id      chain.SessionID
 	records map[string][]*proto.Session // by host
+	first   string                      // host at which it begins; only Follow knows
 }
 
 // sessions returns, by id, the sessions that s holds for at one of the hosts that

@@ -21,6 +21,9 @@ const (
 	maxQuestions = 16
 )
 
+// NotConnected is the reason for which a host is missing that has no stream.
+const NotConnected = "not connected"
+
 // question is a query to one host. Hub.mu guards it.
 type question struct {
 	host    string
@@ -109,7 +112,7 @@ func (h *Hub) ask(name string, query *proto.Query) ([]*question, <-chan reply, e
 		questions[i] = q
 		e := h.hosts[record.Name]
 		if e == nil || e.stream == nil {
-			q.close(reply{problem: "not connected"})
+			q.close(reply{problem: NotConnected})
 			continue
 		}
 		if !e.stream.queue(q) {
