@@ -19,7 +19,7 @@ import (
 // What of linux/netfilter/nfnetlink_queue.h is needed.
 const (
 	queueSubsystem = 3 << 8
-	queuePacket    = queueSubsystem | 0
+	queuePacket    = queueSubsystem
 	queueVerdict   = queueSubsystem | 1
 	queueConfig    = queueSubsystem | 2
 
