@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"mbchain/chain"
+	"mbchain/genl"
+)
+
+// record returns what a host knows of the only migration that it takes part in.
+func (h *host) record(t *testing.T) genl.MigrationRecord {
+	t.Helper()
+	records, err := h.module.Migrations(t.Context())
+	if err != nil {
+		t.Fatalf("ask %s: %v", h.name, err)
+	}
+	if len(records) != 1 {
+		t.Fatalf("%s has the records %+v, want one", h.name, records)
+	}
+	return records[0]
+}
+
+// liveSession is a session through the first middlebox of a rig of its own.
+func liveSession(t *testing.T, middleboxes int) (*livePath, net.Conn) {
+	t.Helper()
+	r := newRig(t, middleboxes)
+	r.load(t, "match(dstport=5001) >> {mb1}\n")
+	client, server := r.client(), r.server()
+	server.echo(t, 5001)
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 10_000)
+	return &livePath{
+		rig: r, session: client.session(t, superOf(c)),
+		hosts: []*host{client, r.middleboxes()[0], server},
+	}, c
+}
+
+// The hosts right of the left anchor learn by a packet that it has switched, not
+// sooner, and their records say the same.
+func TestNewPathUsed(t *testing.T) {
+	p, c := liveSession(t, 2)
+	mb := p.middleboxes()
+	m := p.prepare(0, 2, mb[1])
+	if err := m.steps(t, allSteps-1); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, c, 10_000) // to the left by the new path
+	for _, h := range []*host{mb[1], p.server()} {
+		if h.record(t).NewPathUsed {
+			t.Errorf("%s says that the new path is used", h.name)
+		}
+	}
+	if err := m.take(t, m.left); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, c, 10_000)
+	for _, h := range []*host{mb[1], p.server()} {
+		if got := h.record(t); !got.NewPathUsed || got.ID != m.id || string(got.Plan) != string(m.plan()) {
+			t.Errorf("%s says %+v, want that the new path is used", h.name, got)
+		}
+	}
+	if p.client().record(t).NewPathUsed {
+		t.Error("the left anchor says that the new path is used")
+	}
+	before := mb[0].counters(t)
+	m.finish(t)
+	if got := mb[0].counters(t).since(before); got["end_moved"] != 1 {
+		t.Errorf("counters of the old host rose by %v, want end_moved once", got)
+	}
+	noComplaints(t)
+}
+
+// What waits too long, or is too much, goes on by the old path, or is dropped if
+// the agent wants that.
+func TestPauseBounds(t *testing.T) {
+	p, c := liveSession(t, 1)
+	client := p.client()
+	tests := []struct {
+		name  string
+		pause genl.PauseRequest
+	}{
+		{"time", genl.PauseRequest{Time: 50 * time.Millisecond}},
+		{"packets", genl.PauseRequest{Time: time.Minute, Packets: 2}},
+		{"bytes", genl.PauseRequest{Time: time.Minute, Bytes: 2000}},
+		{"dropped", genl.PauseRequest{Time: time.Minute, Packets: 1, Drop: true}},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, id := t.Context(), uint64(i+1)
+			lock := genl.LockRequest{Session: p.session.ID, ID: id, Role: genl.LeftAnchor, Plan: []byte{1}}
+			if err := client.module.LockSession(ctx, lock); err != nil {
+				t.Fatal(err)
+			}
+			before := client.counters(t)
+			tt.pause.Session, tt.pause.ID = p.session.ID, id
+			if err := client.module.Pause(ctx, tt.pause); err != nil {
+				t.Fatal(err)
+			}
+			answered := make(chan error, 1)
+			go func() { answered <- ask(c, 300_000) }()
+			if tt.pause.Drop {
+				client.awaitCounter(t, before, genl.ReasonHoldFull, 1)
+				if got := client.record(t); !got.Paused || got.Overflow {
+					t.Errorf("record %+v, want one that waits yet", got)
+				}
+				if err := client.module.SwitchPath(ctx, p.session.ID, id, genl.PathOld); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-answered; err != nil {
+				t.Fatal(err)
+			}
+			risen := client.counters(t).since(before)
+			if over := risen["pause_over"] == 1; over == tt.pause.Drop || risen["paused"] == 0 {
+				t.Errorf("counters rose by %v", risen)
+			}
+			if got := client.record(t); got.Paused || got.Overflow == tt.pause.Drop {
+				t.Errorf("record %+v", got)
+			}
+			if err := client.module.EndMigration(ctx, p.session.ID, id, false); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	noComplaints(t)
+}
+
+// A marker does not wait for ever for what will never come: the NF has dropped it.
+// The host behind does not wait for it at all, for it is told what has left the NF.
+func TestMarkerOfWhatIsDropped(t *testing.T) {
+	p, c := liveSession(t, 1)
+	client, mb, server := p.client(), p.middleboxes()[0], p.server()
+	m := p.prepare(0, 2)
+	if err := m.steps(t, 1); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, c, 10_000) // so that each host has seen some of it since the lock
+	t.Run("dropped", func(t *testing.T) {
+		mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 meta length > 500 drop;\n}")
+		atMB, atServer := mb.counters(t), server.counters(t)
+		if _, err := c.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+		if err := client.module.Mark(t.Context(), p.session.ID, m.id); err != nil {
+			t.Fatal(err)
+		}
+		m.awaitMarkers(t, mb, genl.Rightward)
+		m.awaitMarkers(t, server, genl.Rightward)
+		for _, tt := range []struct {
+			h    *host
+			rose counters
+			late uint64
+		}{{mb, mb.counters(t).since(atMB), 1}, {server, server.counters(t).since(atServer), 0}} {
+			if tt.rose["marker"] != 1 || tt.rose["marker_late"] != tt.late {
+				t.Errorf("counters of %s rose by %v, want a marker, %d of them late", tt.h.name, tt.rose, tt.late)
+			}
+		}
+	})
+	for _, h := range []*host{client, mb, server} {
+		want := map[*host]genl.Ways{mb: genl.Rightward, server: genl.Rightward}[h]
+		if got := h.record(t).Passed; got != want {
+			t.Errorf("record of %s: markers passed %b, want %b", h.name, got, want)
+		}
+	}
+	for _, h := range []*host{client, mb, server} {
+		if err := h.module.EndMigration(t.Context(), p.session.ID, m.id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noComplaints(t)
+}
+
+// A host is asked for a lock of a session that it does not have, or which another
+// migration has.
+func TestLockRefused(t *testing.T) {
+	p, _ := liveSession(t, 1)
+	for _, h := range p.hosts {
+		lock := genl.LockRequest{Session: chain.SessionID{1}, ID: 1, Role: genl.LeftAnchor, Plan: []byte{1}}
+		if h == p.server() {
+			lock.Role = genl.RightAnchor
+		}
+		wantLock := func(want error) {
+			t.Helper()
+			if err := h.module.LockSession(t.Context(), lock); !errors.Is(err, want) {
+				t.Errorf("lock on %s: %v, want %v", h.name, err, want)
+			}
+		}
+		wantLock(genl.ErrNotFound)
+		lock.Session = p.session.ID
+		wantLock(nil)
+		wantLock(nil)
+		lock.ID++
+		wantLock(genl.ErrBusy)
+	}
+}
