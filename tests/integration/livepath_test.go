@@ -266,11 +266,17 @@ func (h *host) passed(t *testing.T, id chain.SessionID) uint64 {
 // keepTalking asks without an end until it is told to stop.
 func keepTalking(t *testing.T, c net.Conn) (stop func()) {
 	t.Helper()
+	return keepAsking(t, c, 1_000_000)
+}
+
+// keepAsking does so with questions of n bytes.
+func keepAsking(t *testing.T, c net.Conn, n int) (stop func()) {
+	t.Helper()
 	var enough atomic.Bool
 	done := make(chan error, 1)
 	go func() {
 		for !enough.Load() {
-			if err := ask(c, 1_000_000); err != nil {
+			if err := ask(c, n); err != nil {
 				done <- err
 				return
 			}
