@@ -56,13 +56,16 @@ func (c *Client) BeginMigration(ctx context.Context, r MigrationRequest) (*Sessi
 // PauseRequest says how long what goes out by the path that changes waits, and
 // how much of it.
 type PauseRequest struct {
-	Session    chain.SessionID
-	ID         uint64
-	Time       time.Duration // 1 ms to 60 s, rounded up to ms; 0: 2 s
-	Packets    uint32        // at most so many wait, 65536 at most; 0: 1024
-	Bytes      uint32        // with so many bytes from the IP headers on, 256 MiB at most; 0: 8 MiB
-	Drop       bool          // drop what comes when too many wait, instead of letting all go
-	Checkpoint bool          // let what was sent before go on, with all acknowledgements
+	Session chain.SessionID
+	ID      uint64
+	Time    time.Duration // 1 ms to 60 s, rounded up to ms; 0: 2 s
+	Packets uint32        // at most so many wait, 65536 at most; 0: 1024
+	Bytes   uint32        // with so many bytes from the IP headers on, 256 MiB at most; 0: 8 MiB
+	Drop    bool          // drop what comes when too many wait, instead of letting all go
+	// Checkpoint, TCP only: what was sent before goes on by the old path when it is
+	// sent again, and so do acknowledgements. MigrationEvent tells when all of it has
+	// been acknowledged.
+	Checkpoint bool
 }
 
 // Pause lets wait what would go out by the path that changes (paper section
@@ -71,8 +74,7 @@ type PauseRequest struct {
 // lets all go by the old path: the pause is over, see [MigrationEvent]. Nothing
 // happens if they wait already.
 // [ErrNotFound] when the session is not in this migration, [ErrAlready] when it
-// has left the old path or the module has let its packets go; [ErrNotSupported]
-// where there is no Checkpoint.
+// has left the old path or the module has let its packets go.
 func (c *Client) Pause(ctx context.Context, r PauseRequest) error {
 	request, err := encodePause(r)
 	if err != nil {

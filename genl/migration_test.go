@@ -249,13 +249,17 @@ func conformPauseTooLong(ctx context.Context, t *testing.T, client *genl.Client,
 	if err := client.LockSession(ctx, genl.LockRequest{Session: id, ID: 6, Role: genl.LeftAnchor, Plan: []byte{1}}); err != nil {
 		t.Fatal(err)
 	}
-	pause := genl.PauseRequest{Session: id, ID: 6, Time: 10 * time.Millisecond}
+	pause := genl.PauseRequest{Session: id, ID: 6, Time: 100 * time.Millisecond, Checkpoint: true}
 	if err := client.Pause(ctx, pause); err != nil {
 		t.Fatal(err)
 	}
-	want := genl.MigrationEvent{Session: id, Migration: 6, Overflow: true}
-	if got := awaitMigration(ctx, t, events); got != want {
-		t.Errorf("event %+v, want %+v", got, want)
+	// Nothing has been sent, so nothing is to be acknowledged.
+	want := genl.MigrationEvent{Session: id, Migration: 6, AckReached: true}
+	for range 2 {
+		if got := awaitMigration(ctx, t, events); got != want {
+			t.Errorf("event %+v, want %+v", got, want)
+		}
+		want.Overflow = true
 	}
 	if err := client.Pause(ctx, pause); !errors.Is(err, genl.ErrAlready) {
 		t.Errorf("pause after one that took too long: %v, want %v", err, genl.ErrAlready)
@@ -264,7 +268,7 @@ func conformPauseTooLong(ctx context.Context, t *testing.T, client *genl.Client,
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(records) != 1 || records[0].Paused || !records[0].Overflow {
+	if len(records) != 1 || records[0].Paused || !records[0].Overflow || !records[0].AckReached {
 		t.Errorf("records %+v, want one that has waited too long", records)
 	}
 	if err := client.EndMigration(ctx, id, 6, false); err != nil {

@@ -80,8 +80,10 @@ const (
 	ReasonMarkerLate
 	ReasonMarkerStrange
 	ReasonEndMoved
+	ReasonAckAhead
+	ReasonPauseSplit
 
-	ReasonMax = ReasonEndMoved // the highest that this package knows
+	ReasonMax = ReasonPauseSplit // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -155,6 +157,8 @@ var reasonNames = [...]string{
 	ReasonMarkerLate:    "marker_late",
 	ReasonMarkerStrange: "marker_strange",
 	ReasonEndMoved:      "end_moved",
+	ReasonAckAhead:      "ack_ahead",
+	ReasonPauseSplit:    "pause_split",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

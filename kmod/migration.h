@@ -24,6 +24,7 @@
 #ifndef MBC_MIGRATION_H
 #define MBC_MIGRATION_H
 
+#include "checkpoint.h"
 #include "passage.h"
 #include "session.h"
 
@@ -46,8 +47,9 @@ enum mbc_fact {
  * @full: too many packets wait: the pause is to end
  * @passed: bit per enum mbc_dir: a marker has come this way
  * @facts: bit per enum mbc_fact
- * @lock: protects @passed, @facts and @passage
+ * @lock: protects @passed, @facts, @passage and @checkpoint
  * @passage: the old path, by enum mbc_dir
+ * @checkpoint: of a pause
  * @session: by enum mbc_path; NULL where there is no such path, or not yet
  * @ghosts: in mbc_net.ghosts, when it is over
  * @pauses: in mbc_net.pauses, while what goes out waits
@@ -68,6 +70,7 @@ struct mbc_migration {
 	u8 facts;
 	spinlock_t lock;
 	struct mbc_passage passage[2];
+	struct mbc_checkpoint checkpoint;
 	struct mbc_session *session[2];
 	struct list_head ghosts;
 	struct list_head pauses;

@@ -186,7 +186,13 @@ static struct mbc_pause read_pause(const struct genl_info *info)
 		.packets = packets ? nla_get_u32(packets) : MBC_PAUSE_PACKETS,
 		.bytes = bytes ? nla_get_u32(bytes) : MBC_PAUSE_BYTES,
 		.drop = nla_get_flag(info->attrs[MBC_SESSION_A_DROP]),
+		.checkpoint = nla_get_flag(info->attrs[MBC_SESSION_A_CHECKPOINT]),
 	};
+}
+
+static bool is_tcp(const struct mbc_migration *m)
+{
+	return mbc_session_back(mbc_migration_in_use(m))->proto == IPPROTO_TCP;
 }
 
 static int pause_locked(struct genl_info *info, const struct mbc_pause *bounds)
@@ -197,11 +203,32 @@ static int pause_locked(struct genl_info *info, const struct mbc_pause *bounds)
 	m = find_anchored(info, &err);
 	if (!m)
 		return err;
+	if (bounds->checkpoint && !is_tcp(m)) {
+		GENL_SET_ERR_MSG(info, "only TCP has checkpoints");
+		return -EINVAL;
+	}
 	err = mbc_pause_begin(m, bounds);
 	if (err == -EALREADY && m->in_use == MBC_PATH_NEW)
 		GENL_SET_ERR_MSG(info, "the session has left the old path");
 	else if (err == -EALREADY)
 		GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
+	return err;
+}
+
+/* Whoever has not seen that packets wait has sent its own by now. */
+static int arm(struct mbc_net *mn, struct genl_info *info)
+{
+	struct mbc_migration *m;
+	int err;
+
+	synchronize_rcu_expedited();
+	rcu_read_lock();
+	spin_lock_bh(&mn->lock);
+	m = find_anchored(info, &err);
+	spin_unlock_bh(&mn->lock);
+	if (m)
+		mbc_checkpoint_arm(m);
+	rcu_read_unlock();
 	return err;
 }
 
@@ -214,16 +241,12 @@ int mbc_netlink_pause(struct sk_buff *skb, struct genl_info *info)
 	err = mbc_netlink_check_migration(info);
 	if (err)
 		return err;
-	if (info->attrs[MBC_SESSION_A_CHECKPOINT]) {
-		GENL_SET_ERR_MSG(info, "no checkpoint");
-		return -EOPNOTSUPP;
-	}
 	rcu_read_lock();
 	spin_lock_bh(&mn->lock);
 	err = pause_locked(info, &bounds);
 	spin_unlock_bh(&mn->lock);
 	rcu_read_unlock();
-	return err;
+	return err || !bounds.checkpoint ? err : arm(mn, info);
 }
 
 /* Whoever has found the session by its old path has sent its packet by now. */

@@ -7,16 +7,10 @@
 #include "soon.h"
 #include "stats.h"
 
-/* Serial arithmetic: is sequence number a at or behind b? */
-static bool reaches(u32 a, u32 b)
-{
-	return (s32)(a - b) >= 0;
-}
-
 /* Has all gone that the marker which waits is behind? */
 static bool enough(const struct mbc_passage *w)
 {
-	return !w->marked || (w->known && reaches(w->end, w->mark));
+	return !w->marked || (w->known && mbc_seq_reaches(w->end, w->mark));
 }
 
 /* The numbers of SYN and RST do not stand in one row with the others. */
@@ -26,37 +20,57 @@ static bool is_stream(const struct mbc_packet *p)
 	       !(p->flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST));
 }
 
-static void passed(struct mbc_net *mn, struct mbc_migration *m,
-		   enum mbc_dir dir, const struct mbc_packet *p)
+/* mbc_migration.lock held. Return: the marker that waits for it is to go on. */
+static bool advance(struct mbc_passage *w, const struct mbc_packet *p)
 {
-	const u32 end = mbc_packet_seq(p) + mbc_packet_payload(p);
-	struct mbc_passage *w = &m->passage[dir];
-	bool over = false;
+	const u32 end = mbc_packet_seq(p) + mbc_packet_payload(p) +
+			!!(p->flags & MBC_TCP_FIN);
 
-	spin_lock_bh(&m->lock);
-	if (!w->known || !reaches(w->end, end)) {
+	if (!w->known || !mbc_seq_reaches(w->end, end)) {
 		w->known = true;
 		w->end = end;
 	}
-	if (w->wait == MBC_WAIT_PACKETS && enough(w)) {
-		w->wait = MBC_WAIT_OVER;
-		over = true;
-	}
-	spin_unlock_bh(&m->lock);
-	if (over)
-		mbc_soon(&mn->marker_work, 0);
+	if (w->wait != MBC_WAIT_PACKETS || !enough(w))
+		return false;
+	w->wait = MBC_WAIT_OVER;
+	return true;
 }
 
 void mbc_passage_outbound(const struct mbc_packet *p, const struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 	struct mbc_migration *m = rcu_dereference(s->migration);
+	bool anchor, over;
 
 	if (!m || READ_ONCE(m->ghost) ||
 	    READ_ONCE(m->session[MBC_PATH_OLD]) != s || !is_stream(p))
 		return;
-	if (m->part == MBC_PART_LEAVING || e->slot == mbc_migration_outlet(m))
-		passed(s->mn, m, mbc_slot_dir(e->slot), p);
+	anchor = mbc_migration_is_anchor(m);
+	if (anchor && e->slot != mbc_migration_outlet(m))
+		return;
+	spin_lock_bh(&m->lock);
+	over = advance(&m->passage[mbc_slot_dir(e->slot)], p);
+	if (anchor)
+		mbc_checkpoint_sent(m, p);
+	spin_unlock_bh(&m->lock);
+	if (over)
+		mbc_soon(&s->mn->marker_work, 0);
+}
+
+/* At an anchor. */
+static void has_come(struct mbc_net *mn, struct mbc_migration *m,
+		     enum mbc_dir dir, const struct mbc_packet *p)
+{
+	bool over, acked;
+
+	spin_lock_bh(&m->lock);
+	over = advance(&m->passage[dir], p);
+	acked = mbc_checkpoint_came(m, p);
+	spin_unlock_bh(&m->lock);
+	if (over)
+		mbc_soon(&mn->marker_work, 0);
+	if (acked)
+		mbc_migration_note(m, 0, BIT(MBC_FACT_ACK_REACHED));
 }
 
 /* Where a marker comes in. */
@@ -93,7 +107,7 @@ static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker
 		w->deadline = jiffies + msecs_to_jiffies(w->known ?
 			MBC_MARKER_WAIT : MBC_MARKER_WAIT_IDLE);
 	}
-	if (marker->known && (!w->marked || !reaches(w->mark, marker->end))) {
+	if (marker->known && (!w->marked || !mbc_seq_reaches(w->mark, marker->end))) {
 		w->marked = true;
 		w->mark = marker->end;
 	}
@@ -131,7 +145,7 @@ static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
 	if (kind == MBC_MARKER_NONE) {
 		if (m->part != MBC_PART_LEAVING && comes_in(m, dir) &&
 		    is_stream(p))
-			passed(mn, m, dir, p);
+			has_come(mn, m, dir, p);
 		return MBC_ACCEPT;
 	}
 	if (kind == MBC_MARKER_STRANGE || !comes_in(m, dir)) {

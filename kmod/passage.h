@@ -41,13 +41,25 @@ enum mbc_wait {
  *	anchor: that was sent, or has come in
  * @mark: the same as its sender has it, of the marker that waits
  * @deadline: when that goes on all the same, jiffies
+ * @data: of what an anchor has sent: there was more than acknowledgements
+ * @heard: there is @acked
+ * @spoken: there is @told
+ * @acked: what an anchor has sent is acknowledged up to here
+ * @told: what an anchor has sent acknowledges the other way up to here
+ *
+ * All sequence numbers are in host byte order.
  */
 struct mbc_passage {
 	bool known;
 	bool marked;
+	bool data;
+	bool heard;
+	bool spoken;
 	u8 wait;
 	u32 end;
 	u32 mark;
+	u32 acked;
+	u32 told;
 	unsigned long deadline;
 };
 

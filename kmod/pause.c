@@ -39,6 +39,8 @@ int mbc_pause_begin(struct mbc_migration *m, const struct mbc_pause *bounds)
 		return -EALREADY;
 	if (!list_empty(&m->pauses))
 		return 0;
+	if (bounds->checkpoint)
+		mbc_checkpoint_set(m);
 	if (!hold(s, mbc_migration_outlet(m), bounds))
 		return -ENOMEM;
 	m->full = false;
@@ -83,10 +85,34 @@ static enum mbc_reason keep(struct mbc_session *s, struct sk_buff *skb)
 	return reason;
 }
 
+/* What waits of a packet, instead of it; the rest goes on ahead. @s is the first. */
+static enum mbc_reason cut(struct mbc_session *s, const struct mbc_packet *p,
+			   struct sk_buff **ahead, struct sk_buff **rest)
+{
+	struct mbc_migration *m = rcu_dereference(s->migration);
+
+	*ahead = NULL;
+	*rest = p->skb;
+	if (!m || READ_ONCE(m->session[MBC_PATH_OLD]) != s)
+		return MBC_REASON_NONE;
+	return mbc_checkpoint_cut(m, p, ahead, rest);
+}
+
+static void count(struct mbc_net *mn, const struct mbc_packet *p,
+		  enum mbc_reason reason, const struct sk_buff *ahead,
+		  const struct sk_buff *rest)
+{
+	mbc_count(mn, reason ?: MBC_REASON_PAUSED);
+	if (ahead)
+		mbc_count(mn, rest == p->skb ? MBC_REASON_ACK_AHEAD :
+					       MBC_REASON_PAUSE_SPLIT);
+}
+
 bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 		      struct mbc_entry **e, enum mbc_verdict *verdict)
 {
 	const enum mbc_slot slot = (*e)->slot;
+	struct sk_buff *ahead, *rest;
 	enum mbc_reason reason;
 	struct mbc_session *s;
 
@@ -99,11 +125,25 @@ bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 		spin_unlock_bh(&s->lock);
 		return false;
 	}
+	reason = cut(s, p, &ahead, &rest);
 	mbc_packet_mark_released(p->skb, p->tuple.family);
-	reason = keep(s, p->skb);
+	if (!rest) {
+		spin_unlock_bh(&s->lock);
+		return false;
+	}
+	reason = reason ?: keep(s, rest);
 	spin_unlock_bh(&s->lock);
-	mbc_count(mn, reason ?: MBC_REASON_PAUSED);
-	*verdict = reason ? MBC_DROP : MBC_STOLEN;
+	count(mn, p, reason, ahead, rest);
+	if (ahead)
+		dst_output(mn->net, ahead->sk, ahead);
+	if (rest == p->skb) {
+		*verdict = reason ? MBC_DROP : MBC_STOLEN;
+		return true;
+	}
+	consume_skb(p->skb);
+	if (reason)
+		kfree_skb(rest);
+	*verdict = MBC_STOLEN;
 	return true;
 }
 
@@ -142,15 +182,21 @@ static void release(struct mbc_session *s)
 	}
 }
 
+/* Nobody else lets its packets go. mbc_net.lock held. */
+static struct mbc_session *take_off(struct mbc_migration *m)
+{
+	list_del_init(&m->pauses);
+	mbc_checkpoint_clear(m);
+	return mbc_migration_in_use(m);
+}
+
 void mbc_pause_end(struct mbc_net *mn, struct mbc_migration *m)
 {
 	struct mbc_session *s = NULL;
 
 	spin_lock_bh(&mn->lock);
-	if (!list_empty(&m->pauses)) {
-		list_del_init(&m->pauses);
-		s = mbc_migration_in_use(m);
-	}
+	if (!list_empty(&m->pauses))
+		s = take_off(m);
 	spin_unlock_bh(&mn->lock);
 	if (s)
 		release(s);
@@ -178,8 +224,7 @@ static struct mbc_session *next(struct mbc_net *mn, unsigned long *left)
 		*left = min(*left, time);
 		if (time)
 			continue;
-		list_del_init(&m->pauses);
-		s = mbc_migration_in_use(m);
+		s = take_off(m);
 		mbc_count(mn, MBC_REASON_PAUSE_OVER);
 		mbc_migration_note(m, 0, BIT(MBC_FACT_OVERFLOW));
 		break;

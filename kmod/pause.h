@@ -19,12 +19,14 @@ struct mbc_migration;
  * @bytes: in them, from the IP headers on
  * @drop: what comes when too many wait is dropped; otherwise the pause ends then,
  *	and up to twice as many wait until it has
+ * @checkpoint: what was sent before goes on, and acknowledgements, see checkpoint.h
  */
 struct mbc_pause {
 	u32 time;
 	u32 packets;
 	u32 bytes;
 	bool drop;
+	bool checkpoint;
 };
 
 /**

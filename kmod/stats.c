@@ -84,6 +84,8 @@ static const char *const names[] = {
 	[MBC_REASON_MARKER_LATE] = "marker_late",
 	[MBC_REASON_MARKER_STRANGE] = "marker_strange",
 	[MBC_REASON_END_MOVED] = "end_moved",
+	[MBC_REASON_ACK_AHEAD] = "ack_ahead",
+	[MBC_REASON_PAUSE_SPLIT] = "pause_split",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

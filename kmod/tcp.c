@@ -29,12 +29,6 @@
 #define TCP_OPT_MSS 2
 #define TCP_OPT_MSS_LEN 4
 
-/* Serial arithmetic: is sequence number a at or behind b? */
-static bool reaches(u32 a, u32 b)
-{
-	return (s32)(a - b) >= 0;
-}
-
 /* Sequence number after the last one that the segment takes up. */
 static u32 segment_end(const struct mbc_segment *seg)
 {
@@ -49,7 +43,7 @@ static bool shows_life(const struct mbc_tcp *tcp, enum mbc_dir dir,
 	return dir != tcp->rst_dir ||
 	       tcp->before_reset == MBC_TCP_NONE ||
 	       tcp->before_reset == MBC_TCP_SYN ||
-	       !reaches(tcp->rst_seq, segment_end(seg));
+	       !mbc_seq_reaches(tcp->rst_seq, segment_end(seg));
 }
 
 static void note_rst(struct mbc_tcp *tcp, enum mbc_dir dir, u32 seq)
@@ -87,7 +81,7 @@ static void note_fin(struct mbc_tcp *tcp, enum mbc_dir dir,
 		tcp->fin_seen |= bit;
 		tcp->fin_acked &= ~bit;
 		tcp->fin_end[dir] = end;
-	} else if (tcp->fin_seen & bit && !reaches(tcp->fin_end[dir], end)) {
+	} else if (tcp->fin_seen & bit && !mbc_seq_reaches(tcp->fin_end[dir], end)) {
 		tcp->fin_seen &= ~bit;
 		tcp->fin_acked &= ~bit;
 	}
@@ -98,7 +92,7 @@ static void note_ack(struct mbc_tcp *tcp, enum mbc_dir dir, u32 ack)
 	enum mbc_dir other = dir == MBC_RIGHT ? MBC_LEFT : MBC_RIGHT;
 	u8 bit = 1 << other;
 
-	if (tcp->fin_seen & bit && reaches(ack, tcp->fin_end[other]))
+	if (tcp->fin_seen & bit && mbc_seq_reaches(ack, tcp->fin_end[other]))
 		tcp->fin_acked |= bit;
 }
 

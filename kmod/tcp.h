@@ -59,6 +59,12 @@ struct mbc_segment {
 	u8 flags;
 };
 
+/** mbc_seq_reaches() - is sequence number @a at or behind @b? Serial arithmetic */
+static inline bool mbc_seq_reaches(u32 a, u32 b)
+{
+	return (s32)(a - b) >= 0;
+}
+
 /**
  * mbc_tcp_step() - take note of one segment
  * @tcp: zeroed for a new session

@@ -86,6 +86,8 @@ var counters = []struct{ name, meaning string }{
 	{"marker_late", "markers that went on without all packets that should have gone before"},
 	{"marker_strange", "markers dropped: of another change of the chain, or forged"},
 	{"end_moved", "sessions ended: their path leads past this host now"},
+	{"ack_ahead", "packets that waited while what they acknowledge went ahead; see paused"},
+	{"pause_split", "packets cut while their session changed its path; a part waited: paused"},
 }
 
 // explainCounter is empty for a counter of a newer module.

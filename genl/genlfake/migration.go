@@ -126,19 +126,21 @@ func (k *Kernel) pause(_ *socket, b []byte, _ bool) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if checkpoint {
-		return nil, refusal{syscall.EOPNOTSUPP, "no checkpoint"}
-	}
 	m, err := k.anchorOf(r)
 	switch {
 	case err != nil:
 		return nil, err
+	case checkpoint && m.session[genl.PathOld].Super.Protocol != chain.ProtocolTCP:
+		return nil, refusal{syscall.EINVAL, "only TCP has checkpoints"}
 	case m.inUse == genl.PathNew:
 		return nil, refusal{syscall.EALREADY, "the session has left the old path"}
 	case m.facts.Overflow:
 		return nil, refusal{syscall.EALREADY, "the packets have waited, and were let go"}
 	case m.pause != nil:
 		return nil, nil
+	}
+	if checkpoint { // nothing has been sent that could be without an answer
+		k.tell(m, genl.MigrationEvent{AckReached: true})
 	}
 	m.pause = time.AfterFunc(time.Duration(patience)*time.Millisecond, func() {
 		k.mu.Lock()

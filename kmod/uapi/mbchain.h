@@ -147,7 +147,9 @@
  *       MBC_SESSION_A_BYTES: u32, 1 to 268435456, from the IP headers on; absent:
  *           MBC_PAUSE_BYTES
  *       MBC_SESSION_A_DROP: flag; what comes when too many wait is dropped instead
- *       MBC_SESSION_A_CHECKPOINT: flag; EOPNOTSUPP so far
+ *       MBC_SESSION_A_CHECKPOINT: flag, TCP only: what was sent before goes on by
+ *           the old path when it is sent again, and so do acknowledgements; see
+ *           MBC_SESSION_A_ACK_REACHED
  *
  * MBC_CMD_MARK: do, at an anchor, any time. A marker goes out over the old path,
  *   behind what has gone. Nothing happens for UDP. ENOKEY without a key to sign
@@ -657,6 +659,10 @@ enum mbc_reason {
 	MBC_REASON_MARKER_STRANGE,	/* packet: marker of another migration, or signed
 					 * with no key of ours: drop */
 	MBC_REASON_END_MOVED,		/* session: its path leads past this host now */
+	MBC_REASON_ACK_AHEAD,		/* packet: waits, and what it acknowledges went
+					 * ahead: counted as one that waits, too */
+	MBC_REASON_PAUSE_SPLIT,		/* packet: what has been sent before went on, the
+					 * rest waits: counted likewise */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

@@ -21,10 +21,19 @@ import (
 // livePath is the path of a live session, and changes it as agents do.
 type livePath struct {
 	*rig
-	session genl.Session
-	hosts   []*host // client to server
-	ordered bool    // nothing goes by the new path before all by the old one has come
+	session   genl.Session
+	hosts     []*host // client to server
+	guarantee guarantee
 }
+
+// guarantee is what a migration promises (paper section 5).
+type guarantee string
+
+const (
+	lossFree  guarantee = "loss-free"
+	ordered   guarantee = "ordered"   // nothing goes by the new path before all by the old one has come
+	substream guarantee = "substream" // and what was sent by the old one is acknowledged by it
+)
 
 // change replaces what is between the hosts i and j of the path.
 func (p *livePath) change(t *testing.T, i, j int, by ...*host) {
@@ -46,7 +55,7 @@ type liveChange struct {
 	old, new    []*host
 	rest        []netip.Addr // right of the right anchor
 	markers     map[*host]*genl.Events
-	before      []uint64 // packets that passed the old hosts until the new path was taken
+	before      []passed // packets that passed the old hosts until the new path was taken
 }
 
 func (p *livePath) prepare(i, j int, by ...*host) *liveChange {
@@ -92,7 +101,7 @@ func (m *liveChange) steps(t *testing.T, n int) error {
 	if _, err := m.right.module.BeginMigration(ctx, genl.MigrationRequest{Session: id, ID: m.id, Left: next.Right.Tuple}); err != nil || n == 4 {
 		return err
 	}
-	if m.path.ordered {
+	if m.pauses() {
 		if err := m.pause(t); err != nil {
 			return err
 		}
@@ -128,7 +137,7 @@ func (m *liveChange) lock(t *testing.T) error {
 // old one, unless it has gone before.
 func (m *liveChange) take(t *testing.T, h *host) error {
 	ctx, id := t.Context(), m.path.session.ID
-	if err := h.module.SwitchPath(ctx, id, m.id, genl.PathNew); err != nil || m.path.ordered {
+	if err := h.module.SwitchPath(ctx, id, m.id, genl.PathNew); err != nil || m.pauses() {
 		return err
 	}
 	return h.module.Mark(ctx, id, m.id)
@@ -177,12 +186,24 @@ func (m *liveChange) awaitMarkers(t *testing.T, h *host, want genl.Ways) {
 	}
 }
 
+func (m *liveChange) pauses() bool {
+	return m.path.guarantee == ordered || m.path.guarantee == substream
+}
+
 // pause holds the session at both anchors until nothing is between them.
 func (m *liveChange) pause(t *testing.T) error {
+	ctx, id := t.Context(), m.path.session.ID
 	for _, h := range []*host{m.left, m.right} {
-		ctx, id := t.Context(), m.path.session.ID
-		if err := h.module.Pause(ctx, genl.PauseRequest{Session: id, ID: m.id, Time: time.Minute}); err != nil {
+		err := h.module.Pause(ctx, genl.PauseRequest{
+			Session: id, ID: m.id, Time: time.Minute, Checkpoint: m.path.guarantee == substream,
+		})
+		if err != nil {
 			return err
+		}
+	}
+	for _, h := range []*host{m.left, m.right} {
+		if m.path.guarantee == substream {
+			h.awaitAcknowledged(t)
 		}
 		if err := h.module.Mark(ctx, id, m.id); err != nil {
 			return err
@@ -195,15 +216,34 @@ func (m *liveChange) pause(t *testing.T) error {
 	return nil
 }
 
+// awaitAcknowledged waits until all that was sent before the checkpoint is
+// acknowledged.
+func (h *host) awaitAcknowledged(t *testing.T) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		if r := h.record(t); !r.AckReached {
+			return fmt.Errorf("record of %s: %+v, want that all is acknowledged", h.name, r)
+		}
+		return nil
+	})
+}
+
 // finish gives up the old path when nothing is on it any more.
 func (m *liveChange) finish(t *testing.T) {
 	t.Helper()
-	if !m.path.ordered {
+	if !m.pauses() {
 		m.awaitAll(t)
 	}
 	for i, h := range m.old {
-		if got := h.passed(t, m.path.session.ID); m.path.ordered && got != m.before[i] {
-			t.Errorf("%d packets passed %s after its state would have moved, want none", got-m.before[i], h.name)
+		if !m.pauses() {
+			break
+		}
+		got, bound := h.passed(t, m.path.session.ID).since(m.before[i]), passed{}
+		if m.path.guarantee == substream {
+			bound = passed{got.packets, got.packets * longestACK}
+		}
+		if got.packets > bound.packets || got.bytes > bound.bytes {
+			t.Errorf("%+v passed %s after its state would have moved, want no data", got, h.name)
 		}
 	}
 	m.end(t)
@@ -252,15 +292,25 @@ func (m *liveChange) giveUp(t *testing.T) {
 	m.forgotten(t, m.new)
 }
 
-// passed counts the packets of a session that a host has sent, both ways.
-func (h *host) passed(t *testing.T, id chain.SessionID) uint64 {
+// passed is what a host has sent, both ways.
+type passed struct{ packets, bytes uint64 }
+
+// longestACK is how long a packet without data can be: IPv6, and TCP with all options.
+const longestACK = 100
+
+func (p passed) since(before passed) passed {
+	return passed{p.packets - before.packets, p.bytes - before.bytes}
+}
+
+// passed counts the packets of a session that a host has sent.
+func (h *host) passed(t *testing.T, id chain.SessionID) passed {
 	t.Helper()
 	for _, s := range h.sessions(t) {
 		if s.ID == id {
-			return s.Left.OutPackets + s.Right.OutPackets
+			return passed{s.Left.OutPackets + s.Right.OutPackets, s.Left.OutBytes + s.Right.OutBytes}
 		}
 	}
-	return 0
+	return passed{}
 }
 
 // keepTalking asks without an end until it is told to stop.

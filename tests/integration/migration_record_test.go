@@ -3,13 +3,18 @@
 package integration
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
 
 	"mbchain/chain"
 	"mbchain/genl"
+
+	"golang.org/x/sys/unix"
 )
 
 // record returns what a host knows of the only migration that it takes part in.
@@ -174,6 +179,165 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 		}
 	}
 	noComplaints(t)
+}
+
+// What was sent before a checkpoint and has to be sent again goes on; what is new
+// waits.
+func TestCheckpoint(t *testing.T) { eachFamily(t, testCheckpoint) }
+
+func testCheckpoint(t *testing.T, f family) {
+	p := pausedStream(t, f)
+	const n = 100
+	t.Run("the first one is lost", func(t *testing.T) {
+		p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
+		atMB := p.mb.counters(t)
+		p.write(t, make([]byte, n))
+		p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+		p.pause(t)
+		if p.client.record(t).AckReached {
+			t.Error("all is acknowledged, although it is lost")
+		}
+		p.write(t, make([]byte, n))
+		p.client.awaitCounter(t, p.before, genl.ReasonPaused, 1)
+	})
+	p.client.awaitAcknowledged(t)
+	p.resume(t)
+	p.read(t, make([]byte, 2*n))
+	talk(t, p.c, 10_000)
+	noComplaints(t)
+}
+
+// A packet that has something of both is cut, and acknowledges ahead what it does.
+func TestCheckpointInAPacket(t *testing.T) { eachFamily(t, testCheckpointInAPacket) }
+
+func testCheckpointInAPacket(t *testing.T, f family) {
+	p := pausedStream(t, f)
+	const n = 100
+	seq, ack := sequences(t, p.c)
+	p.pause(t)
+	p.client.awaitAcknowledged(t) // nothing was on its way
+	fresh := make([]byte, n)
+	for i := range fresh {
+		fresh[i] = byte(i)
+	}
+	both := segment{
+		tuple: p.super, flags: flagPSH | flagACK, seq: seq - n,
+		payload: append(make([]byte, n), fresh...),
+	}.packet()
+	both.acknowledge(ack)
+	atMB := p.mb.counters(t)
+	if err := p.client.send(both); err != nil {
+		t.Fatal(err)
+	}
+	p.client.awaitCounter(t, p.before, genl.ReasonPauseSplit, 1)
+	p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+	p.write(t, fresh) // so that the client has sent what the server gets
+	p.client.awaitCounter(t, p.before, genl.ReasonPaused, 2)
+	p.resume(t)
+	got := make([]byte, n)
+	p.read(t, got)
+	if !bytes.Equal(got, fresh) {
+		t.Errorf("the server got % x, want % x", got, fresh)
+	}
+	talk(t, p.c, 10_000)
+	noComplaints(t)
+}
+
+// acknowledge sets the acknowledgement number, and the checksum right.
+func (p packet) acknowledge(ack uint32) {
+	th := p.tcp()
+	binary.BigEndian.PutUint32(th[8:], ack)
+	binary.BigEndian.PutUint16(th[16:], 0)
+	binary.BigEndian.PutUint16(th[16:], checksum(th, p.pseudoSum()))
+}
+
+// stream is a session that is locked at its client.
+type stream struct {
+	client, mb *host
+	c          *net.TCPConn
+	super      chain.FiveTuple
+	id         chain.SessionID
+	before     counters
+}
+
+func pausedStream(t *testing.T, f family) *stream {
+	t.Helper()
+	r := newRigOf(t, f, 1)
+	r.load(t, "match(dstport=5001) >> {mb1}\n")
+	r.server().echo(t, 5001)
+	p := &stream{client: r.client(), mb: r.middleboxes()[0]}
+	p.c = p.client.connect(t, 0, r.server().port(5001))
+	talk(t, p.c, 10_000)
+	p.super = superOf(p.c)
+	p.id = p.client.session(t, p.super).ID
+	lock := genl.LockRequest{Session: p.id, ID: 1, Role: genl.LeftAnchor, Plan: []byte{1}}
+	if err := p.client.module.LockSession(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, p.c, 10_000)
+	p.before = p.client.counters(t)
+	return p
+}
+
+func (p *stream) pause(t *testing.T) {
+	t.Helper()
+	pause := genl.PauseRequest{Session: p.id, ID: 1, Time: time.Minute, Checkpoint: true}
+	if err := p.client.module.Pause(t.Context(), pause); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *stream) resume(t *testing.T) {
+	t.Helper()
+	if err := p.client.module.SwitchPath(t.Context(), p.id, 1, genl.PathOld); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *stream) write(t *testing.T, b []byte) {
+	t.Helper()
+	if _, err := p.c.Write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *stream) read(t *testing.T, b []byte) {
+	t.Helper()
+	if err := p.c.SetReadDeadline(time.Now().Add(soon)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(p.c, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sequences returns the numbers of what a connection sends next, and gets next.
+func sequences(t *testing.T, c *net.TCPConn) (seq, ack uint32) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const on, offQuietly, receiveQueue, sendQueue = 1, -1, 1, 2
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		set := func(option, value int) {
+			failed = errors.Join(failed, unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, option, value))
+		}
+		get := func(queue int) uint32 {
+			set(unix.TCP_REPAIR_QUEUE, queue)
+			n, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUEUE_SEQ)
+			failed = errors.Join(failed, err)
+			return uint32(n)
+		}
+		set(unix.TCP_REPAIR, on)
+		seq, ack = get(sendQueue), get(receiveQueue)
+		set(unix.TCP_REPAIR, offQuietly)
+	})
+	if err = errors.Join(err, failed); err != nil {
+		t.Fatalf("ask for sequence numbers: %v", err)
+	}
+	return seq, ack
 }
 
 // A host is asked for a lock of a session that it does not have, or which another

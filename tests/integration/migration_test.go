@@ -18,15 +18,18 @@ func testChainOfALiveSession(t *testing.T, f family) {
 	client, server, mb := r.client(), r.server(), r.middleboxes()
 	server.echo(t, 5001)
 	for _, row := range []struct {
-		load    string
-		ordered bool
-	}{{"idle", false}, {"talking", false}, {"idle", true}, {"talking", true}} {
-		t.Run(fmt.Sprintf("%s, ordered %t", row.load, row.ordered), func(t *testing.T) {
+		load      string
+		guarantee guarantee
+	}{
+		{"idle", lossFree}, {"talking", lossFree}, {"idle", ordered}, {"talking", ordered},
+		{"idle", substream}, {"talking", substream},
+	} {
+		t.Run(fmt.Sprintf("%s, %s", row.load, row.guarantee), func(t *testing.T) {
 			c := client.connect(t, 0, server.port(5001))
 			talk(t, c, 100_000)
 			p := &livePath{
 				rig: r, session: client.session(t, superOf(c)), hosts: []*host{client, mb[0], server},
-				ordered: row.ordered,
+				guarantee: row.guarantee,
 			}
 			before := r.lost(t)
 			stop := func() {}

@@ -3,6 +3,8 @@
 package peer
 
 import (
+	"bytes"
+	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
@@ -251,11 +253,31 @@ func EncodePlan(p *lock.Plan) *proto.MigratePlan {
 	return out
 }
 
-// MarshalPlan writes a plan, but for its id, for somebody to keep.
-func MarshalPlan(p *lock.Plan) ([]byte, error) { return pb.Marshal(EncodePlan(p)) }
+// MarshalPlan writes a plan, but for its id, for the module to keep: compressed, for the
+// longest one has the addresses of some fifty hosts.
+func MarshalPlan(p *lock.Plan) ([]byte, error) {
+	b, err := pb.Marshal(EncodePlan(p))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.DefaultCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return out.Bytes(), err
+}
 
 // UnmarshalPlan reads what MarshalPlan wrote.
 func UnmarshalPlan(id lock.ID, b []byte) (*lock.Plan, error) {
+	b, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), maxMessage))
+	if err != nil {
+		return nil, err
+	}
 	in := new(proto.MigratePlan)
 	if err := pb.Unmarshal(b, in); err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -41,9 +41,16 @@ func longestPlan() *lock.Plan {
 	p := plan()
 	p.Super = tuple("[fd00:ffff:ffff:ffff:ffff:ffff:ffff:fff1]:40000 > [fd00:ffff:ffff:ffff:ffff:ffff:ffff:fff9]:443 tcp")
 	p.Left, p.Right, p.Old, p.New, p.State = host6(101), host6(102), nil, nil, nil
-	for i := range byte(lock.MaxHosts) {
-		from := netip.MustParseAddr(fmt.Sprintf("fd00:ffff:ffff:ffff:ffff:ffff:ffff:1%02x", i))
-		to := netip.MustParseAddr(fmt.Sprintf("fd00:ffff:ffff:ffff:ffff:ffff:ffff:2%02x", i))
+	rng := rand.New(rand.NewPCG(1, 2))
+	address := func() netip.Addr { // such as compress badly
+		a := [16]byte{0: 0xfd}
+		for i := 1; i < len(a); i++ {
+			a[i] = 0x10 | byte(rng.Uint32()) // four digits in each group
+		}
+		return netip.AddrFrom16(a)
+	}
+	for range lock.MaxHosts {
+		from, to := address(), address()
 		p.Old, p.New = append(p.Old, from), append(p.New, to)
 		p.State = append(p.State, lock.Pair{From: from, To: to, Method: lock.Exec})
 	}
@@ -96,6 +103,28 @@ func TestMigrationMessagesThereAndBack(t *testing.T) {
 				t.Errorf("message of %v (-want +got):\n%s", id, diff)
 			}
 		})
+	}
+}
+
+// The module keeps no more than this.
+const maxKept = 2048
+
+func TestPlansAreKept(t *testing.T) {
+	for _, p := range []*lock.Plan{plan(), longestPlan()} {
+		b, err := MarshalPlan(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > maxKept {
+			t.Errorf("a plan takes %d bytes, the module keeps %d", len(b), maxKept)
+		}
+		got, err := UnmarshalPlan(p.ID, b)
+		if diff := cmp.Diff(p, got, equatePlans); diff != "" || err != nil {
+			t.Errorf("plan (-want +got), error %v:\n%s", err, diff)
+		}
+	}
+	if _, err := UnmarshalPlan(1, []byte("no plan")); err == nil {
+		t.Error("bytes that are no plan were taken for one")
 	}
 }
 
