@@ -311,7 +311,10 @@ func (h *Host) end(p *party, now time.Time) []Order {
 	w := p.wish
 	p.wish, w.under = nil, false
 	if p.outcome() == AbortedForGood && w.Lost(p.why(), now) {
-		return nil
+		if p.machine != nil {
+			return nil // it has said so
+		}
+		return []Order{{p.plan.ID, p.plan.Session, p.plan, p.here, Report{StepAborted, p.why()}}}
 	}
 	h.wishes = slices.DeleteFunc(h.wishes, func(o *wish) bool { return o == w })
 	if p.outcome() == Committed {

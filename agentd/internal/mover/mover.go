@@ -85,6 +85,7 @@ type Mover struct {
 	history history
 	queue   []*entry // wanted and not begun
 	running int      // begun and not over
+	pace    pace
 }
 
 // New returns a mover that has done nothing yet.

@@ -135,8 +135,8 @@ func TestManyAtOnce(t *testing.T) {
 		if counts.Done != n || counts.Failed+counts.Running+counts.Queued != 0 || counts.MedianUs == 0 || counts.P99Us < counts.MedianUs {
 			t.Errorf("counts are %v", counts)
 		}
-		if most := w.hosts[at(1)].most; most > maxRunning {
-			t.Errorf("%d at once, %d are the limit", most, maxRunning)
+		if most := w.hosts[at(1)].most; most > lastWindow {
+			t.Errorf("%d at once, %d are the limit", most, lastWindow)
 		}
 		list, _ := m.List(&proto.ListMigrationsRequest{Job: 9, Limit: 3})
 		if len(list) != 3 || list[0].Id != uint64(plans[n-1].ID) {
@@ -159,6 +159,7 @@ func TestWishesFail(t *testing.T) {
 	}{
 		{"new host is dead", func(w *world, p *lock.Plan) { w.dead[p.New[0]] = true }, lock.NoAnswer, lock.MaxTries},
 		{"old host is dead", func(w *world, p *lock.Plan) { w.dead[p.Old[0]] = true }, lock.NoAnswer, lock.MaxTries},
+		{"new host's module does not answer", func(w *world, p *lock.Plan) { w.hosts[p.New[0]].forgets = true }, lock.ModuleFailed, 1},
 		{"no session", func(w *world, p *lock.Plan) { p.Session[3]++ }, lock.NoSession, 1},
 		{"another session", func(w *world, p *lock.Plan) { p.Super.Source = netip.AddrPortFrom(p.Left, 9) }, lock.NoSession, 1},
 		{"another path", func(w *world, p *lock.Plan) { p.Old, p.New = p.New, nil }, lock.PathChanged, 1},
@@ -202,7 +203,7 @@ func TestAbort(t *testing.T) {
 		synctest.Wait()
 		w.onTell = func(_ netip.Addr, m migrate.Message) bool { return m != migrate.Message(migrate.SynAck{}) }
 		var plans []*lock.Plan
-		for i := range maxRunning + 10 {
+		for i := range lastWindow + 10 {
 			plans = append(plans, w.plan(w.session(i+1, 1, 2, 4), 1, []int{2}, []int{3}, 4))
 		}
 		m := w.hosts[at(1)].mover
@@ -213,7 +214,7 @@ func TestAbort(t *testing.T) {
 		if aborted, late := m.Abort(0, plans[0].ID); aborted != 1 || late != 0 {
 			t.Errorf("%d aborted, %d late", aborted, late)
 		}
-		if aborted, late := m.Abort(9, 0); aborted < maxRunning+9 || late > 1 {
+		if aborted, late := m.Abort(9, 0); aborted < lastWindow+9 || late > 1 {
 			t.Errorf("%d aborted, %d late", aborted, late)
 		}
 		time.Sleep(10 * time.Second)

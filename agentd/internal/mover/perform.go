@@ -121,22 +121,22 @@ func stands(s kernel.LiveSession, plan *lock.Plan, role lock.Role) bool {
 }
 
 func (m *Mover) install(ctx context.Context, o migrate.Order, a migrate.Install) migrate.Event {
-	ctx, cancel := within(ctx)
-	defer cancel()
 	var (
 		wire chain.FiveTuple
 		err  error
 	)
+	asking, cancel := within(ctx)
+	defer cancel()
 	switch a.Role {
 	case lock.LeftAnchor:
-		wire, err = m.module.OpenRight(ctx, o.Session, o.ID, slices.Concat(a.Plan.New, rest(a.Plan)))
+		wire, err = m.module.OpenRight(asking, o.Session, o.ID, slices.Concat(a.Plan.New, rest(a.Plan)))
 	case lock.RightAnchor:
 		if !fits(a, a.Plan.Right) {
 			return migrate.Failed{Reason: lock.PathChanged}
 		}
-		err = m.module.OpenLeft(ctx, o.Session, o.ID, a.Wire)
+		err = m.module.OpenLeft(asking, o.Session, o.ID, a.Wire)
 	default:
-		wire, err = m.join(ctx, o, a)
+		wire, err = m.join(asking, o, a)
 	}
 	switch {
 	case err == nil:
@@ -147,6 +147,12 @@ func (m *Mover) install(ctx context.Context, o migrate.Order, a migrate.Install)
 		return migrate.Failed{Reason: lock.NoSession}
 	}
 	m.log.Warn("new path not opened", "session", o.Session, "migration", o.ID, "error", err)
+	if a.Role == lock.NewHost {
+		// Nobody knows whether it was, and the machine has nothing to give up.
+		m.order(ctx, o, func(ctx context.Context) error {
+			return m.module.EndMigration(ctx, o.Session, o.ID, true)
+		})
+	}
 	return migrate.Failed{Reason: lock.ModuleFailed}
 }
 

@@ -14,13 +14,8 @@ import (
 	"mbchain/agentd/internal/migrate"
 )
 
-const (
-	// maxRunning is how many migrations a host leads at once. The others wait: more at
-	// once would take no less time, and hold more packets.
-	maxRunning = 64
-	// maxQueued bounds those.
-	maxQueued = 100_000
-)
+// maxQueued bounds how many migrations may wait.
+const maxQueued = 100_000
 
 // What [Mover.Start] may refuse.
 var (
@@ -61,7 +56,7 @@ func (m *Mover) Start(job uint64, plans []*lock.Plan) error {
 
 // advance begins what may begin; mu held.
 func (m *Mover) advance() {
-	for m.running < maxRunning && len(m.queue) > 0 && !m.stopped {
+	for m.pace.room(m.running) && len(m.queue) > 0 && !m.stopped {
 		e := m.queue[0]
 		m.queue = m.queue[1:]
 		m.running++
@@ -116,6 +111,12 @@ func (m *Mover) finish(id lock.ID, r migrate.Report) {
 		return
 	}
 	e.tries = max(e.tries, int(id^id.Try(0))+1)
+	switch r.Step {
+	case migrate.StepDone:
+		m.pace.done()
+	case migrate.StepAborted, migrate.StepFailed:
+		m.pace.failed(r.Why.Reason, time.Now())
+	}
 	if over && !e.restored {
 		m.running--
 		m.advance()

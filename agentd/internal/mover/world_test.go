@@ -46,6 +46,7 @@ type host struct {
 	locked   int                        // sessions that are, now and at most
 	most     int
 	refuses  error // what the module answers to Pause
+	forgets  bool  // its module joins sessions and does not say so
 }
 
 // live is a session of a host's module.
@@ -302,6 +303,9 @@ func (h *host) JoinLive(_ context.Context, j kernel.LiveJoin) (chain.FiveTuple, 
 	h.record(s, &kernel.MigrationRecord{
 		Session: j.ID, ID: j.Migration, Role: lock.NewHost, Plan: j.Plan, Installed: true, Right: s.Right,
 	})
+	if h.forgets {
+		return chain.FiveTuple{}, context.DeadlineExceeded
+	}
 	return s.Right, nil
 }
 
