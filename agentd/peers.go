@@ -63,7 +63,7 @@ func (p *peers) follow(cfg *config, a *agent.Agent) {
 	}, p.module)
 	if p.node != nil {
 		p.mover = mover.New(mover.Config{
-			Addresses: cfg.hostAddresses, Tell: p.node.Tell, Replaced: a.Replaced,
+			Addresses: cfg.hostAddresses, Tell: p.node.Tell, Reach: p.node.Reach, Replaced: a.Replaced,
 			State: nfstate.New(cfg.nfStateCommand), Log: p.log,
 		}, p.module)
 	}

@@ -43,8 +43,10 @@ func TestReportOfDurations(t *testing.T) {
 				stop := p.load(c, load)
 				var took []time.Duration
 				var messages uint32
+				steps := map[string][]time.Duration{}
 				at := 0
-				for i := range n + 1 {
+				warm := 2 * len(mb) // until all agents that will have spoken to each other
+				for i := range warm + n {
 					next := (at + 2) % len(mb)
 					p.free(mb[next])
 					m := p.begin(replacement(mb[at], mb[next]))
@@ -52,14 +54,21 @@ func TestReportOfDurations(t *testing.T) {
 						t.Fatalf("migration is %v", m)
 					}
 					at = next
-					if i == 0 {
-						continue // agents that have not spoken yet
+					if i < warm {
+						continue
 					}
 					took = append(took, time.Duration(m.Steps[len(m.Steps)-1].AtUs)*time.Microsecond)
 					messages = max(messages, m.Messages)
+					for _, s := range m.Steps {
+						steps[s.Name] = append(steps[s.Name], time.Duration(s.AtUs)*time.Microsecond)
+					}
 				}
 				stop()
 				slices.Sort(took)
+				for _, name := range []string{"locked", "committed", "done"} {
+					slices.Sort(steps[name])
+					t.Logf("%s after %v in the median", name, steps[name][len(steps[name])/2])
+				}
 				t.Logf("%d migrations: median %v, 99 %% %v, longest %v; %d messages of the left anchor at most",
 					n, took[n/2], took[(n*99-1)/100], took[n-1], messages)
 				if err := c.Close(); err != nil {

@@ -113,6 +113,31 @@ func (h *Host) Event(id lock.ID, event Event, now time.Time) []Order {
 // Knows reports whether the host takes part in a migration now.
 func (h *Host) Knows(id lock.ID) bool { return h.byID[id] != nil }
 
+// Correspondents returns the hosts that this one will speak to by a plan: its
+// neighbours on both paths and the left anchor, which speaks to all.
+func (h *Host) Correspondents(plan *lock.Plan) []netip.Addr {
+	here := in(plan, h.here)
+	var list []netip.Addr
+	add := func(hosts ...netip.Addr) {
+		for _, a := range hosts {
+			if a.IsValid() && a != here && !slices.Contains(list, a) {
+				list = append(list, a)
+			}
+		}
+	}
+	for _, path := range []lock.Path{lock.OldPath, lock.NewPath} {
+		left, right := plan.Beside(path, here)
+		add(left, right)
+	}
+	if here == plan.Left {
+		add(plan.Old...)
+		add(plan.New...)
+		add(plan.Right)
+	}
+	add(plan.Left)
+	return list
+}
+
 // A Recorded is a migration that the host's module should have a record of.
 type Recorded struct {
 	ID      lock.ID

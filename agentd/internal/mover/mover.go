@@ -59,6 +59,8 @@ type Config struct {
 	Addresses func() ([]netip.Addr, error)
 	// Tell sends one message. An error means that it may not have come.
 	Tell func(ctx context.Context, host netip.Addr, id lock.ID, m migrate.Message) error
+	// Reach opens a connection to a host that will be told something soon.
+	Reach func(ctx context.Context, host netip.Addr) error
 	// Replaced returns a channel that is closed once the module that is there now is
 	// gone, or another one.
 	Replaced func() <-chan struct{}
@@ -301,14 +303,27 @@ func (m *Mover) Hear(from []netip.Addr, id lock.ID, msg migrate.Message) {
 		m.follow(from, id, r)
 		return
 	}
-	switch msg.(type) {
-	case lock.Request, migrate.Syn: // it may be for an address that is new
+	var plan *lock.Plan
+	switch msg := msg.(type) {
+	case lock.Request:
+		plan = msg.Plan
+	case migrate.Syn:
+		plan = msg.Plan
+	}
+	if plan != nil { // it may be for an address that is new
 		if err := m.readAddresses(); err != nil {
 			m.log.Warn("addresses not read", "error", err)
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if plan != nil && !m.host.Knows(id) {
+		defer func() {
+			if m.host.Knows(id) {
+				m.reach(plan)
+			}
+		}()
+	}
 	m.history.count(id)
 	m.log.Debug("migration", "migration", id, "peer", from[0], "message", msg)
 	orders, err := m.host.Receive(from, id, msg, time.Now())

@@ -63,3 +63,23 @@ func (m *Mover) send(ctx context.Context, id lock.ID, a migrate.Send) {
 		m.Lost(a.To)
 	})
 }
+
+// reach has connections opened to those that this host will speak to, while others are
+// still being locked; mu held.
+func (m *Mover) reach(plan *lock.Plan) {
+	if m.stopped {
+		return
+	}
+	ctx := m.ctx
+	for _, host := range m.host.Correspondents(plan) {
+		if !m.sends.begin(host) {
+			continue
+		}
+		m.wg.Go(func() {
+			defer m.sends.end(host)
+			ctx, cancel := context.WithTimeout(ctx, sendTime)
+			defer cancel()
+			_ = m.config.Reach(ctx, host) // who is to be told something says so
+		})
+	}
+}

@@ -96,6 +96,7 @@ func (m *Mover) begin(ctx context.Context, e *entry) {
 		if orders, err = m.host.Want(plan, time.Now()); err == nil {
 			e.plan = plan
 			m.dispatch(orders)
+			m.reach(&plan)
 			return
 		}
 		m.log.Warn("migration not begun", "session", plan.Session, "migration", plan.ID, "error", err)

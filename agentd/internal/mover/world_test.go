@@ -83,7 +83,7 @@ func (h *host) start() {
 	never := make(chan struct{})
 	mover := New(Config{
 		Addresses: func() ([]netip.Addr, error) { return []netip.Addr{h.addr}, nil },
-		Tell:      h.tell, Replaced: func() <-chan struct{} { return never }, State: h,
+		Tell:      h.tell, Reach: h.reach, Replaced: func() <-chan struct{} { return never }, State: h,
 		Log: slog.New(slog.NewTextHandler(h.w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", h.addr),
 	}, h)
 	h.w.mu.Lock()
@@ -121,6 +121,9 @@ func (h *host) tell(ctx context.Context, to netip.Addr, id lock.ID, m migrate.Me
 	agent.Hear([]netip.Addr{h.addr}, id, m)
 	return nil
 }
+
+// reach is part of what Tell does here.
+func (h *host) reach(context.Context, netip.Addr) error { return nil }
 
 // session sets one up over these hosts.
 func (w *world) session(n int, path ...int) chain.SessionID {

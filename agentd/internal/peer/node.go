@@ -175,6 +175,12 @@ func (n *Node) Open(ctx context.Context, host netip.Addr) (*Stream, error) {
 	return s, err
 }
 
+// Reach opens a connection to a host that will soon be spoken to, unless there is one.
+func (n *Node) Reach(ctx context.Context, host netip.Addr) error {
+	_, err := n.pool.get(ctx, host)
+	return err
+}
+
 // Tell sends the host that has an address one message of a migration. An error
 // means that it may not have come; nobody sends it again, for by then another agent
 // may be there, that has forgotten what it would have to know.

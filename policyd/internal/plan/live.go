@@ -97,21 +97,25 @@ func (f *follower) follow(s selected) error {
 		f.live.Kept++
 		return nil
 	}
-	piece, err := f.differ(s, rule, super)
+	pieces, err := f.differ(s, rule, super)
 	switch {
 	case err != nil:
 		return err
-	case piece == nil:
+	case len(pieces) == 0:
 		f.live.Kept++
 		return nil
 	case rule.LiveSessions == policy.Reset:
 		return f.reset(s, super)
 	}
-	wish, err := f.wish(s, piece)
-	if err != nil {
-		return err
+	var wishes []Wish
+	for _, p := range pieces {
+		wish, err := f.wish(s, p)
+		if err != nil {
+			return err
+		}
+		wishes = append(wishes, wish)
 	}
-	f.live.Migrate = append(f.live.Migrate, wish)
+	f.live.Migrate = append(f.live.Migrate, wishes...)
 	return nil
 }
 
@@ -126,14 +130,15 @@ func (f *follower) reset(s selected, super chain.FiveTuple) error {
 	return nil
 }
 
-// piece is where the path of a session and the one that the policy wants differ.
+// piece is a place where the path of a session and the one that the policy wants differ.
 type piece struct {
 	left, right string       // hosts, which stay; right is empty if it is the server's, without an agent
 	old, new    []netip.Addr // hosts that leave and come
 }
 
-// differ returns the smallest piece in which they do, nil if they do not.
-func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) (*piece, error) {
+// differ returns the pieces in which they do: as many hosts as can be stay where they
+// are, and what is between two of them is a piece.
+func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) ([]*piece, error) {
 	have, err := f.path(s, super)
 	if err != nil {
 		return nil, err
@@ -143,25 +148,54 @@ func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) 
 	if err != nil {
 		return nil, fmt.Errorf("rule %d gives it no chain: %w", rule.Number, err)
 	}
-	from := 0
-	for from < min(len(have), len(want)) && f.same(have[from], want[from]) {
-		from++
+	var pieces []*piece
+	left, i, k := s.first, 0, 0
+	for _, stays := range append(f.common(have, want), [2]int{len(have), len(want)}) {
+		p := &piece{left: left, old: have[i:stays[0]], new: want[k:stays[1]]}
+		if stays[0] < len(have) {
+			p.right = f.Owners[have[stays[0]]]
+			left = p.right
+		}
+		for _, a := range p.new {
+			if slices.ContainsFunc(have, func(b netip.Addr) bool { return f.same(a, b) }) {
+				return nil, fmt.Errorf("%s would have to be at another place of its chain, and no migration does that", f.label(a))
+			}
+		}
+		if len(p.old)+len(p.new) > 0 {
+			pieces = append(pieces, p)
+		}
+		i, k = stays[0]+1, stays[1]+1
 	}
-	behind := 0 // hosts of the common end
-	for behind < min(len(have), len(want))-from && f.same(have[len(have)-1-behind], want[len(want)-1-behind]) {
-		behind++
+	return pieces, nil
+}
+
+// common returns the places of the hosts in a longest sequence that both paths have.
+func (f *follower) common(a, b []netip.Addr) [][2]int {
+	longest := make([][]int, len(a)+1) // of a from i and b from k on
+	for i := range longest {
+		longest[i] = make([]int, len(b)+1)
 	}
-	p := &piece{left: s.first, old: have[from : len(have)-behind], new: want[from : len(want)-behind]}
-	if len(p.old)+len(p.new) == 0 {
-		return nil, nil
+	for i := len(a) - 1; i >= 0; i-- {
+		for k := len(b) - 1; k >= 0; k-- {
+			longest[i][k] = max(longest[i+1][k], longest[i][k+1])
+			if f.same(a[i], b[k]) {
+				longest[i][k] = longest[i+1][k+1] + 1
+			}
+		}
 	}
-	if from > 0 {
-		p.left = f.Owners[have[from-1]]
+	var places [][2]int
+	for i, k := 0, 0; i < len(a) && k < len(b); {
+		switch {
+		case f.same(a[i], b[k]):
+			places = append(places, [2]int{i, k})
+			i, k = i+1, k+1
+		case longest[i+1][k] >= longest[i][k+1]:
+			i++
+		default:
+			k++
+		}
 	}
-	if behind > 0 {
-		p.right = f.Owners[have[len(have)-behind]]
-	}
-	return p, nil
+	return places
 }
 
 // path returns the hosts that a session passes right of the first, the server last if it
@@ -226,9 +260,6 @@ func (f *follower) wish(s selected, p *piece) (Wish, error) {
 		name := f.Owners[a]
 		if name == "" {
 			return Wish{}, fmt.Errorf("%s, which should be on its chain, runs no agent", a)
-		}
-		if name == p.left || name == p.right || slices.Contains(c.Old, name) {
-			return Wish{}, fmt.Errorf("%s would have to be at another place of its chain, and no migration does that", name)
 		}
 		c.New, c.At[name] = append(c.New, name), a
 	}

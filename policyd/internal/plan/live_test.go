@@ -112,6 +112,27 @@ func TestFollowReplacesTheSmallestPiece(t *testing.T) {
 	}
 }
 
+// What has to change at several places is as many migrations, of which each leaves the
+// hosts alone that stay.
+func TestFollowChangesSeveralPieces(t *testing.T) {
+	got := follow(t, "match(any) >> {dpi -> ids -> cache} live-sessions migrate", whole(6, "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"))
+	if len(got.Skipped) > 0 || len(got.Migrate) != 2 {
+		t.Fatalf("live %+v, want two migrations", got)
+	}
+	want := []Wish{
+		{"client", &proto.MigratePlan{Left: "10.0.0.1", Right: "10.0.0.3", Old: []string{"10.0.0.2"}, New: []string{"10.0.0.5"}}},
+		{"mb2", &proto.MigratePlan{Left: "10.0.0.3", Right: "10.0.0.4", New: []string{"10.0.0.6"}}},
+	}
+	for i, w := range want {
+		plan := got.Migrate[i].Plan
+		w.Plan.Session, w.Plan.Super, w.Plan.PatienceMs = plan.Session, plan.Super, DefaultPatience
+		w.Plan.Guarantee = proto.Guarantee_GUARANTEE_LOSS_FREE
+		if diff := cmp.Diff(w, got.Migrate[i], protocmp.Transform()); diff != "" {
+			t.Errorf("migration %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
 // The client hears of migrations right of its neighbour once, and may miss that.
 func TestFollowBelievesTheHostsOnThePath(t *testing.T) {
 	a := whole(6, "10.0.0.1", "10.0.0.2", "192.0.2.5", "10.0.0.4")
