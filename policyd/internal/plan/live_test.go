@@ -160,7 +160,7 @@ func TestFollowSaysWhyASessionStays(t *testing.T) {
 		{"a host without an agent should come", "match(any) >> {lost} live-sessions migrate", web(nil),
 			"10.0.0.77, which should be on its chain, runs no agent"},
 		{"another order", "match(any) >> {ids -> fw} live-sessions migrate", web(nil),
-			"mb2 would have to be at another place of its chain, and no migration does that"},
+			"mb1 would have to be at another place of its chain, and no migration does that"},
 		{"a host is silent", "match(any) >> {ids} live-sessions migrate", web(func(a answers) { delete(a, "mb1") }),
 			"mb1 did not answer"},
 		{"a host that should come is silent", "match(any) >> {dpi -> ids} live-sessions migrate", web(func(a answers) { delete(a, "mb3") }),
