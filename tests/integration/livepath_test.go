@@ -358,8 +358,23 @@ func (r *rig) lostNone(t *testing.T, before int64) {
 	t.Helper()
 	eventually(t, soon, func() error {
 		if n := r.lost(t) - before; n > 0 {
-			return fmt.Errorf("%d segments were lost, want none", n)
+			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v", n, r.dropped(t))
 		}
 		return nil
 	})
+}
+
+// dropped counts the packets of live sessions that the modules have dropped.
+func (r *rig) dropped(t *testing.T) counters {
+	t.Helper()
+	sum := make(counters)
+	for _, h := range r.hosts {
+		for name, n := range h.counters(t) {
+			switch name {
+			case "hold_full", "bad_packet", "not_writable", "route_gone", "no_memory", "pause_over", "blocked":
+				sum[h.name+" "+name] = n
+			}
+		}
+	}
+	return sum
 }
