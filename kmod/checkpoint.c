@@ -192,9 +192,10 @@ static struct sk_buff *piece(const struct mbc_packet *p, unsigned int off,
 	return skb;
 }
 
-#define ACK_ALONE (MBC_TCP_ACK | 0x40)	/* and ECE */
-#define NOT_LAST ((u8)~(MBC_TCP_FIN | 0x08 | 0x20))	/* nor PSH, URG */
-#define NOT_FIRST ((u8)~(0x80 | 0x20))	/* CWR was in front; nor URG */
+/* Flags that a piece keeps. Urgent data has no place in one: it is where it is. */
+#define ACK_ALONE 0x50	/* ACK, ECE */
+#define NOT_LAST 0xd6	/* all but FIN, PSH, URG */
+#define NOT_FIRST 0x5f	/* all but CWR, which went in front, and URG */
 
 /* What it acknowledges goes ahead, if that is news. mbc_migration.lock held. */
 static enum mbc_reason tell(struct mbc_migration *m, const struct mbc_packet *p,

@@ -170,7 +170,7 @@ func (p *chainOfLab) wants(path ...*host) {
 // lost counts as that of a rig does.
 func (l *lab) lost(t *testing.T) int64 { return lostBy(t, l.client(), l.server()) }
 
-func (l *lab) lostNone(t *testing.T, before int64) { lostNone(t, before, l.client(), l.server()) }
+func (l *lab) lostNone(t *testing.T, before int64) { lostNone(t, before, l.all()) }
 
 // While the chain of a session changes, the NF that comes sees nothing before the one
 // that goes has seen its last packet.

@@ -362,14 +362,30 @@ func lostBy(t *testing.T, ends ...*host) int64 {
 }
 
 // lostNone waits until the receivers have said so.
-func (r *rig) lostNone(t *testing.T, before int64) { lostNone(t, before, r.client(), r.server()) }
+func (r *rig) lostNone(t *testing.T, before int64) { lostNone(t, before, r.hosts) }
 
-func lostNone(t *testing.T, before int64, ends ...*host) {
+// lostNone is that of a rig for hosts from client to server.
+func lostNone(t *testing.T, before int64, hosts []*host) {
 	t.Helper()
 	eventually(t, soon, func() error {
-		if n := lostBy(t, ends...) - before; n > 0 {
-			return fmt.Errorf("%d segments were lost, want none", n)
+		if n := lostBy(t, hosts[0], hosts[len(hosts)-1]) - before; n > 0 {
+			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v", n, dropped(t, hosts))
 		}
 		return nil
 	})
+}
+
+// dropped counts the packets of live sessions that the modules have dropped.
+func dropped(t *testing.T, hosts []*host) counters {
+	t.Helper()
+	sum := make(counters)
+	for _, h := range hosts {
+		for name, n := range h.counters(t) {
+			switch name {
+			case "hold_full", "bad_packet", "not_writable", "route_gone", "no_memory", "pause_over", "blocked":
+				sum[h.name+" "+name] = n
+			}
+		}
+	}
+	return sum
 }
