@@ -127,6 +127,7 @@ func startFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "match", Usage: "all sessions that `PREDICATE`, as in a policy's match(), holds for"},
 		&cli.StringFlag{Name: "guarantee", DefaultText: "loss-free, or ordered", Usage: "promise `WORD`: loss-free, ordered, substream"},
+		&cli.StringFlag{Name: "overflow", Value: "abort", Usage: "what to do when more packets come than may be held: `WORD` abort, or drop those"},
 		&cli.DurationFlag{Name: "patience", DefaultText: "5s", Usage: "go back to the old path after `TIME` without commit, 50ms to 1m"},
 		&cli.BoolFlag{Name: "dry-run", DisableDefaultText: true, Usage: "say what would be done, and do nothing"},
 		&cli.BoolFlag{Name: "wait", DisableDefaultText: true, Usage: "wait until all migrations are over"},
@@ -230,6 +231,13 @@ func (w *world) readStart(c *cli.Context, p *policyd, r *proto.StartMigrationsRe
 	}
 	if r.StateMethod != 0 && r.Guarantee == proto.Guarantee_GUARANTEE_LOSS_FREE {
 		return usagef("read --guarantee: loss-free moves no state, which would change while it is copied: take ordered or substream, or leave out --state")
+	}
+	switch overflow := c.String("overflow"); overflow {
+	case "abort":
+	case "drop":
+		r.OverflowDrop = true
+	default:
+		return usagef("read --overflow %q: want abort or drop", overflow)
 	}
 	if patience := c.Duration("patience"); c.IsSet("patience") {
 		if patience < minPatience || patience > maxPatience {

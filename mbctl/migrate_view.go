@@ -22,6 +22,7 @@ type migrationView struct {
 	Guarantee string        `json:"guarantee"`
 	NFState   []nfStateView `json:"nf_state"`
 	Patience  uint32        `json:"patience_ms"`
+	Overflow  string        `json:"overflow"` // abort or drop
 	State     string        `json:"state"`
 	Why       *whyView      `json:"why"` // null: nothing went wrong
 	Tries     uint32        `json:"tries"`
@@ -87,6 +88,7 @@ func (n hostNames) view(m *proto.Migration) migrationView {
 		Guarantee: guaranteeText(p.GetGuarantee()),
 		NFState:   []nfStateView{},
 		Patience:  p.GetPatienceMs(),
+		Overflow:  overflowText(p),
 		State:     m.State,
 		Why:       n.viewWhy(m.Why),
 		Tries:     m.Tries,
@@ -129,4 +131,12 @@ func (n hostNames) viewWhy(why *proto.MigrateWhy) *whyView {
 		return nil
 	}
 	return &whyView{why.Reason, n[why.Address], why.Address}
+}
+
+// overflowText is what becomes of what is held and too much.
+func overflowText(p *proto.MigratePlan) string {
+	if p.GetOverflowDrop() {
+		return "drop"
+	}
+	return "abort"
 }

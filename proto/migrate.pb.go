@@ -543,6 +543,7 @@ type MigratePlan struct {
 	// Hosts right of the right anchor, left to right, as the left one knows them:
 	// what a new host says of the session, and no more. At most 14.
 	Beyond        []string `protobuf:"bytes,10,rep,name=beyond,proto3" json:"beyond,omitempty"`
+	OverflowDrop  bool     `protobuf:"varint,11,opt,name=overflow_drop,json=overflowDrop,proto3" json:"overflow_drop,omitempty"` // more is held than may be: drop the newest, rather than abort
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -645,6 +646,13 @@ func (x *MigratePlan) GetBeyond() []string {
 		return x.Beyond
 	}
 	return nil
+}
+
+func (x *MigratePlan) GetOverflowDrop() bool {
+	if x != nil {
+		return x.OverflowDrop
+	}
+	return false
 }
 
 // Why a migration cannot be, and which host says so.
@@ -1423,7 +1431,7 @@ const file_migrate_proto_rawDesc = "" +
 	"\tStatePair\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12/\n" +
-	"\x06method\x18\x03 \x01(\x0e2\x17.mbchain.v1.StateMethodR\x06method\"\xb9\x02\n" +
+	"\x06method\x18\x03 \x01(\x0e2\x17.mbchain.v1.StateMethodR\x06method\"\xde\x02\n" +
 	"\vMigratePlan\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12'\n" +
 	"\x05super\x18\x02 \x01(\v2\x11.mbchain.v1.TupleR\x05super\x123\n" +
@@ -1436,7 +1444,8 @@ const file_migrate_proto_rawDesc = "" +
 	"\vpatience_ms\x18\t \x01(\rR\n" +
 	"patienceMs\x12\x16\n" +
 	"\x06beyond\x18\n" +
-	" \x03(\tR\x06beyond\">\n" +
+	" \x03(\tR\x06beyond\x12#\n" +
+	"\roverflow_drop\x18\v \x01(\bR\foverflowDrop\">\n" +
 	"\n" +
 	"MigrateWhy\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +

@@ -42,6 +42,7 @@ type StartMigrationsRequest struct {
 	StateMethod   StateMethod                     `protobuf:"varint,7,opt,name=state_method,json=stateMethod,proto3,enum=mbchain.v1.StateMethod" json:"state_method,omitempty"` // of replace: from[i]'s state goes to to[i]
 	PatienceMs    uint32                          `protobuf:"varint,8,opt,name=patience_ms,json=patienceMs,proto3" json:"patience_ms,omitempty"`                                // 0: 5000
 	DryRun        bool                            `protobuf:"varint,9,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`                                            // say what would be done
+	OverflowDrop  bool                            `protobuf:"varint,11,opt,name=overflow_drop,json=overflowDrop,proto3" json:"overflow_drop,omitempty"`                         // of what is held: drop what is too much, rather than abort
 	Job           uint64                          `protobuf:"fixed64,10,opt,name=job,proto3" json:"job,omitempty"`                                                              // names the migrations; random; 0: policyd chooses
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,6 +150,13 @@ func (x *StartMigrationsRequest) GetPatienceMs() uint32 {
 func (x *StartMigrationsRequest) GetDryRun() bool {
 	if x != nil {
 		return x.DryRun
+	}
+	return false
+}
+
+func (x *StartMigrationsRequest) GetOverflowDrop() bool {
+	if x != nil {
+		return x.OverflowDrop
 	}
 	return false
 }
@@ -1471,7 +1479,7 @@ var File_migration_proto protoreflect.FileDescriptor
 const file_migration_proto_rawDesc = "" +
 	"\n" +
 	"\x0fmigration.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\rmigrate.proto\"\xab\x03\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rmigrate.proto\"\xd0\x03\n" +
 	"\x16StartMigrationsRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05match\x18\x02 \x01(\tR\x05match\x121\n" +
@@ -1482,7 +1490,8 @@ const file_migration_proto_rawDesc = "" +
 	"\fstate_method\x18\a \x01(\x0e2\x17.mbchain.v1.StateMethodR\vstateMethod\x12\x1f\n" +
 	"\vpatience_ms\x18\b \x01(\rR\n" +
 	"patienceMs\x12\x17\n" +
-	"\adry_run\x18\t \x01(\bR\x06dryRun\x12\x10\n" +
+	"\adry_run\x18\t \x01(\bR\x06dryRun\x12#\n" +
+	"\roverflow_drop\x18\v \x01(\bR\foverflowDrop\x12\x10\n" +
 	"\x03job\x18\n" +
 	" \x01(\x06R\x03jobB\b\n" +
 	"\x06change\"Q\n" +

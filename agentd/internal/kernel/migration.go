@@ -242,6 +242,7 @@ const maxPause = time.Minute
 type Pause struct {
 	Time       time.Duration
 	Checkpoint bool // only bytes that were not seen yet
+	Drop       bool // what is too much is dropped; else all goes by the old path
 }
 
 // Pause has what an anchor sends over the path that changes wait.
@@ -251,7 +252,7 @@ func (k *Kernel) Pause(ctx context.Context, id chain.SessionID, migration lock.I
 		return err
 	}
 	return moving(client.Pause(ctx, genl.PauseRequest{
-		Session: id, ID: uint64(migration), Time: min(p.Time, maxPause), Checkpoint: p.Checkpoint,
+		Session: id, ID: uint64(migration), Time: min(p.Time, maxPause), Checkpoint: p.Checkpoint, Drop: p.Drop,
 	}))
 }
 

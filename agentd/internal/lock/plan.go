@@ -78,6 +78,7 @@ type Plan struct {
 	Old, New  []netip.Addr // left to right
 	State     []Pair
 	Patience  time.Duration // from APPROVE to commit, and for which packets are held
+	Drop      bool          // drop what is more than may be held; else abort
 	// Beyond is hosts right of the right anchor, left to right, as the left one
 	// knows them: what a new host says of the session, and no more.
 	Beyond []netip.Addr

@@ -189,7 +189,7 @@ func (m *Mover) hold(ctx context.Context, o migrate.Order, a migrate.Hold) {
 	ctx, cancel := within(ctx)
 	defer cancel()
 	err := m.module.Pause(ctx, o.Session, o.ID, kernel.Pause{
-		Time: o.Plan.Patience + holdSlack, Checkpoint: a.Checkpoint,
+		Time: o.Plan.Patience + holdSlack, Checkpoint: a.Checkpoint, Drop: o.Plan.Drop,
 	})
 	if err == nil {
 		return

@@ -243,7 +243,8 @@ func EncodePlan(p *lock.Plan) *proto.MigratePlan {
 		Guarantee: proto.Guarantee(p.Guarantee) + proto.Guarantee_GUARANTEE_LOSS_FREE,
 		Left:      p.Left.String(), Right: p.Right.String(),
 		Old: texts(p.Old), New: texts(p.New), Beyond: texts(p.Beyond),
-		PatienceMs: uint32(min(p.Patience.Milliseconds(), math.MaxUint32)),
+		PatienceMs:   uint32(min(p.Patience.Milliseconds(), math.MaxUint32)),
+		OverflowDrop: p.Drop,
 	}
 	for _, s := range p.State {
 		out.State = append(out.State, &proto.StatePair{
@@ -295,7 +296,7 @@ func texts(hosts []netip.Addr) []string {
 
 // DecodePlan returns what [lock.Plan.Check] is content with.
 func DecodePlan(id lock.ID, in *proto.MigratePlan) (*lock.Plan, error) {
-	p := &lock.Plan{ID: id, Patience: time.Duration(in.GetPatienceMs()) * time.Millisecond}
+	p := &lock.Plan{ID: id, Patience: time.Duration(in.GetPatienceMs()) * time.Millisecond, Drop: in.GetOverflowDrop()}
 	if len(in.GetOld()) > lock.MaxHosts || len(in.GetNew()) > lock.MaxHosts || len(in.GetState()) > lock.MaxHosts || len(in.GetBeyond()) > lock.MaxHosts {
 		return nil, fmt.Errorf("plan of %d old, %d new and %d hosts beyond them, and %d states, %d are the limit",
 			len(in.GetOld()), len(in.GetNew()), len(in.GetBeyond()), len(in.GetState()), lock.MaxHosts)

@@ -40,7 +40,7 @@ func plan() *lock.Plan {
 func longestPlan() *lock.Plan {
 	p := plan()
 	p.Super = tuple("[fd00:ffff:ffff:ffff:ffff:ffff:ffff:fff1]:40000 > [fd00:ffff:ffff:ffff:ffff:ffff:ffff:fff9]:443 tcp")
-	p.Left, p.Right, p.Old, p.New, p.State = host6(101), host6(102), nil, nil, nil
+	p.Left, p.Right, p.Old, p.New, p.State, p.Drop = host6(101), host6(102), nil, nil, nil, true
 	rng := rand.New(rand.NewPCG(1, 2))
 	address := func() netip.Addr { // such as compress badly
 		a := [16]byte{0: 0xfd}

@@ -36,11 +36,12 @@ type Change struct {
 	Guarantee  proto.Guarantee
 	Method     proto.StateMethod // Old[i]'s state goes to New[i]
 	PatienceMs uint32
+	Drop       bool // what is held and too much; else the migration is aborted
 }
 
 // FromRequest reads the change that r wants, with what it leaves open filled in.
 func FromRequest(r *proto.StartMigrationsRequest) (Change, error) {
-	c := Change{Guarantee: r.Guarantee, Method: r.StateMethod, PatienceMs: r.PatienceMs}
+	c := Change{Guarantee: r.Guarantee, Method: r.StateMethod, PatienceMs: r.PatienceMs, Drop: r.OverflowDrop}
 	switch {
 	case r.GetInsert() != nil:
 		c.New, c.After, c.Before = r.GetInsert().Hosts, r.GetInsert().After, r.GetInsert().Before

@@ -58,9 +58,8 @@ func (p *planner) plan() (Wish, error) {
 		path = append(path, r)
 	}
 	super := path[0].super
-	if p.Guarantee == proto.Guarantee_GUARANTEE_SUBSTREAM && super.Protocol != chain.ProtocolTCP {
-		return Wish{}, fmt.Errorf("substream needs a byte stream, which %s is not: take loss-free or ordered",
-			chain.ProtocolName(super.Protocol))
+	if p.Guarantee != proto.Guarantee_GUARANTEE_LOSS_FREE && super.Protocol != chain.ProtocolTCP {
+		return Wish{}, fmt.Errorf("%s promises no order: take loss-free", chain.ProtocolName(super.Protocol))
 	}
 	plan, err := p.between(path)
 	if err != nil {
@@ -74,7 +73,7 @@ func (p *planner) plan() (Wish, error) {
 	}
 	left := p.Owners[netip.MustParseAddr(plan.Left)]
 	plan.Session, plan.Super = p.session.id[:], p.session.records[path[0].host][0].Super
-	plan.Guarantee, plan.PatienceMs = p.Guarantee, p.PatienceMs
+	plan.Guarantee, plan.PatienceMs, plan.OverflowDrop = p.Guarantee, p.PatienceMs, p.Drop
 	return Wish{LeftHost: left, Plan: plan}, nil
 }
 

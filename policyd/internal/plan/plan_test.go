@@ -201,7 +201,7 @@ func TestSessionsThatStayAsTheyAre(t *testing.T) {
 		{"the anchor comes", insert("client", "", "mb1"), web(), func(a answers) { a["mb1"] = Answer{} }, "mb1 is on its chain already"},
 		{"without the family", replace("mb1", "mb4"), session(6, "fd00::1", "fd00::2", "fd00::4"), nil, "mb4 has no address of IPv6"},
 		{"substream of UDP", substream, session(17, "10.0.0.1", "10.0.0.2", "10.0.0.4"), nil,
-			"substream needs a byte stream, which udp is not: take loss-free or ordered"},
+			"udp promises no order: take loss-free"},
 		{"under an address unheard of", insert("mb1", "", "mb3"), web(),
 			func(a answers) { a.of("mb1").Right = &proto.Side{Tuple: tuple("198.51.100.7", 1, "10.0.0.3", 2, 6)} },
 			"mb1 has it under 198.51.100.7, which is none of the addresses that its agent was given"},
