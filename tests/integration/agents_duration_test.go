@@ -31,9 +31,9 @@ func TestReportOfDurations(t *testing.T) {
 	l.apply(t, "match(dstport=5001) >> {mb1}\n")
 	l.server().echo(t, 5001)
 	client, server, mb := l.client(), l.server(), l.middleboxes()
-	for _, g := range []proto.Guarantee{proto.Guarantee_GUARANTEE_LOSS_FREE, proto.Guarantee_GUARANTEE_ORDERED, proto.Guarantee_GUARANTEE_SUBSTREAM} {
+	for _, g := range guarantees {
 		for _, load := range []string{"idle", "half", "full"} {
-			t.Run(fmt.Sprintf("%v, %s", g, load), func(t *testing.T) {
+			t.Run(guaranteeText(g)+", "+load, func(t *testing.T) {
 				c := client.connect(t, 0, server.port(5001))
 				talk(t, c, 100_000)
 				p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}

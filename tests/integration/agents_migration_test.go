@@ -19,47 +19,81 @@ import (
 // Operators change the chain of a live session as they like, by any guarantee, while
 // data flows and while nothing does: nothing is lost or changed, and all hosts say what
 // the chain is.
-func TestAgentsChangeALiveChain(t *testing.T) { eachFamily(t, testAgentsChangeALiveChain) }
-
-func testAgentsChangeALiveChain(t *testing.T, f family) {
+func TestAgentsChangeALiveChain(t *testing.T) {
 	whole := useLab(t)
 	whole.apply(t, "match(dstport=5001) >> {mb1}\n")
-	l := whole.of(f)
-	l.server().echo(t, 5001)
-	client, server, mb := l.client(), l.server(), l.middleboxes()
-	for _, g := range []proto.Guarantee{proto.Guarantee_GUARANTEE_LOSS_FREE, proto.Guarantee_GUARANTEE_ORDERED} {
-		for _, load := range []string{"idle", "talking"} {
-			t.Run(strings.ToLower(strings.TrimPrefix(g.String(), "GUARANTEE_"))+", "+load, func(t *testing.T) {
-				c := client.connect(t, 0, server.port(5001))
-				talk(t, c, 100_000)
-				p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
-				before := l.lost(t)
-				stop := func() {}
-				if load == "talking" {
-					stop = keepTalking(t, c)
+	type row struct {
+		family    family
+		guarantee proto.Guarantee
+		load      string
+		offloads  string
+	}
+	rows := []row{ // a sample
+		{ipv4, proto.Guarantee_GUARANTEE_LOSS_FREE, "full", "on"},
+		{ipv6, proto.Guarantee_GUARANTEE_LOSS_FREE, "idle", "on"},
+		{ipv6, proto.Guarantee_GUARANTEE_ORDERED, "full", "off"},
+		{ipv4, proto.Guarantee_GUARANTEE_ORDERED, "half", "on"},
+		{ipv4, proto.Guarantee_GUARANTEE_SUBSTREAM, "full", "on"},
+		{ipv6, proto.Guarantee_GUARANTEE_SUBSTREAM, "idle", "off"},
+	}
+	if soaking() {
+		rows = nil
+		for _, f := range []family{ipv4, ipv6} {
+			for _, g := range guarantees {
+				for _, load := range []string{"idle", "half", "full"} {
+					rows = append(rows, row{f, g, load, "on"}, row{f, g, load, "off"})
 				}
-				p.insert(mb[1], mb[0])
-				p.wants(client, mb[0], mb[1], server)
-				p.replace(mb[0], mb[2])
-				p.wants(client, mb[2], mb[1], server)
-				p.remove(mb[1])
-				p.wants(client, mb[2], server)
-				p.insert(mb[4], client)
-				p.wants(client, mb[4], mb[2], server)
-				p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Replace{Replace: &proto.ReplaceHosts{
-					From: []string{mb[4].name, mb[2].name}, To: []string{mb[0].name},
-				}}})
-				p.wants(client, mb[0], server)
-				stop()
-				talk(t, c, 100_000)
-				l.lostNone(t, before)
-				if err := c.Close(); err != nil {
-					t.Fatal(err)
-				}
-				awaitSessions(t, 0, l.all()...)
-			})
+			}
 		}
 	}
+	for _, r := range rows {
+		t.Run(fmt.Sprintf("%s, %s, %s, offloads %s", r.family.name, guaranteeText(r.guarantee), r.load, r.offloads), func(t *testing.T) {
+			l := whole.of(r.family)
+			if r.offloads == "off" {
+				l.offloads(t, "off")
+				t.Cleanup(func() { l.offloads(t, "on") })
+			}
+			l.changeChain(t, r.guarantee, r.load)
+		})
+	}
+}
+
+var guarantees = []proto.Guarantee{
+	proto.Guarantee_GUARANTEE_LOSS_FREE, proto.Guarantee_GUARANTEE_ORDERED, proto.Guarantee_GUARANTEE_SUBSTREAM,
+}
+
+func guaranteeText(g proto.Guarantee) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(g.String(), "GUARANTEE_")), "_", "-")
+}
+
+// changeChain inserts, replaces and removes hosts of a chain.
+func (l *lab) changeChain(t *testing.T, g proto.Guarantee, load string) {
+	client, server, mb := l.client(), l.server(), l.middleboxes()
+	l.server().echo(t, 5001)
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 100_000)
+	p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
+	before := l.lost(t)
+	stop := p.load(c, load)
+	p.insert(mb[1], mb[0])
+	p.wants(client, mb[0], mb[1], server)
+	p.replace(mb[0], mb[2])
+	p.wants(client, mb[2], mb[1], server)
+	p.remove(mb[1])
+	p.wants(client, mb[2], server)
+	p.insert(mb[4], client)
+	p.wants(client, mb[4], mb[2], server)
+	p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Replace{Replace: &proto.ReplaceHosts{
+		From: []string{mb[4].name, mb[2].name}, To: []string{mb[0].name},
+	}}})
+	p.wants(client, mb[0], server)
+	stop()
+	talk(t, c, 100_000)
+	l.lostNone(t, before)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	awaitSessions(t, 0, l.all()...)
 }
 
 // chainOfLab is the chain of a live session, which operators change.
@@ -174,23 +208,28 @@ func (l *lab) lostNone(t *testing.T, before int64) { lostNone(t, before, l.all()
 
 // While the chain of a session changes, the NF that comes sees nothing before the one
 // that goes has seen its last packet.
-func TestNFsSeeASessionInTurn(t *testing.T) { eachFamily(t, testNFsSeeASessionInTurn) }
-
-func testNFsSeeASessionInTurn(t *testing.T, f family) {
+func TestNFsSeeASessionInTurn(t *testing.T) {
 	whole := useLab(t)
 	whole.apply(t, "match(dstport=5001) >> {mb1}\n")
-	l := whole.of(f)
+	for _, row := range []struct {
+		family    family
+		guarantee proto.Guarantee
+	}{{ipv4, proto.Guarantee_GUARANTEE_ORDERED}, {ipv6, proto.Guarantee_GUARANTEE_SUBSTREAM}} {
+		t.Run(row.family.name+", "+guaranteeText(row.guarantee), func(t *testing.T) {
+			whole.of(row.family).passInTurn(t, row.guarantee)
+		})
+	}
+}
+
+func (l *lab) passInTurn(t *testing.T, g proto.Guarantee) {
 	l.server().echo(t, 5001)
 	client, server, mb := l.client(), l.server(), l.middleboxes()
 	nf := runOrderNF(t, 5001, mb[0], mb[2])
 	c := client.connect(t, 0, server.port(5001))
 	talk(t, c, 100_000)
-	p := &chainOfLab{lab: l, t: t, guarantee: proto.Guarantee_GUARANTEE_ORDERED, session: client.session(t, superOf(c))}
+	p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
 	stop := keepTalking(t, c)
-	n := 10
-	if soaking() {
-		n = 1000
-	}
+	n := int(sampled(6, 500))
 	nf.take()
 	seen := 0
 	for i := range n {
