@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"mbchain/genl"
-	"mbchain/proto"
 )
 
 // How long a migration takes, from the command at the left anchor to the old path given
