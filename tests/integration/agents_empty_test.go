@@ -49,7 +49,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 
 	policyd := l.migrations()
 	begun, err := policyd.Start(t.Context(), &proto.StartMigrationsRequest{
-		Match: fmt.Sprintf("dstport=%d", port), Guarantee: proto.Guarantee_GUARANTEE_LOSS_FREE,
+		Match: fmt.Sprintf("dstport=%d", port), PatienceMs: patientMs, Guarantee: proto.Guarantee_GUARANTEE_LOSS_FREE,
 		Change: &proto.StartMigrationsRequest_Replace{Replace: &proto.ReplaceHosts{
 			From: []string{mb[0].name}, To: []string{mb[2].name},
 		}},

@@ -143,6 +143,9 @@ func (p *chainOfLab) change(r *proto.StartMigrationsRequest) {
 func (p *chainOfLab) begin(r *proto.StartMigrationsRequest) *proto.Migration {
 	p.t.Helper()
 	r.Session, r.Guarantee = p.session.ID[:], p.guarantee
+	if r.PatienceMs == 0 {
+		r.PatienceMs = patientMs
+	}
 	client := p.migrations()
 	begun, err := client.Start(p.t.Context(), r)
 	if err != nil {
@@ -164,6 +167,9 @@ func (p *chainOfLab) begin(r *proto.StartMigrationsRequest) *proto.Migration {
 	})
 	return list.Migrations[0]
 }
+
+// patientMs is long enough for agents on emulated processors that they share.
+const patientMs = 30_000
 
 // migrations is policyd's service, asked from its own host.
 func (l *lab) migrations() protoconnect.MigrationServiceClient {

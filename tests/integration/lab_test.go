@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,9 +79,30 @@ func useLab(t *testing.T) *lab {
 		t.Fatalf("bring up the lab: %v", theLab.err)
 	}
 	l := theLab.lab
+	t.Cleanup(func() {
+		if t.Failed() {
+			l.quote(t)
+		}
+	})
 	l.configure(t)
 	awaitSessions(t, 0, l.all()...)
 	return l
+}
+
+// quote shows the last that agents found worth a warning.
+func (l *lab) quote(t *testing.T) {
+	for _, h := range l.hosts {
+		text, err := l.command("logs", h.name)
+		if err != nil {
+			t.Log(err)
+		}
+		warnings := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+			return !strings.Contains(line, "level=WARN") && !strings.Contains(line, "level=ERROR")
+		})
+		for _, line := range warnings[max(0, len(warnings)-5):] {
+			t.Logf("%s: %s", h.name, line)
+		}
+	}
 }
 
 // configure sets what every host begins with, but for sessions that end soon.

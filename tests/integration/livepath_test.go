@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -333,13 +334,14 @@ func keepAsking(t *testing.T, c net.Conn, n int) (stop func()) {
 		}
 		done <- nil
 	}()
-	return func() {
-		t.Helper()
+	stop = sync.OnceFunc(func() {
 		enough.Store(true)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}
+	})
+	t.Cleanup(stop) // if the test fails before it does
+	return stop
 }
 
 // lost counts the segments that both ends sent again because what was behind them
