@@ -67,6 +67,12 @@ static void end_soon(struct mbc_session *s)
 	}
 }
 
+/* Beside twice what was asked for, until they go on: those of one round of a device,
+ * and the longest packet.
+ */
+#define MORE_PACKETS 64
+#define MORE_BYTES (64 << 10)
+
 static enum mbc_reason keep(struct mbc_session *s, struct sk_buff *skb)
 {
 	const struct mbc_held *held = s->held;
@@ -78,8 +84,8 @@ static enum mbc_reason keep(struct mbc_session *s, struct sk_buff *skb)
 	full = is_full(held, skb);
 	if (full && held->drop)
 		return MBC_REASON_HOLD_FULL;
-	reason = mbc_hold_enqueue(s, skb, 2 * held->max_packets,
-				  2 * held->max_bytes);
+	reason = mbc_hold_enqueue(s, skb, 2 * held->max_packets + MORE_PACKETS,
+				  2 * held->max_bytes + MORE_BYTES);
 	if (!held->drop && (full || reason == MBC_REASON_HOLD_FULL))
 		end_soon(s);
 	return reason;

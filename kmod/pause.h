@@ -18,7 +18,7 @@ struct mbc_migration;
  * @packets: that wait; of all sessions: MBC_MAX_PAUSED
  * @bytes: in them, from the IP headers on
  * @drop: what comes when too many wait is dropped; otherwise the pause ends then,
- *	and up to twice as many wait until it has
+ *	and twice as many wait until it has, or a few more
  * @checkpoint: what was sent before goes on, and acknowledgements, see checkpoint.h
  */
 struct mbc_pause {
