@@ -22,6 +22,8 @@ const (
 	watchInterval = time.Second
 	// moduleTime is how long one order to the module may take.
 	moduleTime = 2 * time.Second
+	// reconcileInterval is how often records are looked for that nobody knows of.
+	reconcileInterval = 10 * time.Second
 	// readyTime is how long a message waits for the records to be read that it may be
 	// about.
 	readyTime = 2 * time.Second
@@ -108,6 +110,7 @@ func (m *Mover) Run(ctx context.Context) {
 	m.ctx = ctx
 	m.mu.Unlock()
 	m.wg.Go(func() { m.keepTime(ctx) })
+	m.wg.Go(func() { m.reconcile(ctx) })
 	for ctx.Err() == nil {
 		err := m.watch(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kernel.ErrAbsent) {
@@ -242,6 +245,38 @@ func (m *Mover) miss(ctx context.Context, records []kernel.MigrationRecord) {
 		}
 		if _, err := m.module.LiveSession(ctx, s.Session); errors.Is(err, kernel.ErrNoSession) {
 			m.over(s.Session)
+		}
+	}
+}
+
+// reconcile looks from time to time for records that nobody here knows of, because the
+// module did not answer in time when one was made or removed. Such a migration is taken
+// up as after a restart, which ends with asking the left anchor.
+func (m *Mover) reconcile(ctx context.Context) {
+	ticker := time.NewTicker(reconcileInterval)
+	defer ticker.Stop()
+	suspects := make(map[lock.ID]bool) // they were there the last time
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		records, err := m.module.MigrationRecords(ctx)
+		if err != nil {
+			continue // watch says so
+		}
+		before := suspects
+		suspects = make(map[lock.ID]bool)
+		for _, r := range records {
+			switch {
+			case m.knows(r.ID):
+			case before[r.ID]:
+				m.restore(r)
+				m.told(r)
+			default:
+				suspects[r.ID] = true
+			}
 		}
 	}
 }

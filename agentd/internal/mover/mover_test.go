@@ -238,6 +238,34 @@ func TestAbort(t *testing.T) {
 	})
 }
 
+// A module does not answer in time when it is to forget a migration: at any host.
+func TestRecordsThatNobodyKnows(t *testing.T) {
+	for k := range 4 {
+		for _, dies := range []bool{false, true} {
+			inWorld(t, func(w *world) {
+				for k := range 4 {
+					w.add(k + 1)
+				}
+				synctest.Wait()
+				id := w.session(1, 1, 2, 4)
+				w.hosts[at(k+1)].deaf = 2
+				p := w.plan(id, 1, []int{2}, []int{3}, 4)
+				if dies {
+					w.hosts[p.Right].refuses, p.Guarantee = errors.New("no memory"), lock.Ordered
+				}
+				w.one(p)
+				time.Sleep(time.Minute)
+				w.idle()
+				if dies {
+					w.wantPath(id, 1, 2, 4)
+				} else {
+					w.wantPath(id, 1, 3, 4)
+				}
+			})
+		}
+	}
+}
+
 // Whichever agent dies after whichever message, the session has one path afterwards,
 // and nobody has a record.
 func TestAgentsRestart(t *testing.T) {

@@ -47,6 +47,7 @@ type host struct {
 	most     int
 	refuses  error // what the module answers to Pause
 	forgets  bool  // its module joins sessions and does not say so
+	deaf     int   // so many orders to end a migration are not carried out
 }
 
 // live is a session of a host's module.
@@ -362,6 +363,13 @@ func (h *host) SwitchPath(_ context.Context, id chain.SessionID, migration lock.
 }
 
 func (h *host) EndMigration(_ context.Context, id chain.SessionID, migration lock.ID, gone bool) error {
+	h.w.mu.Lock()
+	if h.deaf > 0 {
+		h.deaf--
+		h.w.mu.Unlock()
+		return context.DeadlineExceeded
+	}
+	h.w.mu.Unlock()
 	return h.with(id, migration, func(s *live) {
 		s.record = nil
 		h.locked--
