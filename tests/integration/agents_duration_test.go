@@ -19,7 +19,7 @@ import (
 // up, by guarantee and load: a report, for docs/BENCHMARKS.md. MBCHAIN_MIGRATIONS says
 // how many of each there are.
 func TestReportOfDurations(t *testing.T) {
-	n := int(sampled(5, 200))
+	n := int(sampled(2, 200))
 	if text := os.Getenv("MBCHAIN_MIGRATIONS"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {
@@ -44,7 +44,7 @@ func TestReportOfDurations(t *testing.T) {
 				var messages uint32
 				steps := map[string][]time.Duration{}
 				at := 0
-				warm := 2 * len(mb) // until all agents that will have spoken to each other
+				warm := min(n, 2*len(mb)) // until all agents that will have spoken to each other
 				for i := range warm + n {
 					next := (at + 2) % len(mb)
 					p.free(mb[next])
