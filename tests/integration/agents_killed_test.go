@@ -61,8 +61,10 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 			stop := keepTalking(t, c)
 			killed := make(chan error, 1)
 			go func() { killed <- killAt(t.Context(), l, victim, row.reached) }()
-			for p.start(from, to); !p.over(to, killed); p.start(from, to) {
-				from, to = to, from // it was too quick
+			for !p.over(p.start(from, to), killed) { // it was too quick, or has failed
+				if slices.Contains(p.path(), to) {
+					from, to = to, from
+				}
 				if victim != client && victim != server {
 					t.Fatal("the migration was over before the agent could be killed")
 				}
@@ -79,20 +81,22 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 	}
 }
 
-// start begins to replace one host by another.
-func (p *chainOfLab) start(from, to *host) {
+// start begins to replace one host by another, and returns the job.
+func (p *chainOfLab) start(from, to *host) uint64 {
 	p.t.Helper()
 	p.free(to)
 	r := replacement(from, to)
 	r.Session, r.Guarantee, r.PatienceMs = p.session.ID[:], p.guarantee, patientMs
-	if _, err := p.migrations().Start(p.t.Context(), r); err != nil {
+	begun, err := p.migrations().Start(p.t.Context(), r)
+	if err != nil {
 		p.t.Fatal(err)
 	}
+	return begun.Job
 }
 
-// over waits until an agent was killed, or the session passes a host; it reports
-// whether it was the agent.
-func (p *chainOfLab) over(to *host, killed <-chan error) (dead bool) {
+// over waits until an agent was killed, or a job is over; it reports whether it was the
+// agent.
+func (p *chainOfLab) over(job uint64, killed <-chan error) (dead bool) {
 	p.t.Helper()
 	eventually(p.t, late, func() error {
 		select {
@@ -104,8 +108,8 @@ func (p *chainOfLab) over(to *host, killed <-chan error) (dead bool) {
 			return nil
 		default:
 		}
-		records, err := to.module.Migrations(p.t.Context())
-		if err == nil && (len(records) > 0 || !slices.Contains(p.path(), to)) {
+		list, err := p.migrations().List(p.t.Context(), &proto.ListMigrationsRequest{Job: job})
+		if err == nil && list.Counts.GetDone()+list.Counts.GetFailed() == 0 {
 			err = errors.New("the migration does not end")
 		}
 		return err
