@@ -1345,8 +1345,8 @@ func (*MigrateAsk) Descriptor() ([]byte, []int) {
 	return file_migrate_proto_rawDescGZIP(), []int{19}
 }
 
-// To a host left of the left anchor, once the migration is done: the hosts right of
-// the receiver. It says so to its own left neighbour. For what hosts say of the session
+// From the right anchor to its left neighbour, once the migration is done: the hosts right
+// of the receiver. It says so to its own left neighbour. For what hosts say of the session
 // and no more, and so said once.
 type MigrateRoute struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`

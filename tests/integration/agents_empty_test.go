@@ -89,7 +89,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	l.lostNone(t, before)
+	l.lostNone(t, before, proto.Guarantee_GUARANTEE_LOSS_FREE)
 	awaitSessions(t, 0, l.all()...)
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mbchain/proto"
 )
 
 // A new policy says what becomes of sessions that live: they go on as they are, get
@@ -32,7 +34,7 @@ func TestPolicyForLiveSessions(t *testing.T) {
 	l.apply(t, "match(dstport=5001) >> {mb1}\n") // new-only
 	stop()
 	talk(t, c, 100_000)
-	l.lostNone(t, before)
+	l.lostNone(t, before, proto.Guarantee_GUARANTEE_LOSS_FREE)
 	p.wants(client, server)
 
 	if err := c.SetReadDeadline(time.Now().Add(soon)); err != nil {
@@ -91,5 +93,5 @@ func TestHostsAskForChanges(t *testing.T) {
 	p.wants(client, mb[0], mb[3], server)
 	stop()
 	talk(t, c, 100_000)
-	l.lostNone(t, before)
+	l.lostNone(t, before, proto.Guarantee_GUARANTEE_LOSS_FREE)
 }

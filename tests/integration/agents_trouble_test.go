@@ -35,7 +35,7 @@ func TestBothEndsOfAChainChangeAtOnce(t *testing.T) {
 	}
 	p.wants(client, mb[2], mb[0], mb[1], mb[3], server)
 	talk(t, c, 100_000)
-	l.lostNone(t, before)
+	l.lostNone(t, before, p.guarantee)
 }
 
 // Two neighbours want to leave at the same moment: that is two changes of one piece of
@@ -64,7 +64,7 @@ func TestNeighboursLeaveAtOnce(t *testing.T) {
 		stop()
 		p.wants(client, server)
 		talk(t, c, 100_000)
-		l.lostNone(t, before)
+		l.lostNone(t, before, p.guarantee)
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}

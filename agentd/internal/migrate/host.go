@@ -138,6 +138,11 @@ func (h *Host) Correspondents(plan *lock.Plan) []netip.Addr {
 	return list
 }
 
+// Has reports whether the host takes part in a migration of a session now.
+func (h *Host) Has(session chain.SessionID) bool {
+	return slices.ContainsFunc(h.parties, func(p *party) bool { return p.plan.Session == session })
+}
+
 // A Recorded is a migration that the host's module should have a record of.
 type Recorded struct {
 	ID      lock.ID

@@ -49,7 +49,7 @@ type (
 	Ask struct{}
 
 	// Route: these are the hosts right of you, left to right. To the left from
-	// a left anchor that is done, and on; for what hosts say of the session, and of
+	// a right anchor that is done, and on; for what hosts say of the session, and of
 	// no concern to a [Host].
 	Route struct {
 		Session chain.SessionID

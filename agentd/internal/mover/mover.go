@@ -90,6 +90,7 @@ type Mover struct {
 	queue   []*entry // wanted and not begun
 	running int      // begun and not over
 	pace    pace
+	beyond  map[lock.ID]bool // an NF is at work for it
 }
 
 // New returns a mover that has done nothing yet.
@@ -99,7 +100,7 @@ func New(config Config, m Module) *Mover {
 		ready: make(chan struct{}), wake: make(chan struct{}, 1),
 		sends: sender{underWay: make(map[netip.Addr]int)},
 		host:  migrate.NewHost(), lanes: make(map[chain.SessionID]*lane),
-		history: history{byID: make(map[lock.ID]*entry)},
+		history: history{byID: make(map[lock.ID]*entry)}, beyond: make(map[lock.ID]bool),
 	}
 }
 

@@ -26,13 +26,16 @@ func (m *Mover) perform(ctx context.Context, o migrate.Order) {
 	case migrate.Send:
 		m.send(ctx, o.ID, a)
 	case migrate.Report:
-		m.report(ctx, o, a)
+		m.report(o, a)
 	case lock.Lock:
 		m.answer(o, m.lock(ctx, o, a))
 	case lock.Unlock:
 		m.order(ctx, o, func(ctx context.Context) error {
 			return m.module.EndMigration(ctx, o.Session, o.ID, false)
 		})
+		if o.Role() == lock.RightAnchor {
+			m.spread(ctx, o.Session, o.ID)
+		}
 	case migrate.Install:
 		m.answer(o, m.install(ctx, o, a))
 	case migrate.Hold:

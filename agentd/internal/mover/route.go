@@ -14,7 +14,8 @@ import (
 	"mbchain/chain"
 )
 
-// spread tells the host left of this one what is right of it now.
+// spread tells the host left of this one what is right of it now. It begins at the right
+// anchor: what the left one knew when it made the plan may be old.
 func (m *Mover) spread(ctx context.Context, session chain.SessionID, id lock.ID) {
 	asking, cancel := within(ctx)
 	s, err := m.module.LiveSession(asking, session)

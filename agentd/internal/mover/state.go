@@ -4,17 +4,30 @@ package mover
 
 import (
 	"context"
+	"time"
 
 	"mbchain/agentd/internal/lock"
 	"mbchain/agentd/internal/migrate"
 )
 
-// beside does what an NF may take its time for, and then answers.
+// beside does what an NF may take its time for, and then answers. What is asked for again
+// meanwhile is under way.
 func (m *Mover) beside(ctx context.Context, o migrate.Order, do func(context.Context) migrate.Event) {
+	m.mu.Lock()
+	busy := m.beyond[o.ID]
+	m.beyond[o.ID] = true
+	m.mu.Unlock()
+	if busy {
+		return
+	}
 	m.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, o.Plan.Patience)
 		defer cancel()
-		m.answer(o, do(ctx))
+		e := do(ctx)
+		m.mu.Lock()
+		delete(m.beyond, o.ID)
+		m.mu.Unlock()
+		m.answer(o, e)
 	})
 }
 
@@ -35,8 +48,31 @@ func (m *Mover) importState(ctx context.Context, o migrate.Order, a migrate.Impo
 	return migrate.Imported{}
 }
 
-// dropState has the NF of a host that leaves the path forget its state.
+// dropTime is how long the NF of a host that has left the path keeps its state, for what
+// is late: a little less than the module has the session.
+const dropTime = 900 * time.Millisecond
+
+// dropState has the NF of a host that leaves the path forget its state soon, unless the
+// session is back by then.
 func (m *Mover) dropState(ctx context.Context, o migrate.Order) {
+	if len(o.Plan.State) == 0 {
+		return
+	}
+	m.wg.Go(func() {
+		select {
+		case <-time.After(dropTime):
+		case <-ctx.Done():
+		}
+		m.mu.Lock()
+		back := m.host.Has(o.Session)
+		m.mu.Unlock()
+		if !back {
+			m.dropNow(ctx, o)
+		}
+	})
+}
+
+func (m *Mover) dropNow(ctx context.Context, o migrate.Order) {
 	for _, pair := range o.Plan.State {
 		mine := o.Role() == lock.OldHost && o.Here == pair.From || o.Role() == lock.NewHost && o.Here == pair.To
 		if !mine {

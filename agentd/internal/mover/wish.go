@@ -125,16 +125,13 @@ func (m *Mover) finish(id lock.ID, r migrate.Report) {
 }
 
 // report takes note of a step.
-func (m *Mover) report(ctx context.Context, o migrate.Order, r migrate.Report) {
+func (m *Mover) report(o migrate.Order, r migrate.Report) {
 	m.log.Debug("migration", "session", o.Session, "migration", o.ID, "step", r.Step, "role", o.Role())
 	if r.Step == migrate.StepReleased {
 		m.log.Warn("packets went by the old path: order is not promised", "session", o.Session, "migration", o.ID)
 	}
 	if o.Role() != lock.LeftAnchor {
 		return
-	}
-	if r.Step == migrate.StepDone {
-		m.spread(ctx, o.Session, o.ID)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

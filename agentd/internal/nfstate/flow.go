@@ -14,9 +14,9 @@ import (
 	"mbchain/chain"
 )
 
-// flow is what moves of an entry of connection tracking. The window is not in it: the
-// kernel does not tell it, and learns it anew from the first packet of each direction,
-// as it does for conntrackd.
+// flow is what moves of an entry of connection tracking. The window is not in it, for the
+// kernel does not tell it. The other host's kernel learns it anew; until it has, it would
+// take packets for invalid that are not, so it is told not to judge by the window.
 type flow struct {
 	Version int    `json:"version"` // flowVersion
 	Timeout uint32 `json:"timeout"` // seconds that it lives without a packet
@@ -40,6 +40,8 @@ const (
 	maxScale    = 14             // RFC 7323
 	maxLabels   = 16             // bytes
 	maxTCPState = 9              // TCP_CONNTRACK_SYN_SENT2
+
+	liberal = 0x0800 // IP_CT_TCP_FLAG_BE_LIBERAL
 
 	// What an NF's own translation leaves in the status of an entry.
 	translated = conntrack.StatusSrcNAT | conntrack.StatusDstNAT
@@ -131,7 +133,7 @@ func decodeFlow(super chain.FiveTuple, state []byte) (conntrack.Flow, error) {
 	return entry, nil
 }
 
-func allFlags(flags uint16) uint16 { return flags | 0xff }
+func allFlags(flags uint16) uint16 { return flags | liberal | 0xff }
 
 func importFlow(super chain.FiveTuple, state []byte) error {
 	entry, err := decodeFlow(super, state)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"strconv"
 	"testing"
 
 	"mbchain/agentd/internal/lock"
@@ -64,6 +65,7 @@ func testKernelKeeps(t *testing.T, address string) {
 		}
 	}
 	was, is := timeout.ReplaceAll(was, nil), timeout.ReplaceAll(export(), nil)
+	was = bytes.ReplaceAll(was, []byte(strconv.Itoa(0x2300)), []byte(strconv.Itoa(0x2300|liberal)))
 	if !bytes.Equal(is, was) {
 		t.Errorf("the entry is %s, and was %s", is, was)
 	}
