@@ -172,9 +172,12 @@ esac
 	if got, err := os.ReadFile(file(mb[2])); err != nil || string(got) != state {
 		t.Errorf("state that came is %q, error %v, want %q", got, err, state)
 	}
-	if _, err := os.Stat(file(mb[0])); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("state that went is still there: %v", err)
-	}
+	eventually(t, soon, func() error {
+		if _, err := os.Stat(file(mb[0])); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("state that went is still there: %v", err)
+		}
+		return nil
+	})
 }
 
 // netns is what a program on the host sees as the name of its namespace.
