@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"mbchain/genl"
@@ -157,6 +158,20 @@ func (p *chainOfLab) path() []*host {
 	return path
 }
 
+// ended counts the sessions that have ended, by host and reason.
+func (p *chainOfLab) ended() counters {
+	p.t.Helper()
+	sum := make(counters)
+	for _, h := range p.all() {
+		for name, n := range h.counters(p.t) {
+			if strings.HasPrefix(name, "end_") && n > 0 {
+				sum[h.name+" "+name] = n
+			}
+		}
+	}
+	return sum
+}
+
 // settles waits until no module has a record, and client and server have just one of
 // two middleboxes between them.
 func (p *chainOfLab) settles(a, b *host) {
@@ -177,7 +192,7 @@ func (p *chainOfLab) settles(a, b *host) {
 			for _, h := range path {
 				names = append(names, h.name)
 			}
-			return fmt.Errorf("hosts %v carry the session", names)
+			return fmt.Errorf("hosts %v carry the session; what ended: %v", names, p.ended())
 		}
 		return nil
 	})
