@@ -269,7 +269,7 @@ func (l *lab) passInTurn(t *testing.T, g proto.Guarantee) {
 		if i > 0 {
 			seen += len(passed)
 		}
-		if err := inTurn(passed, from, to); err != nil {
+		if err := inTurn(passed, from, to, g); err != nil {
 			t.Fatalf("migration %d, from %s to %s: %v", i+1, from.name, to.name, err)
 		}
 	}

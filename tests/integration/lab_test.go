@@ -99,7 +99,7 @@ func (l *lab) quote(t *testing.T) {
 		warnings := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
 			return !strings.Contains(line, "level=WARN") && !strings.Contains(line, "level=ERROR")
 		})
-		for _, line := range warnings[max(0, len(warnings)-5):] {
+		for _, line := range warnings[max(0, len(warnings)-3):] {
 			t.Logf("%s: %s", h.name, line)
 		}
 	}

@@ -105,9 +105,13 @@ agents_ready() {
 # Runs a check of daemons until it succeeds, or one of the daemons has ended, or
 # the deadline has passed; all but the first end the program.
 daemon_wait() {
-	local check=$1 host
+	local check=$1 host tries
 	shift
-	poll daemon_settled "$check" "$@" && "$check" "$@" && return
+	# What was ready may not be a moment later: an agent that connects anew.
+	for ((tries = 0; tries < 5; tries++)); do
+		poll daemon_settled "$check" "$@" || break
+		"$check" "$@" && return
+	done
 	for host; do
 		if daemon_failed "$host"; then
 			daemon_complain "$host" "it ended"
