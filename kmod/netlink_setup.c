@@ -281,6 +281,24 @@ static bool is_set_up(const struct mbc_session *s)
 	return mbc_hold_over(s) && state != MBC_TCP_NONE && state != MBC_TCP_SYN;
 }
 
+/* At a right anchor both paths go on in the same way. */
+static void set_other_hops(const struct mbc_session *s,
+			   const struct mbc_hops *hops)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+	struct mbc_session *other;
+	struct mbc_hops *copy;
+
+	if (!m || m->part != MBC_PART_RIGHT)
+		return;
+	other = m->session[!m->in_use];
+	if (!other)
+		return;
+	copy = mbc_hops_new(hops->addr, hops->n, GFP_ATOMIC | __GFP_NOWARN);
+	if (copy)
+		mbc_session_set_hops(other, copy);
+}
+
 /* Return: 1: the session has taken @hops; 0: there are none; or -errno. */
 static int set_hops_locked(struct genl_info *info, struct mbc_hops *hops)
 {
@@ -306,6 +324,7 @@ static int set_hops_locked(struct genl_info *info, struct mbc_hops *hops)
 	}
 	if (!n)
 		return 0;
+	set_other_hops(s, hops);
 	mbc_session_set_hops(s, hops);
 	return 1;
 }
