@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	names := flags.String("tier", "", "run only these `TIERS`, comma-separated, or all of them, \"all\": "+tierNames())
 	pattern := flags.String("run", "", "in guests, run only tests that match `REGEXP`")
 	length := flags.Duration("for", 0, "run the tiers again and again for `TIME`, until one fails")
-	limit := flags.Duration("limit", 15*time.Minute, "`TIME` that a guest may take")
+	limit := flags.Duration("limit", 25*time.Minute, "`TIME` that a guest may take")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
