@@ -160,6 +160,18 @@ func (s *stand) prepare(t *testing.T, c cell) {
 			}
 		}
 	}
+	if changed(lossless) {
+		// A FIN that was lost comes again after 200 ms, and is to find the session.
+		closing := 100 * time.Millisecond
+		if !c.is(lossless) {
+			closing = time.Second
+		}
+		for _, h := range s.hosts {
+			if err := h.module.SetConfig(t.Context(), genl.Config{CloseTimeout: closing}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	s.trouble(t)
 	s.before = s.observe(t)
 }
