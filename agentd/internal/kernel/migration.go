@@ -76,27 +76,17 @@ func (k *Kernel) WatchMigrations(ctx context.Context, handle func(MigrationEvent
 		return classified(err)
 	}
 	defer func() { _ = events.Close() }()
-	handle(MigrationEvent{Resync: true})
-	for {
-		received, err := events.Receive(ctx)
-		switch {
-		case errors.Is(err, genl.ErrEventsLost):
-			handle(MigrationEvent{Resync: true})
-		case err != nil:
-			return classified(err)
+	return follow(ctx, events, func() { handle(MigrationEvent{Resync: true}) }, func(e genl.Event) {
+		switch e := e.(type) {
+		case genl.SessionEnd:
+			handle(MigrationEvent{Over: e.Session.ID})
+		case genl.MigrationEvent:
+			handle(MigrationEvent{Record: MigrationRecord{
+				Session: e.Session, ID: lock.ID(e.Migration), Passed: passed(e.Passed),
+				AckReached: e.AckReached, NewPathUsed: e.NewPathUsed, Overflow: e.Overflow,
+			}})
 		}
-		for _, e := range received {
-			switch e := e.(type) {
-			case genl.SessionEnd:
-				handle(MigrationEvent{Over: e.Session.ID})
-			case genl.MigrationEvent:
-				handle(MigrationEvent{Record: MigrationRecord{
-					Session: e.Session, ID: lock.ID(e.Migration), Passed: passed(e.Passed),
-					AckReached: e.AckReached, NewPathUsed: e.NewPathUsed, Overflow: e.Overflow,
-				}})
-			}
-		}
-	}
+	})
 }
 
 func passed(w genl.Ways) (seen [2]bool) {

@@ -37,22 +37,12 @@ func (k *Kernel) WatchSetup(ctx context.Context, handle func(SetupEvent)) error 
 		return classified(err)
 	}
 	defer func() { _ = events.Close() }()
-	handle(SetupEvent{Resync: true})
-	for {
-		received, err := events.Receive(ctx)
-		switch {
-		case errors.Is(err, genl.ErrEventsLost):
-			handle(SetupEvent{Resync: true})
-		case err != nil:
-			return classified(err)
+	return follow(ctx, events, func() { handle(SetupEvent{Resync: true}) }, func(e genl.Event) {
+		if wanted, ok := e.(genl.SetupWanted); ok {
+			p := part(&wanted.Session)
+			handle(SetupEvent{Wanted: &p})
 		}
-		for _, e := range received {
-			if wanted, ok := e.(genl.SetupWanted); ok {
-				p := part(&wanted.Session)
-				handle(SetupEvent{Wanted: &p})
-			}
-		}
-	}
+	})
 }
 
 // Waiting returns the sessions that wait for the agent.

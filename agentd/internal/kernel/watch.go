@@ -36,24 +36,32 @@ func (k *Kernel) Watch(ctx context.Context, handle func(Event)) error {
 		return classified(err)
 	}
 	defer func() { _ = events.Close() }()
-	handle(Event{Resync: true})
+	return follow(ctx, events, func() { handle(Event{Resync: true}) }, func(e genl.Event) {
+		switch e := e.(type) {
+		case genl.SessionNew:
+			handle(Event{New: sessionOf(&e.Session)})
+		case genl.SessionEnd:
+			handle(Event{End: sessionOf(&e.Session), Reason: e.Reason.String()})
+		case genl.PolicyLoaded:
+			handle(Event{Policy: e.Version})
+		}
+	})
+}
+
+// follow hands over events, and says when some may have been missed: at first, and
+// whenever any are lost.
+func follow(ctx context.Context, events *genl.Events, resync func(), handle func(genl.Event)) error {
+	resync()
 	for {
 		received, err := events.Receive(ctx)
 		switch {
 		case errors.Is(err, genl.ErrEventsLost):
-			handle(Event{Resync: true})
+			resync()
 		case err != nil:
 			return classified(err)
 		}
 		for _, e := range received {
-			switch e := e.(type) {
-			case genl.SessionNew:
-				handle(Event{New: sessionOf(&e.Session)})
-			case genl.SessionEnd:
-				handle(Event{End: sessionOf(&e.Session), Reason: e.Reason.String()})
-			case genl.PolicyLoaded:
-				handle(Event{Policy: e.Version})
-			}
+			handle(e)
 		}
 	}
 }

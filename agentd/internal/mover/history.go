@@ -20,7 +20,6 @@ const (
 	stateLocking      = "locking"
 	stateEstablishing = "establishing"
 	stateDraining     = "draining"
-	stateAborting     = "aborting"
 	stateDone         = "done"
 	stateFailed       = "failed"
 )

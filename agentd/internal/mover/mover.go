@@ -211,7 +211,7 @@ func (m *Mover) knows(id lock.ID) bool {
 
 // restore takes up a migration that an agent before this one began.
 func (m *Mover) restore(r kernel.MigrationRecord) bool {
-	plan, err := decodePlan(r.ID, r.Plan)
+	plan, err := peer.UnmarshalPlan(r.ID, r.Plan)
 	if err != nil {
 		m.log.Error("record of a migration not understood", "session", r.Session, "migration", r.ID, "error", err)
 		return false
@@ -402,5 +402,3 @@ func (m *Mover) rearm() {
 	default: // it will
 	}
 }
-
-func decodePlan(id lock.ID, b []byte) (*lock.Plan, error) { return peer.UnmarshalPlan(id, b) }
