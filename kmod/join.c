@@ -133,13 +133,6 @@ static void join_again(struct mbc_session *s, struct mbc_join *j)
 		mbc_hold_begin(s);
 }
 
-static bool is_leaving(const struct mbc_session *s)
-{
-	const struct mbc_migration *m = mbc_migration_find(s);
-
-	return m && m->gone;
-}
-
 /* Has it come by the same migration, if by any? */
 static bool comes_by(const struct mbc_session *s, const struct mbc_migration *by)
 {
@@ -168,7 +161,7 @@ enum mbc_reason mbc_join(struct mbc_net *mn, const struct mbc_setup *h,
 	s = mbc_session_find(mn, h->id);
 	if (!s)
 		return open_session(mn, h, j, role, session);
-	if (j->by_agent && is_leaving(s))
+	if (j->by_agent && mbc_migration_is_leaving(s))
 		return MBC_REASON_NOT_MOVABLE;
 	if (!mbc_tuple_equal(&s->entry[MBC_IN_LEFT].tuple, j->wire) ||
 	    !comes_by(s, j->migration))

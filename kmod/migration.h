@@ -134,6 +134,14 @@ static inline struct mbc_migration *mbc_migration_find(const struct mbc_session 
 				     lockdep_is_held(&s->mn->lock));
 }
 
+/** mbc_migration_is_leaving() - has @s left this host, but for what is late? as above */
+static inline bool mbc_migration_is_leaving(const struct mbc_session *s)
+{
+	const struct mbc_migration *m = mbc_migration_find(s);
+
+	return m && READ_ONCE(m->gone);
+}
+
 /**
  * mbc_migration_new() - a record that is not yet any session's
  * @plan: @n_plan bytes, 1 to MBC_MAX_PLAN

@@ -120,13 +120,6 @@ static u64 idle(const struct mbc_session *s)
 	return ago > 0 ? jiffies64_to_msecs(ago) : 0;
 }
 
-static bool is_leaving(const struct mbc_session *s)
-{
-	const struct mbc_migration *m = mbc_migration_find(s);
-
-	return m && READ_ONCE(m->gone);
-}
-
 /* RCU read side. */
 int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 {
@@ -143,7 +136,8 @@ int mbc_netlink_put_session(struct sk_buff *skb, const struct mbc_session *s)
 			      MBC_SESSION_A_PAD) ||
 	    nla_put_u64_64bit(skb, MBC_SESSION_A_IDLE, idle(s),
 			      MBC_SESSION_A_PAD) ||
-	    (is_leaving(s) && nla_put_flag(skb, MBC_SESSION_A_GONE)))
+	    (mbc_migration_is_leaving(s) &&
+	     nla_put_flag(skb, MBC_SESSION_A_GONE)))
 		return -EMSGSIZE;
 	if (s->role != MBC_ROLE_CLIENT)
 		return 0;
