@@ -108,23 +108,19 @@ type chainOfLab struct {
 
 func (p *chainOfLab) insert(h, after *host) {
 	p.t.Helper()
-	p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Insert{
-		Insert: &proto.InsertHosts{Hosts: []string{h.name}, After: after.name},
-	}})
+	p.change(insertion(h, after))
 }
 
 func (p *chainOfLab) remove(h *host) {
 	p.t.Helper()
-	p.change(&proto.StartMigrationsRequest{Change: &proto.StartMigrationsRequest_Remove{
-		Remove: &proto.RemoveHosts{Hosts: []string{h.name}},
-	}})
+	p.change(removal(h))
 }
 
 func (p *chainOfLab) replace(from, to *host) {
 	p.t.Helper()
-	p.change(&proto.StartMigrationsRequest{StateMethod: p.state, Change: &proto.StartMigrationsRequest_Replace{
-		Replace: &proto.ReplaceHosts{From: []string{from.name}, To: []string{to.name}},
-	}})
+	r := replacement(from, to)
+	r.StateMethod = p.state
+	p.change(r)
 }
 
 // change begins a migration and waits until it is done.
