@@ -37,8 +37,11 @@ int mbc_pause_begin(struct mbc_migration *m, const struct mbc_pause *bounds)
 	lockdep_assert_held(&s->mn->lock);
 	if (m->in_use != MBC_PATH_OLD || m->facts & BIT(MBC_FACT_OVERFLOW))
 		return -EALREADY;
-	if (!list_empty(&m->pauses))
+	if (!list_empty(&m->pauses)) {
+		if (!bounds->checkpoint)
+			mbc_checkpoint_clear(m);
 		return 0;
+	}
 	if (bounds->checkpoint)
 		mbc_checkpoint_set(m);
 	if (!hold(s, mbc_migration_outlet(m), bounds))

@@ -56,6 +56,7 @@ type passage struct {
 	host      *host
 	rightward bool
 	seq, end  uint32 // of its data
+	ack       uint32
 }
 
 // runOrderNF puts an NF into the path of forwarded packets from and to a server's
@@ -179,7 +180,7 @@ func (o *orderNF) note(h *host, b []byte) {
 		return
 	}
 	p := passage{host: h, rightward: binary.BigEndian.Uint16(segment[2:]) == o.port}
-	p.seq = binary.BigEndian.Uint32(segment[4:])
+	p.seq, p.ack = binary.BigEndian.Uint32(segment[4:]), binary.BigEndian.Uint32(segment[8:])
 	p.end = p.seq + uint32(length-int(segment[12]>>4)*4)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -199,8 +200,8 @@ func (o *orderNF) take() []passage {
 // saw a session: the new one must see nothing before the old one has seen its last
 // packet, and goes on in each direction with the byte behind the old one's last.
 func inTurn(passages []passage, old, fresh *host, g proto.Guarantee) error {
-	if g == proto.Guarantee_GUARANTEE_SUBSTREAM { // acknowledgements go on by the old path until the right anchor knows
-		passages = slices.DeleteFunc(slices.Clone(passages), func(p passage) bool { return p.end == p.seq })
+	if g == proto.Guarantee_GUARANTEE_SUBSTREAM { // the left anchor's go on by the old path until it commits
+		passages = withoutRepeatedACKs(passages)
 	}
 	first := slices.IndexFunc(passages, func(p passage) bool { return p.host == fresh })
 	if first < 0 {
@@ -231,6 +232,23 @@ func inTurn(passages []passage, old, fresh *host, g proto.Guarantee) error {
 		}
 	}
 	return nil
+}
+
+// withoutRepeatedACKs leaves out the segments going right that have no data and
+// acknowledge nothing new.
+func withoutRepeatedACKs(passages []passage) []passage {
+	var acked uint32
+	known := false
+	return slices.DeleteFunc(slices.Clone(passages), func(p passage) bool {
+		if !p.rightward {
+			return false
+		}
+		news := !known || int32(p.ack-acked) > 0
+		if news {
+			acked, known = p.ack, true
+		}
+		return !news && p.end == p.seq
+	})
 }
 
 // dataOf returns the segments of a direction that carry data.

@@ -115,6 +115,7 @@ bit seenLeft[2];                       /* the left anchor saw the right one's ma
 bit seenRight[2];                      /* the right anchor saw the left one's */
 bit seenOldR[2], seenOldL[2];          /* the old host saw the one that goes right, left */
 bit ackedLeft[2], ackedRight[2];       /* AckReached was told */
+#define QUIET_RIGHT (seenRight[m] && (!STREAM || ackedRight[m]))
 #define NOBODY 9
 byte toRight[6] = NOBODY, toLeft[6] = NOBODY;
 byte fromLeft[6], fromRight[6]; /* bits of hosts whose packets are accepted */
@@ -141,7 +142,7 @@ byte sentR, sentL;           /* the last packet that came to an anchor */
 byte passedR, passedL;       /* the last one that it let go */
 byte gotR, gotL;             /* the last one that came out at the other anchor */
 byte ackR, ackL;             /* the last one acknowledged */
-byte heldAckR, heldAckL;     /* an acknowledgement that waits; never, but for BREAK_HOLD_ACKS */
+byte heldAckR, heldAckL;     /* an acknowledgement that waits: at the right anchor that has promised, or for BREAK_HOLD_ACKS */
 byte beyondR, beyondL;       /* checkpoints */
 bit used;                    /* the right anchor, or the new host, had one from the left on the new path */
 bit stateThere;              /* the new NF has the old one's state, whatever its agent remembers */
@@ -369,7 +370,7 @@ inline recall(role, close_, abort_) {
 /* The right anchor's. */
 inline markRight() {
 	if
-	:: STREAM && !ackedRight[m]
+	:: STREAM /* when it promises */
 	:: else -> put(oldRO[m], MARKER)
 	fi
 }
@@ -386,9 +387,14 @@ inline promise() {
 #ifdef BREAK_PROMISE_BEFORE_MARKER
 	:: right[m] == draining ->
 #else
-	:: right[m] == draining && seenRight[m] ->
+	:: right[m] == draining && QUIET_RIGHT ->
 #endif
-		right[m] = prepared; send(SYNACK_NEW)
+		right[m] = prepared;
+		if
+		:: STREAM -> put(oldRO[m], MARKER)
+		:: else
+		fi;
+		send(SYNACK_NEW)
 	:: else
 	fi
 }
@@ -493,8 +499,13 @@ inline ackLeftward(x) {
 		:: holdsRight[0] -> heldAckL = x
 		:: else -> sendAckLeftward(x)
 		fi
-#else
+#elif defined(BREAK_ACKS_BY_OLD)
 		sendAckLeftward(x)
+#else
+		if
+		:: holdsRight[0] && right[0] == prepared -> heldAckL = x
+		:: else -> sendAckLeftward(x)
+		fi
 #endif
 	:: else
 	fi
@@ -502,7 +513,7 @@ inline ackLeftward(x) {
 inline sendAckLeftward(x) {
 	if
 	:: rightUsesNew -> put(newRN, ACK_OF + x)
-	:: else -> put(oldRO[0], ACK_OF + x)
+	:: else -> assert(!used || released); put(oldRO[0], ACK_OF + x)
 	fi
 }
 inline ackRightward(x) {
@@ -548,7 +559,7 @@ inline arriveAckR(x) {
 inline arriveAckL(x) {
 	ackL = x - ACK_OF;
 	if
-	:: holdsRight[0] && !ackedRight[0] && ackL >= beyondL -> ackedRight[0] = 1; put(oldRO[0], MARKER)
+	:: holdsRight[0] && !ackedRight[0] && ackL >= beyondL -> ackedRight[0] = 1
 	:: else
 	fi
 }
@@ -802,7 +813,7 @@ end:	do
 			:: else
 			fi
 		fi }
-	:: atomic { right[m] == draining && seenRight[m] && !down[hRight] -> promise() }
+	:: atomic { right[m] == draining && QUIET_RIGHT && !down[hRight] -> promise() }
 	:: atomic { right[m] == draining && limits < LIMITS && !down[hRight] -> limits++;
 		back(); send(REFUSE_LEFT) }
 #ifdef BREAK_RIGHT_LEAVES_PREPARED
@@ -1044,7 +1055,7 @@ end:	do
 #define STILL(m) (net[m] == 0 && empty(oldLO[m]) && empty(oldOR[m]) && empty(oldRO[m]) && empty(oldOL[m]) && \
 	left[m] != none && \
 	!(old[m] == ready && seenOldR[m] && seenOldL[m]) && \
-	!(right[m] == draining && seenRight[m]) && \
+	!(right[m] == draining && QUIET_RIGHT) && \
 	!(right[m] == prepared && !HOLDS && seenRight[m]))
 #define ENDED(m) ((left[m] == over || left[m] == telling) && (old[m] == none || old[m] == over) && \
 	(right[m] == none || right[m] == over) && (new[m] == none || new[m] == over))

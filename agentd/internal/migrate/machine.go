@@ -113,6 +113,7 @@ func (s State) String() string {
 //	right  installing    late         over
 //	right  installing    SessionOver  over
 //	right  draining      MarkerSeen   prepared
+//	right  draining      AckReached   prepared
 //	right  draining      Overflow     over
 //	right  draining      Failed       over
 //	right  draining      Lost         over
@@ -174,6 +175,7 @@ type Machine struct {
 	wire        chain.FiveTuple // subsession to the right on the new path
 	seen        [2]bool         // by Direction: a marker came by
 	marked      bool            // an anchor's own marker was sent
+	acked       bool            // right anchor: all up to its checkpoint was acknowledged
 	held        bool            // an anchor's packets wait
 	agreed      bool            // the right neighbour said UPDATE-SYNACK
 	imported    bool            // new host: nothing is to be imported, or it was

@@ -17,6 +17,7 @@ func (m *Machine) beginRight(now time.Time) []Action {
 // restoreRight assumes the worst: that it had promised what it was about to.
 func (m *Machine) restoreRight(r Record, now time.Time) []Action {
 	actions := m.beginRight(now)
+	m.acked = r.AckReached
 	switch {
 	case !r.Installed:
 		return actions
@@ -27,15 +28,17 @@ func (m *Machine) restoreRight(r Record, now time.Time) []Action {
 	case r.Switched:
 		m.know(now)
 		return actions
-	case !m.wasSeen(Rightward):
-		m.marked = r.AckReached
-		actions = append(append(actions, m.hold(Leftward)...), m.markAgain(Leftward)...)
+	case !m.quiet():
+		actions = append(actions, m.hold(Leftward)...)
 		m.enter(Draining, now, m.plan.Patience)
 		m.again(now, RepeatTime)
 		return actions
 	}
-	m.marked = !m.checkpoint() || r.AckReached
+	m.marked = true
 	m.mute = !r.Held // it may have ended before it held anything
+	if r.Held {
+		actions = append(actions, m.holdAll()...)
+	}
 	m.prepare(now)
 	return actions
 }
@@ -44,9 +47,8 @@ func (m *Machine) stepRight(event Event, now time.Time) []Action {
 	if e, ok := event.(MarkerSeen); ok && e.Direction == Rightward {
 		m.seen[Rightward] = true
 	}
-	if _, ok := event.(AckReached); ok && m.held && !m.marked {
-		m.marked = true
-		return []Action{SendMarker{Leftward}}
+	if _, ok := event.(AckReached); ok {
+		m.acked = true
 	}
 	switch m.state {
 	case Ready:
@@ -100,8 +102,8 @@ func (m *Machine) answer(event Event, now time.Time) []Action {
 		if m.state == Installing {
 			return m.installed(now)
 		}
-	case MarkerSeen:
-		if m.state == Draining && m.wasSeen(Rightward) {
+	case MarkerSeen, AckReached:
+		if m.state == Draining && m.quiet() {
 			return m.promise(now)
 		}
 	case Received:
@@ -136,10 +138,26 @@ func (m *Machine) installed(now time.Time) []Action {
 	actions := m.hold(Leftward)
 	m.enter(Draining, now, m.plan.Patience)
 	m.again(now, RepeatTime)
-	if m.wasSeen(Rightward) {
+	if m.quiet() {
 		return append(actions, m.promise(now)...)
 	}
 	return actions
+}
+
+// quiet reports whether nothing goes right on the old path any more; and, with
+// checkpoints, whether nothing has to go left on it either.
+func (m *Machine) quiet() bool {
+	return m.wasSeen(Rightward) && (!m.checkpoint() || m.acked)
+}
+
+// holdAll is for what a checkpoint has let pass until now: acknowledgements of what
+// comes on the new path go there too.
+func (m *Machine) holdAll() []Action {
+	if !m.checkpoint() {
+		return nil
+	}
+	m.marked = true
+	return []Action{Hold{Direction: Leftward}, SendMarker{Leftward}}
 }
 
 // prepareLossFree switches at once: every host left of here has both paths.
@@ -161,7 +179,7 @@ func (m *Machine) prepare(now time.Time) {
 
 func (m *Machine) promise(now time.Time) []Action {
 	m.prepare(now)
-	return []Action{m.synAck()}
+	return append(m.holdAll(), m.synAck())
 }
 
 func (m *Machine) synAck() Action { return Send{m.left, SynAck{}} }
