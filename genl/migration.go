@@ -142,17 +142,26 @@ func encodeMigration(r MigrationRequest) ([]byte, error) {
 	return ae.Encode()
 }
 
+// inMilliseconds rounds up.
+func inMilliseconds(d time.Duration) (uint32, error) {
+	ms := (d + time.Millisecond - 1) / time.Millisecond
+	if d < 0 || ms > math.MaxUint32 {
+		return 0, fmt.Errorf("time %v: %w", d, ErrRange)
+	}
+	return uint32(ms), nil
+}
+
 func encodePause(r PauseRequest) ([]byte, error) {
-	ms := (r.Time + time.Millisecond - 1) / time.Millisecond
-	if r.Time < 0 || ms > math.MaxUint32 {
-		return nil, fmt.Errorf("time %v: %w", r.Time, ErrRange)
+	ms, err := inMilliseconds(r.Time)
+	if err != nil {
+		return nil, err
 	}
 	ae := migrationOf(r.Session, r.ID)
 	for _, bound := range []struct {
 		attr  uint16
 		value uint32
 	}{
-		{uapi.SessionAttrTime, uint32(ms)},
+		{uapi.SessionAttrTime, ms},
 		{uapi.SessionAttrPackets, r.Packets},
 		{uapi.SessionAttrBytes, r.Bytes},
 	} {

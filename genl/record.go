@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"mbchain/chain"
 	"mbchain/genl/internal/uapi"
@@ -40,6 +41,7 @@ type LockRequest struct {
 	ID      uint64        // random; names the migration in later requests
 	Role    MigrationRole // not NewHost, whose record NewSession makes
 	Plan    []byte        // 1 to MaxPlan bytes, for Migrations to give back
+	Wait    time.Duration // of a marker, for what should have gone before it: 1 ms to 60 s, rounded up to ms; 0: 250 ms
 }
 
 // LockSession makes the record of a migration that this host takes part in. It
@@ -47,9 +49,16 @@ type LockRequest struct {
 // done already. [ErrNotFound] when there is no such session; [ErrBusy] when it is
 // in another migration, not established, or leaving this host.
 func (c *Client) LockSession(ctx context.Context, r LockRequest) error {
+	ms, err := inMilliseconds(r.Wait)
+	if err != nil {
+		return fmt.Errorf("lock session: %w", err)
+	}
 	ae := migrationOf(r.Session, r.ID)
 	ae.Uint8(uapi.SessionAttrPart, uint8(r.Role))
 	encodePlan(ae, r.Plan)
+	if ms != 0 {
+		ae.Uint32(uapi.SessionAttrTime, ms)
+	}
 	request, err := ae.Encode()
 	if err != nil {
 		return fmt.Errorf("lock session: %w", err)

@@ -42,6 +42,7 @@ struct mbc_migration *mbc_migration_new(u64 id, enum mbc_part part,
 		return NULL;
 	m->id = id;
 	m->part = part;
+	m->marker_wait = MBC_MARKER_WAIT;
 	m->n_plan = n_plan;
 	memcpy(m->plan, plan, n_plan);
 	spin_lock_init(&m->lock);

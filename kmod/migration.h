@@ -57,6 +57,7 @@ enum mbc_fact {
  * @expires: when it leaves @ghosts or @pauses, jiffies
  * @rcu: to free it
  * @n_plan: bytes of @plan
+ * @marker_wait: ms, for what should have gone before a marker
  * @plan: the agents'
  */
 struct mbc_migration {
@@ -77,6 +78,7 @@ struct mbc_migration {
 	struct list_head markers;
 	unsigned long expires;
 	struct rcu_head rcu;
+	u16 marker_wait;
 	u16 n_plan;
 	u8 plan[];
 };

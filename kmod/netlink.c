@@ -394,7 +394,7 @@ static const struct genl_ops ops[] = {
 		.cmd = MBC_CMD_LOCK_SESSION,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mbc_lock_attrs,
-		.maxattr = MBC_SESSION_A_PLAN,
+		.maxattr = MBC_SESSION_A_TIME,
 		.doit = mbc_netlink_lock_session,
 	}, {
 		.cmd = MBC_CMD_BEGIN_MIGRATION,

@@ -6,11 +6,15 @@
 #include "migration.h"
 #include "stats.h"
 
-const struct nla_policy mbc_lock_attrs[MBC_SESSION_A_PLAN + 1] = {
+static const struct netlink_range_validation
+	marker_time = { .min = 1, .max = 60000 };
+
+const struct nla_policy mbc_lock_attrs[MBC_SESSION_A_TIME + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),
 	[MBC_SESSION_A_MIGRATION] = { .type = NLA_U64 },
 	[MBC_SESSION_A_PART] = NLA_POLICY_MAX(NLA_U8, MBC_PART_LEAVING),
 	[MBC_SESSION_A_PLAN] = NLA_POLICY_RANGE(NLA_BINARY, 1, MBC_MAX_PLAN),
+	[MBC_SESSION_A_TIME] = NLA_POLICY_FULL_RANGE(NLA_U32, &marker_time),
 };
 
 struct mbc_migration *mbc_netlink_new_migration(struct genl_info *info,
@@ -63,6 +67,7 @@ static int lock_locked(struct genl_info *info, struct mbc_migration *m)
 int mbc_netlink_lock_session(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *part = info->attrs[MBC_SESSION_A_PART];
+	const struct nlattr *time = info->attrs[MBC_SESSION_A_TIME];
 	struct mbc_net *mn = mbc_netlink_net(info);
 	struct mbc_migration *m;
 	int err;
@@ -77,6 +82,8 @@ int mbc_netlink_lock_session(struct sk_buff *skb, struct genl_info *info)
 	m = mbc_netlink_new_migration(info, nla_get_u8(part));
 	if (!m)
 		return -ENOMEM;
+	if (time)
+		m->marker_wait = nla_get_u32(time);
 	rcu_read_lock();
 	spin_lock_bh(&mn->lock);
 	err = lock_locked(info, m);

@@ -100,12 +100,13 @@ static enum mbc_marker_kind read_marker(struct mbc_net *mn,
 /* Of two that wait the later one counts, and the earlier one's deadline. Return:
  * how long it waits, jiffies.
  */
-static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker)
+static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker,
+			  unsigned int time)
 {
 	if (w->wait == MBC_WAIT_NONE) {
 		w->marked = false;
 		w->deadline = jiffies + msecs_to_jiffies(w->known ?
-			MBC_MARKER_WAIT : MBC_MARKER_WAIT_IDLE);
+			time : time / MBC_MARKER_WAIT_IDLE);
 	}
 	if (marker->known && (!w->marked || !mbc_seq_reaches(w->mark, marker->end))) {
 		w->marked = true;
@@ -125,7 +126,7 @@ static void arrive(struct mbc_net *mn, struct mbc_migration *m,
 	spin_lock_bh(&mn->lock);
 	if (rcu_access_pointer(s->migration) == m && !m->ghost) {
 		spin_lock(&m->lock);
-		delay = wait(&m->passage[marker->dir], marker);
+		delay = wait(&m->passage[marker->dir], marker, m->marker_wait);
 		spin_unlock(&m->lock);
 		if (list_empty(&m->markers))
 			list_add_tail(&m->markers, &mn->markers);

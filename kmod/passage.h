@@ -21,8 +21,8 @@
 struct mbc_migration;
 struct mbc_session;
 
-#define MBC_MARKER_WAIT 50	/* ms, for what should have gone before it */
-#define MBC_MARKER_WAIT_IDLE 5	/* ms, where nothing has passed since the lock */
+#define MBC_MARKER_WAIT 250	/* ms, unless the agent says another time */
+#define MBC_MARKER_WAIT_IDLE 50	/* times less, where nothing has passed since the lock */
 
 /** enum mbc_wait - a marker's */
 enum mbc_wait {

@@ -49,6 +49,7 @@ func (k *Kernel) lockSession(_ *socket, b []byte, _ bool) ([][]byte, error) {
 		return attrs{
 			uapi.SessionAttrPart: seen(&given, inRange(uint8(genl.LeftAnchor), uint8(genl.OldHost), take)),
 			uapi.SessionAttrPlan: plan(&m.plan),
+			uapi.SessionAttrTime: inRange(1, 60000, func(uint32) {}),
 		}
 	})
 	if err == nil && (!given || m.plan == nil) {

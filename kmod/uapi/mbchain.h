@@ -121,6 +121,8 @@
  *       MBC_SESSION_A_MIGRATION: names it in later commands
  *       MBC_SESSION_A_PART: not MBC_PART_JOINING, whose record NEW_SESSION makes
  *       MBC_SESSION_A_PLAN: any bytes; GET_MIGRATION gives them back
+ *       MBC_SESSION_A_TIME: optional; for how long a marker waits here for what should
+ *           have gone before it, 1 to 60000; 250 without
  *
  * MBC_CMD_BEGIN_MIGRATION: do, at an anchor. From now on packets of a session may
  *   come by another path too, where it changes at one side of this host. What goes

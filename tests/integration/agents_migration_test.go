@@ -229,6 +229,16 @@ func (l *lab) lostNone(t *testing.T, before losses, g proto.Guarantee) {
 	}
 }
 
+// late counts the markers that did not wait any longer for what was before them, by host.
+func (l *lab) late(t *testing.T) counters {
+	t.Helper()
+	late := make(counters)
+	for _, h := range l.all() {
+		late[h.name] = h.counters(t)[genl.ReasonMarkerLate.String()]
+	}
+	return late
+}
+
 // While the chain of a session changes, the NF that comes sees nothing before the one
 // that goes has seen its last packet.
 func TestNFsSeeASessionInTurn(t *testing.T) {
@@ -266,7 +276,7 @@ func (l *lab) passInTurn(t *testing.T, g proto.Guarantee) {
 			seen += len(passed)
 		}
 		if err := inTurn(passed, from, to, g); err != nil {
-			t.Fatalf("migration %d, from %s to %s: %v", i+1, from.name, to.name, err)
+			t.Fatalf("migration %d, from %s to %s: %v\nmarkers late: %v", i+1, from.name, to.name, err, l.late(t))
 		}
 	}
 	stop()

@@ -59,6 +59,14 @@ type passage struct {
 	ack       uint32
 }
 
+func (p passage) String() string {
+	way := "left"
+	if p.rightward {
+		way = "right"
+	}
+	return fmt.Sprintf("%s at %s: %d to %d, acknowledges %d", way, p.host.name, p.seq, p.end, p.ack)
+}
+
 // runOrderNF puts an NF into the path of forwarded packets from and to a server's
 // port on each host, until the test ends.
 func runOrderNF(t *testing.T, port uint16, hosts ...*host) *orderNF {
@@ -212,7 +220,7 @@ func inTurn(passages []passage, old, fresh *host, g proto.Guarantee) error {
 		case p.host != old && p.host != fresh:
 			return fmt.Errorf("passage %d is at %s", i, p.host.name)
 		case p.host == old && i > first:
-			return fmt.Errorf("passage %d is at %s, though %s has seen a packet in passage %d", i, old.name, fresh.name, first)
+			return fmt.Errorf("passage %d is at %s, though %s has seen a packet in passage %d:\n%v", i, old.name, fresh.name, first, passages[first:i+1])
 		}
 	}
 	for _, rightward := range []bool{true, false} {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -124,14 +125,18 @@ func (h *host) dial(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn,
 	return within(h, func() (*net.TCPConn, error) { return dialHere(ctx, from, to) })
 }
 
-// dialHere connects from where the thread is. A port may be used again at once.
-func dialHere(ctx context.Context, from, to netip.AddrPort) (*net.TCPConn, error) {
+// dialHere connects from where the thread is, by a socket that is prepared before. A
+// port may be used again at once.
+func dialHere(ctx context.Context, from, to netip.AddrPort, prepare ...func(fd int) error) (*net.TCPConn, error) {
 	d := net.Dialer{
 		LocalAddr: net.TCPAddrFromAddrPort(from),
 		Control: func(_, _ string, c syscall.RawConn) error {
 			var failed error
 			if err := c.Control(func(fd uintptr) {
 				failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+				for _, do := range prepare {
+					failed = errors.Join(failed, do(int(fd)))
+				}
 			}); err != nil {
 				return err
 			}

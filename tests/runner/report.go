@@ -33,6 +33,10 @@ func (r *runner) showFailure(res result) {
 	}
 }
 
+// summaryLines is how much of what a failure said the summary repeats, for readers who
+// see the end alone.
+const summaryLines = 12
+
 // report prints the summary and says whether the run is a success.
 func (r *runner) report() bool {
 	fmt.Fprintln(r.out, "== summary")
@@ -49,6 +53,9 @@ func (r *runner) report() bool {
 	for _, res := range r.results {
 		if res.outcome == failed {
 			fmt.Fprintf(r.out, "   FAIL  %s: %s\n", res.tier, res.name)
+			for _, line := range res.output[max(0, len(res.output)-summaryLines):] {
+				fmt.Fprintf(r.out, "         | %s\n", line)
+			}
 		}
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.count(passed), r.count(failed))

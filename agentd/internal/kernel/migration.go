@@ -153,13 +153,14 @@ func moving(err error) error {
 }
 
 // LockSession makes the module's record of a migration, with a plan that
-// [Kernel.MigrationRecords] gives back. [ErrNoSession], [ErrBusy].
-func (k *Kernel) LockSession(ctx context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte) error {
+// [Kernel.MigrationRecords] gives back; a marker waits here for so long at most.
+// [ErrNoSession], [ErrBusy].
+func (k *Kernel) LockSession(ctx context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte, wait time.Duration) error {
 	client, err := k.dialledFor(id)
 	if err != nil {
 		return err
 	}
-	r := genl.LockRequest{Session: id, ID: uint64(migration), Plan: plan}
+	r := genl.LockRequest{Session: id, ID: uint64(migration), Plan: plan, Wait: wait}
 	switch role {
 	case lock.LeftAnchor:
 		r.Role = genl.LeftAnchor

@@ -42,10 +42,10 @@ func TestLeftAnchorMoves(t *testing.T) {
 		t.Errorf("the host is %v", here)
 	}
 	plan := []byte("plan")
-	if err := k.LockSession(ctx, s.ID, moved, lock.LeftAnchor, plan); err != nil {
+	if err := k.LockSession(ctx, s.ID, moved, lock.LeftAnchor, plan, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.LockSession(ctx, s.ID, moved+1, lock.OldHost, plan); !errors.Is(err, ErrBusy) {
+	if err := k.LockSession(ctx, s.ID, moved+1, lock.OldHost, plan, time.Second); !errors.Is(err, ErrBusy) {
 		t.Errorf("lock again: error %v, want %v", err, ErrBusy)
 	}
 	hops := []netip.Addr{netip.MustParseAddr("10.0.0.9"), s.Hops[len(s.Hops)-1]}
@@ -103,7 +103,7 @@ func TestOtherHostsMove(t *testing.T) {
 	module.AddSession(right)
 	module.AddSession(old)
 	for id, role := range map[chain.SessionID]lock.Role{right.ID: lock.RightAnchor, old.ID: lock.OldHost} {
-		if err := k.LockSession(ctx, id, moved, role, []byte("plan")); err != nil {
+		if err := k.LockSession(ctx, id, moved, role, []byte("plan"), time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,11 +133,11 @@ func TestOtherHostsMove(t *testing.T) {
 	if left, _, err := k.Sessions(ctx, nil, 0); err != nil || len(left) != 2 {
 		t.Errorf("%d sessions afterwards, error %v, want the two that stay", len(left), err)
 	}
-	if err := k.LockSession(ctx, old.ID, moved+16, lock.OldHost, []byte("plan")); !errors.Is(err, ErrBusy) {
+	if err := k.LockSession(ctx, old.ID, moved+16, lock.OldHost, []byte("plan"), time.Second); !errors.Is(err, ErrBusy) {
 		t.Errorf("lock what leaves: error %v, want %v", err, ErrBusy)
 	}
 	module.Refuse(genlfake.LockSession, syscall.EPERM, "")
-	if err := k.LockSession(ctx, right.ID, moved, lock.OldHost, []byte("plan")); err == nil || errors.Is(err, ErrBusy) {
+	if err := k.LockSession(ctx, right.ID, moved, lock.OldHost, []byte("plan"), time.Second); err == nil || errors.Is(err, ErrBusy) {
 		t.Errorf("refused for another reason: %v", err)
 	}
 }
@@ -157,7 +157,7 @@ func TestWatchMigrations(t *testing.T) {
 	want(MigrationEvent{Resync: true})
 	s := liveSession(1)
 	module.AddSession(s)
-	if err := k.LockSession(ctx, s.ID, moved, lock.OldHost, []byte("plan")); err != nil {
+	if err := k.LockSession(ctx, s.ID, moved, lock.OldHost, []byte("plan"), time.Second); err != nil {
 		t.Fatal(err)
 	}
 	module.Happen(genl.MigrationEvent{Session: s.ID, Migration: uint64(moved), Passed: genl.BothWays, Overflow: true})

@@ -34,7 +34,7 @@ type Module interface {
 	WatchMigrations(ctx context.Context, handle func(kernel.MigrationEvent)) error
 	MigrationRecords(ctx context.Context) ([]kernel.MigrationRecord, error)
 	LiveSession(ctx context.Context, id chain.SessionID) (kernel.LiveSession, error)
-	LockSession(ctx context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte) error
+	LockSession(ctx context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte, wait time.Duration) error
 	OpenRight(ctx context.Context, id chain.SessionID, migration lock.ID, hops []netip.Addr) (chain.FiveTuple, error)
 	OpenLeft(ctx context.Context, id chain.SessionID, migration lock.ID, wire chain.FiveTuple) error
 	JoinLive(ctx context.Context, j kernel.LiveJoin) (chain.FiveTuple, error)

@@ -20,6 +20,10 @@ import (
 // then the agent has decided, unless it is gone.
 const holdSlack = 500 * time.Millisecond
 
+// markerShare is the part of a plan's patience for which a marker waits at a host for what
+// should have gone before it. It waits in vain where the NF drops that, or the network.
+const markerShare = 20
+
 // perform carries one order out. It blocks for as long as the module needs.
 func (m *Mover) perform(ctx context.Context, o migrate.Order) {
 	switch a := o.Action.(type) {
@@ -84,7 +88,7 @@ func (m *Mover) lock(ctx context.Context, o migrate.Order, a lock.Lock) migrate.
 	defer cancel()
 	plan, err := peer.MarshalPlan(a.Plan)
 	if err == nil {
-		err = m.module.LockSession(ctx, o.Session, o.ID, a.Role, plan)
+		err = m.module.LockSession(ctx, o.Session, o.ID, a.Role, plan, a.Plan.Patience/markerShare)
 	}
 	switch {
 	case errors.Is(err, kernel.ErrNoSession):

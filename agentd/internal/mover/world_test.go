@@ -259,7 +259,7 @@ func (h *host) with(id chain.SessionID, migration lock.ID, do func(s *live)) err
 	return nil
 }
 
-func (h *host) LockSession(_ context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte) error {
+func (h *host) LockSession(_ context.Context, id chain.SessionID, migration lock.ID, role lock.Role, plan []byte, _ time.Duration) error {
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
 	s := h.sessions[id]

@@ -5,6 +5,7 @@ package agenttest
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/lock"
@@ -35,7 +36,7 @@ func (m *Module) LiveSession(context.Context, chain.SessionID) (kernel.LiveSessi
 }
 
 // LockSession implements mover.Module.
-func (m *Module) LockSession(context.Context, chain.SessionID, lock.ID, lock.Role, []byte) error {
+func (m *Module) LockSession(context.Context, chain.SessionID, lock.ID, lock.Role, []byte, time.Duration) error {
 	return kernel.ErrNoSession
 }
 
