@@ -67,14 +67,9 @@ void mbc_checkpoint_sent(struct mbc_migration *m, const struct mbc_packet *p)
 {
 	struct mbc_checkpoint *c = &m->checkpoint;
 	struct mbc_passage *w = outward(m);
-	const u32 ack = ntohl(mbc_packet_tcp(p)->ack_seq);
 	const u32 end = end_of(p);
 
 	w->data |= end != mbc_packet_seq(p);
-	if (p->flags & MBC_TCP_ACK && (!w->spoken || !mbc_seq_reaches(w->told, ack))) {
-		w->spoken = true;
-		w->told = ack;
-	}
 	if (!c->on || mbc_packet_is_released(p->skb, p->tuple.family))
 		return;
 	if (!c->known || !mbc_seq_reaches(c->end, end)) {

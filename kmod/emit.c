@@ -57,13 +57,14 @@ static __sum16 checksum(const struct sk_buff *skb, const struct mbc_tuple *t)
 	return csum_ipv6_magic(&saddr, &daddr, skb->len, IPPROTO_TCP, sum);
 }
 
-static struct sk_buff *build(const struct mbc_tuple *t, const void *options,
-			     unsigned int len)
+static struct sk_buff *build(const struct mbc_tuple *t,
+			     const struct mbc_ack *a)
 {
 	struct sk_buff *skb;
 	struct tcphdr *th;
 
-	skb = alloc_skb(MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(*th) + len,
+	skb = alloc_skb(MAX_HEADER + sizeof(struct ipv6hdr) + sizeof(*th) +
+				a->len,
 			GFP_ATOMIC | __GFP_NOWARN);
 	if (!skb)
 		return NULL;
@@ -72,9 +73,12 @@ static struct sk_buff *build(const struct mbc_tuple *t, const void *options,
 	th = skb_put_zero(skb, sizeof(*th));
 	th->source = t->sport;
 	th->dest = t->dport;
-	th->doff = (sizeof(*th) + len) / 4;
+	th->doff = (sizeof(*th) + a->len) / 4;
 	th->ack = 1;
-	skb_put_data(skb, options, len);
+	th->seq = htonl(a->seq);
+	th->ack_seq = htonl(a->ack);
+	th->window = htons(a->window);
+	skb_put_data(skb, a->options, a->len);
 	th->check = checksum(skb, t);
 	if (t->family == AF_INET)
 		put_ip(skb, t);
@@ -84,8 +88,8 @@ static struct sk_buff *build(const struct mbc_tuple *t, const void *options,
 	return skb;
 }
 
-int mbc_emit_segment(struct mbc_session *s, enum mbc_dir dir,
-		     const void *options, unsigned int len)
+int mbc_emit_ack(struct mbc_session *s, enum mbc_dir dir,
+		 const struct mbc_ack *a)
 {
 	const struct mbc_tuple *back =
 		&s->entry[dir == MBC_RIGHT ? MBC_IN_RIGHT : MBC_IN_LEFT].tuple;
@@ -96,7 +100,7 @@ int mbc_emit_segment(struct mbc_session *s, enum mbc_dir dir,
 	dst = mbc_route_get(&s->route[dir], s->mn->net, back);
 	if (!dst)
 		return -EHOSTUNREACH;
-	skb = build(&wire, options, len);
+	skb = build(&wire, a);
 	if (!skb) {
 		dst_release(dst);
 		return -ENOMEM;

@@ -6,15 +6,28 @@
 #include "session.h"
 
 /**
- * mbc_emit_segment() - send an ACK without data, with options
+ * struct mbc_ack - an ACK without data
+ * @seq: sequence number, host byte order, as @ack and @window
+ * @ack: acknowledgement number
+ * @window: as it is on the wire, not scaled
+ * @options: TCP options, @len bytes, a multiple of 4 up to 40
+ */
+struct mbc_ack {
+	u32 seq;
+	u32 ack;
+	u16 window;
+	const void *options;
+	unsigned int len;
+};
+
+/**
+ * mbc_emit_ack() - send one
  * @s: a TCP session with a neighbour on that side
  * @dir: MBC_RIGHT: to the right neighbour
- * @options: TCP options, @len bytes, a multiple of 4 up to 40
  *
- * It has no sequence number that means anything: the neighbour's module is to
- * take it. RCU read side, BH off. Return: 0, -EHOSTUNREACH or -ENOMEM.
+ * RCU read side, BH off. Return: 0, -EHOSTUNREACH or -ENOMEM.
  */
-int mbc_emit_segment(struct mbc_session *s, enum mbc_dir dir,
-		     const void *options, unsigned int len);
+int mbc_emit_ack(struct mbc_session *s, enum mbc_dir dir,
+		 const struct mbc_ack *a);
 
 #endif /* MBC_EMIT_H */

@@ -233,7 +233,8 @@ static noinline enum mbc_verdict special(struct mbc_net *mn,
 	if (e && unlikely(READ_ONCE(mbc_entry_session(e)->paused))) {
 		if (mbc_pause_packet(mn, p, &e, &verdict))
 			return verdict;
-		mbc_passage_outbound(p, e);
+		if (mbc_passage_outbound(mn, p, e) != MBC_ACCEPT)
+			return MBC_DROP;
 	}
 	if (e && e->slot != MBC_OUT_RIGHT)
 		return to_left(mn, p, e);

@@ -10,7 +10,8 @@
 /* Has all gone that the marker which waits is behind? */
 static bool enough(const struct mbc_passage *w)
 {
-	return !w->marked || (w->known && mbc_seq_reaches(w->end, w->mark));
+	return w->through && (!w->marked ||
+			      (w->known && mbc_seq_reaches(w->end, w->mark)));
 }
 
 /* The numbers of SYN and RST do not stand in one row with the others. */
@@ -36,25 +37,107 @@ static bool advance(struct mbc_passage *w, const struct mbc_packet *p)
 	return true;
 }
 
-void mbc_passage_outbound(const struct mbc_packet *p, const struct mbc_entry *e)
+/* What is sent acknowledges as well. mbc_migration.lock held. */
+static void speak(struct mbc_passage *w, const struct mbc_packet *p)
+{
+	const struct tcphdr *th = mbc_packet_tcp(p);
+	const u32 ack = ntohl(th->ack_seq);
+
+	if (!(p->flags & MBC_TCP_ACK))
+		return;
+	if (!w->spoken || !mbc_seq_reaches(w->told, ack))
+		w->told = ack;
+	w->window = ntohs(th->window);
+	w->spoken = true;
+}
+
+static enum mbc_marker_kind read_marker(struct mbc_net *mn,
+					const struct mbc_packet *p,
+					const struct mbc_migration *m,
+					const struct mbc_session *s,
+					struct mbc_marker *marker)
+{
+	const struct mbc_keys *keys = rcu_dereference(mn->keys);
+	unsigned int options = p->l4_off + sizeof(struct tcphdr);
+
+	if (p->flags != MBC_TCP_ACK || mbc_packet_payload(p))
+		return MBC_MARKER_NONE;
+	marker->migration = m->id;
+	memcpy(marker->session, s->id, sizeof(marker->session));
+	return mbc_marker_read(marker, p->skb->data + options,
+			       p->data_off - options, keys->key, keys->n);
+}
+
+/* Nothing but what was overtaken can be missing now. */
+static void hurry(struct mbc_passage *w, unsigned int time)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(time / (w->known ?
+		MBC_MARKER_HURRY : MBC_MARKER_HURRY_IDLE));
+
+	w->through = true;
+	if (time_before(end, w->deadline))
+		w->deadline = end;
+}
+
+/* How long it waits yet, jiffies. */
+static unsigned long go_on(struct mbc_passage *w)
+{
+	w->wait = enough(w) ? MBC_WAIT_OVER : MBC_WAIT_PACKETS;
+	return w->wait == MBC_WAIT_OVER || time_after(jiffies, w->deadline) ?
+		       0 : w->deadline - jiffies;
+}
+
+/* Is this a marker, and comes out of the NF? Where nothing has passed since the lock,
+ * what went before it did so long ago.
+ */
+static bool came_through(struct mbc_net *mn, const struct mbc_packet *p,
+			 struct mbc_migration *m, const struct mbc_entry *e)
+{
+	struct mbc_passage *w = &m->passage[mbc_slot_dir(e->slot)];
+	struct mbc_marker marker = { .dir = mbc_slot_dir(e->slot) };
+
+	if (read_marker(mn, p, m, mbc_entry_session(e), &marker) !=
+	    MBC_MARKER_OURS)
+		return false;
+	spin_lock_bh(&m->lock);
+	if (w->wait == MBC_WAIT_PACKETS && w->marked &&
+	    mbc_seq_reaches(marker.end, w->mark)) {
+		w->marked = w->known;
+		hurry(w, m->marker_wait);
+		mbc_soon(&mn->marker_work, go_on(w));
+	}
+	spin_unlock_bh(&m->lock);
+	return true;
+}
+
+enum mbc_verdict mbc_passage_outbound(struct mbc_net *mn,
+				      const struct mbc_packet *p,
+				      const struct mbc_entry *e)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 	struct mbc_migration *m = rcu_dereference(s->migration);
+	struct mbc_passage *w;
 	bool anchor, over;
 
-	if (!m || READ_ONCE(m->ghost) ||
-	    READ_ONCE(m->session[MBC_PATH_OLD]) != s || !is_stream(p))
-		return;
+	if (!m || !is_stream(p))
+		return MBC_ACCEPT;
+	if (m->part == MBC_PART_LEAVING && came_through(mn, p, m, e))
+		return MBC_DROP;
+	if (READ_ONCE(m->ghost) || READ_ONCE(m->session[MBC_PATH_OLD]) != s)
+		return MBC_ACCEPT;
 	anchor = mbc_migration_is_anchor(m);
 	if (anchor && e->slot != mbc_migration_outlet(m))
-		return;
+		return MBC_ACCEPT;
+	w = &m->passage[mbc_slot_dir(e->slot)];
 	spin_lock_bh(&m->lock);
-	over = advance(&m->passage[mbc_slot_dir(e->slot)], p);
+	over = advance(w, p);
+	speak(w, p);
 	if (anchor)
 		mbc_checkpoint_sent(m, p);
 	spin_unlock_bh(&m->lock);
 	if (over)
-		mbc_soon(&s->mn->marker_work, 0);
+		mbc_soon(&mn->marker_work, 0);
+	return MBC_ACCEPT;
 }
 
 /* At an anchor. */
@@ -80,53 +163,37 @@ static bool comes_in(const struct mbc_migration *m, enum mbc_dir dir)
 	       dir == mbc_slot_dir(mbc_migration_entrance(m));
 }
 
-static enum mbc_marker_kind read_marker(struct mbc_net *mn,
-					const struct mbc_packet *p,
-					const struct mbc_migration *m,
-					const struct mbc_session *s,
-					struct mbc_marker *marker)
-{
-	const struct mbc_keys *keys = rcu_dereference(mn->keys);
-	unsigned int options = p->l4_off + sizeof(struct tcphdr);
-
-	if (p->flags != MBC_TCP_ACK || mbc_packet_payload(p))
-		return MBC_MARKER_NONE;
-	marker->migration = m->id;
-	memcpy(marker->session, s->id, sizeof(marker->session));
-	return mbc_marker_read(marker, p->skb->data + options,
-			       p->data_off - options, keys->key, keys->n);
-}
-
-/* Of two that wait the later one counts, and the earlier one's deadline. Return:
- * how long it waits, jiffies.
- */
+/* Of two that wait the later one counts, and the earlier one's deadline. */
 static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker,
-			  unsigned int time)
+			  unsigned int time, bool by_nf)
 {
 	if (w->wait == MBC_WAIT_NONE) {
 		w->marked = false;
-		w->deadline = jiffies + msecs_to_jiffies(w->known ?
-			time : time / MBC_MARKER_WAIT_IDLE);
+		w->through = false;
+		w->deadline = jiffies + msecs_to_jiffies(time);
 	}
 	if (marker->known && (!w->marked || !mbc_seq_reaches(w->mark, marker->end))) {
 		w->marked = true;
 		w->mark = marker->end;
+		w->through = false;
 	}
-	w->wait = enough(w) ? MBC_WAIT_OVER : MBC_WAIT_PACKETS;
-	return w->wait == MBC_WAIT_OVER || time_after(jiffies, w->deadline) ?
-		       0 : w->deadline - jiffies;
+	if (!by_nf)
+		hurry(w, time);
+	return go_on(w);
 }
 
 /* The record may have gone while we waited for the lock. */
 static void arrive(struct mbc_net *mn, struct mbc_migration *m,
-		   const struct mbc_session *s, const struct mbc_marker *marker)
+		   const struct mbc_session *s, const struct mbc_marker *marker,
+		   bool by_nf)
 {
 	unsigned long delay;
 
 	spin_lock_bh(&mn->lock);
 	if (rcu_access_pointer(s->migration) == m && !m->ghost) {
 		spin_lock(&m->lock);
-		delay = wait(&m->passage[marker->dir], marker, m->marker_wait);
+		delay = wait(&m->passage[marker->dir], marker, m->marker_wait,
+			     by_nf);
 		spin_unlock(&m->lock);
 		if (list_empty(&m->markers))
 			list_add_tail(&m->markers, &mn->markers);
@@ -142,6 +209,7 @@ static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
 {
 	struct mbc_marker marker = { .dir = dir };
 	enum mbc_marker_kind kind = read_marker(mn, p, m, s, &marker);
+	bool by_nf;
 
 	if (kind == MBC_MARKER_NONE) {
 		if (m->part != MBC_PART_LEAVING && comes_in(m, dir) &&
@@ -154,8 +222,10 @@ static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
 		return MBC_DROP;
 	}
 	mbc_count(mn, MBC_REASON_MARKER);
-	arrive(mn, m, s, &marker);
-	return MBC_DROP;
+	/* Without numbers it looks like nothing that an NF should see. */
+	by_nf = m->part == MBC_PART_LEAVING && marker.known;
+	arrive(mn, m, s, &marker, by_nf);
+	return by_nf ? MBC_ACCEPT : MBC_DROP;
 }
 
 /* Over the new one: the left anchor sends by it. */
@@ -196,15 +266,27 @@ enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
 	return MBC_ACCEPT;
 }
 
-static int emit(struct mbc_session *s, const struct mbc_marker *marker)
+/* It looks like an acknowledgement that says what was said before. */
+static int emit(struct mbc_migration *m, const struct mbc_marker *marker)
 {
+	struct mbc_session *s = READ_ONCE(m->session[MBC_PATH_OLD]);
+	const struct mbc_passage *w = &m->passage[marker->dir];
 	const struct mbc_keys *keys = rcu_dereference(s->mn->keys);
 	u8 option[MBC_MARKER_LEN];
+	struct mbc_ack a = {
+		.seq = marker->known ? marker->end : 0,
+		.options = option,
+		.len = sizeof(option),
+	};
 
 	if (!keys->n)
 		return -ENOKEY;
 	mbc_marker_encode(marker, &keys->key[0], option);
-	return mbc_emit_segment(s, marker->dir, option, sizeof(option));
+	spin_lock_bh(&m->lock);
+	a.ack = w->told;
+	a.window = w->window;
+	spin_unlock_bh(&m->lock);
+	return mbc_emit_ack(s, marker->dir, &a);
 }
 
 int mbc_passage_mark(struct mbc_migration *m)
@@ -222,19 +304,19 @@ int mbc_passage_mark(struct mbc_migration *m)
 	marker.known = m->passage[marker.dir].known;
 	marker.end = m->passage[marker.dir].end;
 	spin_unlock(&m->lock);
-	return emit(s, &marker);
+	return emit(m, &marker);
 }
 
 /* A host in the middle hands it on: what it has seen leave is what the next one is
  * to wait for, in the numbers that its NF may have given it.
  */
-static void hand_on(struct mbc_net *mn, const struct mbc_migration *m,
+static void hand_on(struct mbc_net *mn, struct mbc_migration *m,
 		    const struct mbc_marker *marker)
 {
 	int err;
 
 	local_bh_disable();
-	err = emit(m->session[MBC_PATH_OLD], marker);
+	err = emit(m, marker);
 	local_bh_enable();
 	if (err)
 		mbc_count(mn, err == -ENOKEY ? MBC_REASON_NO_KEY :

@@ -6,7 +6,9 @@
  * A marker says how far what its sender has sent before it goes. A host that gets
  * it keeps it until so much has left this host, behind the NF, or, at an anchor,
  * has come in: then nothing that went before can still be under way here, whichever
- * processor has it. Not for ever: a packet may be lost, or be dropped by the NF.
+ * processor has it. An old host lets its NF have the marker, which looks like an
+ * acknowledgement that says nothing new: it comes out behind all that the NF has kept.
+ * Not for ever: packets may be lost, or be dropped by the NF, and markers too.
  *
  * mbc_migration.lock protects all of it. A marker that has waited goes on from a
  * work item, for which mbc_net.markers has the migrations; mbc_net.lock.
@@ -21,13 +23,14 @@
 struct mbc_migration;
 struct mbc_session;
 
-#define MBC_MARKER_WAIT 250	/* ms, unless the agent says another time */
-#define MBC_MARKER_WAIT_IDLE 50	/* times less, where nothing has passed since the lock */
+#define MBC_MARKER_WAIT 250	/* ms, for the NF, unless the agent says another time */
+#define MBC_MARKER_HURRY 5	/* times less, for what was overtaken on the way here */
+#define MBC_MARKER_HURRY_IDLE 50 /* where nothing has passed since the lock */
 
 /** enum mbc_wait - a marker's */
 enum mbc_wait {
 	MBC_WAIT_NONE,		/* there is none */
-	MBC_WAIT_PACKETS,	/* until enough has passed, or the deadline */
+	MBC_WAIT_PACKETS,	/* until it and enough have passed, or the deadline */
 	MBC_WAIT_OVER,		/* enough */
 	MBC_WAIT_GRACE,		/* and a grace period, until the last of it is sent */
 };
@@ -36,6 +39,7 @@ enum mbc_wait {
  * struct mbc_passage - one way
  * @known: there is an @end
  * @marked: there is a @mark
+ * @through: the marker has come out of the NF, or is not for it
  * @wait: enum mbc_wait
  * @end: sequence number behind the last byte that has passed since the lock; at an
  *	anchor: that was sent, or has come in
@@ -43,19 +47,22 @@ enum mbc_wait {
  * @deadline: when that goes on all the same, jiffies
  * @data: of what an anchor has sent: there was more than acknowledgements
  * @heard: there is @acked
- * @spoken: there is @told
+ * @spoken: there are @told and @window
  * @acked: what an anchor has sent is acknowledged up to here
- * @told: what an anchor has sent acknowledges the other way up to here
+ * @told: what was sent acknowledges the other way up to here
+ * @window: of the last packet that was sent, as it is on the wire
  *
- * All sequence numbers are in host byte order.
+ * All numbers are in host byte order.
  */
 struct mbc_passage {
 	bool known;
 	bool marked;
+	bool through;
 	bool data;
 	bool heard;
 	bool spoken;
 	u8 wait;
+	u16 window;
 	u32 end;
 	u32 mark;
 	u32 acked;
@@ -70,8 +77,8 @@ struct mbc_passage {
  *
  * Softirq, RCU read side; only asked while @s->watched.
  *
- * Return: MBC_DROP: a marker, or a RST by a path that nobody speaks over any
- * more; counted.
+ * Return: MBC_DROP: a marker that the NF is not to have, or a RST by a path that
+ * nobody speaks over any more; counted.
  */
 enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
 				     const struct mbc_packet *p,
@@ -81,8 +88,12 @@ enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
  * mbc_passage_outbound() - a packet is about to leave by @e
  *
  * RCU read side; only for sessions with MBC_NOTED in mbc_session.paused.
+ *
+ * Return: MBC_DROP: a marker that comes out of the NF.
  */
-void mbc_passage_outbound(const struct mbc_packet *p, const struct mbc_entry *e);
+enum mbc_verdict mbc_passage_outbound(struct mbc_net *mn,
+				      const struct mbc_packet *p,
+				      const struct mbc_entry *e);
 
 /**
  * mbc_passage_mark() - send the marker over the old path

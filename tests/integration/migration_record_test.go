@@ -167,6 +167,15 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 			}
 		}
 	})
+	t.Run("dropped with the marker", func(t *testing.T) {
+		mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
+		atMB, atServer := mb.counters(t), server.counters(t)
+		if err := client.module.Mark(t.Context(), p.session.ID, m.id); err != nil {
+			t.Fatal(err)
+		}
+		mb.awaitCounter(t, atMB, genl.ReasonMarkerLate, 1)
+		server.awaitCounter(t, atServer, genl.ReasonMarker, 1)
+	})
 	for _, h := range []*host{client, mb, server} {
 		want := map[*host]genl.Ways{mb: genl.Rightward, server: genl.Rightward}[h]
 		if got := h.record(t).Passed; got != want {

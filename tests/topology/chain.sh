@@ -125,6 +125,7 @@ chain_route() {
 # shellcheck disable=SC2016 # expanded there
 CHAIN_SETTINGS='
 offloads=$1 delay=$2 loss=$3
+processors=$(nproc) number=0
 if [[ -e /sys/class/net/left && -e /sys/class/net/right ]]; then
 	echo 1 >/proc/sys/net/ipv4/ip_forward
 	echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -140,6 +141,9 @@ for device in left right; do
 	if [[ $offloads == off ]]; then
 		ethtool -K "$device" rx off tx off sg off tso off gso off gro off >/dev/null
 	fi
+	# What comes in by one device stays in its order, as with a network card; else
+	# processors that send at the same time overtake each other.
+	((processors == 1)) || echo $((1 + (number++ & 1))) >"/sys/class/net/$device/queues/rx-0/rps_cpus"
 	if [[ -n $delay$loss ]]; then
 		tc qdisc add dev "$device" root netem limit 100000 \
 			${delay:+delay "$delay"} ${loss:+loss "$loss"}
