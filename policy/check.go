@@ -12,11 +12,14 @@ import (
 
 // resolve finds the types that rules name, and checks the chains.
 func (p *parser) resolve() {
+	p.resolveGroups()
+	p.order()
 	known := make([]string, 0, len(p.names))
 	for _, t := range p.policy.Types {
 		known = append(known, t.Name)
 	}
 	for i, r := range p.policy.Rules {
+		p.expandRule(r, p.places[i].predicate)
 		for _, name := range p.places[i].chain {
 			if t := p.resolveType(name, known); t != nil {
 				r.Chain = append(r.Chain, t)

@@ -93,13 +93,13 @@ func (e *Explanation) tryRules(rules []*Rule, at point) {
 	for i, r := range tried {
 		switch {
 		case skipped <= 0 || i < maxTriedRules || i >= maxTriedRules+skipped:
-			e.say("rule %d (line %d) does not match: %s", r.Number, r.Line, whyNot(r.Predicate, at))
+			e.say("%s does not match: %s", r.label(), whyNot(r.Predicate, at))
 		case i == maxTriedRules:
 			e.say("rules %d to %d do not match either", r.Number, r.Number+skipped-1)
 		}
 	}
 	if e.Rule != nil {
-		e.say("rule %d (line %d) matches: %s", e.Rule.Number, e.Rule.Line, shorten(e.Rule.Predicate.String()))
+		e.say("%s matches: %s", e.Rule.label(), shorten(e.Rule.written()))
 	}
 }
 

@@ -36,13 +36,13 @@ func (p *parser) warn() {
 
 // warning notes a warning. It returns false when there are enough of them.
 func (p *parser) warning(at position, message string) bool {
-	full := len(p.policy.Warnings) == MaxErrors
+	full := len(p.warnings) == MaxErrors
 	if full {
 		message = fmt.Sprintf("more warnings follow; the first %d are shown", MaxErrors)
 	}
 	d := diagnose(p.lex.source, at, message)
 	d.Warning = true
-	p.policy.Warnings = append(p.policy.Warnings, d)
+	p.warnings = append(p.warnings, finding{at.off, d})
 	return !full
 }
 
@@ -50,17 +50,14 @@ func (p *parser) warning(at position, message string) bool {
 func (p *parser) oddity(r, equal, all *Rule) string {
 	switch {
 	case equal != nil:
-		return fmt.Sprintf("this rule never matches: rule %d (line %d) has the same predicate and comes first; remove one of them",
-			equal.Number, equal.Line)
+		return fmt.Sprintf("this rule never matches: %s has the same predicate and comes first; remove one of them", equal.label())
 	case all != nil:
-		return fmt.Sprintf("this rule never matches: every session matches rule %d (line %d), which comes first; move this rule before it",
-			all.Number, all.Line)
+		return fmt.Sprintf("this rule never matches: every session matches %s, which comes first; move this rule before it", all.label())
 	case !canEverHold(r.Predicate):
 		return `this rule never matches: its predicate contradicts itself; did you mean "|" instead of "&"?`
 	}
 	if hides := p.hiding(r); hides != nil {
-		return fmt.Sprintf("this rule never matches: all its sessions match rule %d (line %d), which comes first; move this rule before it",
-			hides.Number, hides.Line)
+		return fmt.Sprintf("this rule never matches: all its sessions match %s, which comes first; move this rule before it", hides.label())
 	}
 	switch {
 	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Or{Protocol(chain.ProtocolTCP), Protocol(chain.ProtocolUDP)}}):
