@@ -111,6 +111,27 @@ func deadEnd(types []*Type, f chain.Family) *dead {
 	return nil
 }
 
+// mayLoop returns a host to which some sessions of a family come back: it is an
+// instance of two types, between which is one that leads away from it. It returns
+// the positions of the three in the chain.
+func mayLoop(types []*Type, f chain.Family) (host netip.Addr, left, away, right int, found bool) {
+	for i, t := range types {
+		for _, in := range t.instancesFor(f) {
+			host := in.addressFor(f)
+			away := -1
+			for j := i + 1; j < len(types); j++ {
+				if away >= 0 && types[j].has(host) {
+					return host, i, away, j, true
+				}
+				if other, ok := types[j].onlyHost(f); !ok || other != host {
+					away = j
+				}
+			}
+		}
+	}
+	return netip.Addr{}, 0, 0, 0, false
+}
+
 // broken reports whether something of the type was wrong and is left out.
 func (t *Type) broken() bool {
 	return len(t.Instances) == 0 || slices.ContainsFunc(t.Instances, func(in Instance) bool {

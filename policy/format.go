@@ -8,10 +8,10 @@ import "strings"
 // a line or, where its author has broken it inside brackets, broken there and
 // indented by tabs; one blank between words where there is any; no more than one
 // empty line. Comments stay where they are. The result reads as the same policy,
-// and formatted again it is the same text. A text that [Parse] refuses is refused
-// with the same errors.
+// and formatted again it is the same text. What is wrong with the text by itself is
+// returned as [Errors]; it may name what another document declares.
 func Format(source string) (string, error) {
-	if _, err := Parse(source); err != nil {
+	if _, err := read(source); err != nil {
 		return "", err
 	}
 	f := formatter{lex: newLexer(source)}

@@ -31,6 +31,14 @@ func TestFormatRefusesWhatIsNoPolicy(t *testing.T) {
 	}
 }
 
+// A file may name what another one declares.
+func TestFormatOfOneDocumentOfSeveral(t *testing.T) {
+	text, err := policy.Format("match( srcip=office )>>{firewall}")
+	if want := "match(srcip=office) >> {firewall}\n"; err != nil || text != want {
+		t.Errorf("%q, error %v, want %q", text, err, want)
+	}
+}
+
 func TestFormatKeepsThePolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		source := drawPolicy(t).String()

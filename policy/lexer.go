@@ -69,8 +69,9 @@ type lexer struct {
 	comments bool   // return comments, too
 }
 
+const byteOrderMark = "\uFEFF"
+
 func newLexer(source string) lexer {
-	const byteOrderMark = "\uFEFF"
 	l := lexer{source: source, line: 1}
 	if strings.HasPrefix(source, byteOrderMark) {
 		l.off = len(byteOrderMark)

@@ -13,15 +13,9 @@ import (
 // Parse reads and checks a policy text. What is wrong with it is returned as
 // [Errors]; what is merely odd stands in the policy's Warnings.
 func Parse(source string) (*Policy, error) {
-	if len(source) > MaxSource {
-		return nil, Errors{tooLong(source)}
-	}
-	p := newParser(source)
-	p.groups = map[string]*group{}
-	for p.tok.kind != kindEOF && !p.full() {
-		if !p.statement() {
-			p.resync()
-		}
+	p, err := read(source)
+	if p == nil {
+		return nil, err
 	}
 	p.resolve()
 	if len(p.errs) > 0 {
@@ -33,6 +27,26 @@ func Parse(source string) (*Policy, error) {
 	p.warn()
 	p.policy.Warnings = inOrder(p.warnings)
 	return p.policy, nil
+}
+
+// read reads the statements of a policy text, one by one. What is wrong with them is
+// returned as [Errors], and the parser too, which may find more; it is nil only for a
+// text that is not read at all.
+func read(source string) (*parser, error) {
+	if len(source) > MaxSource {
+		return nil, Errors{tooLong(source)}
+	}
+	p := newParser(source)
+	p.groups = map[string]*group{}
+	for p.tok.kind != kindEOF && !p.full() {
+		if !p.statement() {
+			p.resync()
+		}
+	}
+	if len(p.errs) > 0 {
+		return p, p.errors()
+	}
+	return p, nil
 }
 
 // ParsePredicate reads the text of one predicate, as [Predicate] String

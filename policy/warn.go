@@ -69,7 +69,33 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 	case r.LiveSessions == Reset && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
 		return "live-sessions reset has no effect: only TCP sessions can be reset; did you mean \"live-sessions migrate\"?"
 	}
-	return p.unserved(r)
+	if message := p.unserved(r); message != "" {
+		return message
+	}
+	return loops(r)
+}
+
+// loops says which sessions of a rule fail because their chain comes back to a
+// host.
+func loops(r *Rule) string {
+	for _, f := range families {
+		if !canHold(r.Predicate, everywhere(f)) {
+			continue
+		}
+		if host, left, away, right, found := mayLoop(r.Chain, f); found {
+			return fmt.Sprintf("the chain comes back to %s for sessions that get it for %q and again for %q, after %q: they are %s; take it out of one of the two",
+				host, r.Chain[left].Name, r.Chain[right].Name, r.Chain[away].Name, becomes(r))
+		}
+	}
+	return ""
+}
+
+// becomes says what becomes of a session whose chain cannot be set up.
+func becomes(r *Rule) string {
+	if r.OnFailure == Bypass {
+		return "sent straight to the server"
+	}
+	return "blocked"
 }
 
 // unserved says which sessions of a rule always fail because a type of its
@@ -84,11 +110,7 @@ func (p *parser) unserved(r *Rule) string {
 			if t.serves(f) {
 				continue
 			}
-			become := "blocked"
-			if r.OnFailure == Bypass {
-				become = "sent straight to the server"
-			}
-			return fmt.Sprintf("NF type %q has no instance with an %v address: %v sessions of this rule are %s", t.Name, f, f, become)
+			return fmt.Sprintf("NF type %q has no instance with an %v address: %v sessions of this rule are %s", t.Name, f, f, becomes(r))
 		}
 	}
 	return ""
