@@ -155,12 +155,15 @@ func (t *Type) has(host netip.Addr) bool {
 }
 
 // checkSize makes sure that the compiled policy fits into the kernel, and with
-// it every host's part.
+// it every host's part. On the way it finds the rules that a session may match.
 func (p *parser) checkSize() error {
+	p.matches = make([]bool, len(p.policy.Rules))
 	for _, f := range families {
-		if _, err := compile(f, p.policy.Predicates()); err != nil {
+		_, tree, err := compile(f, p.policy.Predicates())
+		if err != nil {
 			return Errors{diagnose(p.lex.source, position{line: 1}, err.Error()+"; use fewer terms")}
 		}
+		tree.mark(p.matches, map[*node]bool{})
 	}
 	return nil
 }

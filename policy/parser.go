@@ -88,6 +88,9 @@ type parser struct {
 	rules  map[string]*Rule      // by name
 	begun  []string              // documents
 	speaks map[chain.Family]bool // of which families the policy says something
+	// matches says of each rule, in their order, whether a session may match it; it may
+	// say so of one that none does.
+	matches []bool
 
 	errs     []finding
 	warnings []finding

@@ -10,7 +10,7 @@ import (
 )
 
 // maxPairwise is how many rules a policy may have for each to be compared
-// with all before it; in larger ones only equal predicates are found.
+// with all before it; in larger ones it is not said which one hides another.
 const maxPairwise = 512
 
 // warn looks for rules that do not do what their author may think.
@@ -58,6 +58,9 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 	}
 	if hides := p.hiding(r); hides != nil {
 		return fmt.Sprintf("this rule never matches: all its sessions match %s, which comes first; move this rule before it", hides.label())
+	}
+	if !p.matches[r.Number-1] {
+		return "this rule never matches: all its sessions match rules that come first; move this rule before them"
 	}
 	switch {
 	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Or{Protocol(chain.ProtocolTCP), Protocol(chain.ProtocolUDP)}}):
