@@ -163,6 +163,9 @@ func (a *adds) finish() [][]byte {
 func encodeType(ae *netlink.AttributeEncoder, t Type) {
 	ae.Nested(uapi.PolicyAttrType, func(nae *netlink.AttributeEncoder) error {
 		nae.String(uapi.TypeAttrName, t.Name)
+		if t.Choice != ByHash {
+			nae.Uint8(uapi.TypeAttrChoice, uint8(t.Choice))
+		}
 		for _, inst := range t.Instances {
 			nae.Nested(uapi.TypeAttrInstance, func(iae *netlink.AttributeEncoder) error {
 				if inst.Addr.IsValid() || !inst.Addr6.IsValid() {
@@ -188,6 +191,9 @@ func encodeRule(ae *netlink.AttributeEncoder, r Rule) {
 			types = binary.NativeEndian.AppendUint16(types, t)
 		}
 		nae.Bytes(uapi.RuleAttrTypes, types)
+		if r.Setup != SetupAuto {
+			nae.Uint8(uapi.RuleAttrSetup, uint8(r.Setup))
+		}
 		return nil
 	})
 }

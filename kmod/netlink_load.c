@@ -29,15 +29,17 @@ static const struct nla_policy type_attrs[MBC_TYPE_A_MAX + 1] = {
 		.type = NLA_NUL_STRING, .len = MBC_TYPE_NAME_LEN - 1,
 	},
 	[MBC_TYPE_A_INSTANCE] = NLA_POLICY_NESTED(instance_attrs),
+	[MBC_TYPE_A_CHOICE] = NLA_POLICY_MAX(NLA_U8, __MBC_CHOICE_MAX - 1),
 };
 
-static const struct nla_policy rule_attrs[MBC_RULE_A_TYPES + 1] = {
+static const struct nla_policy rule_attrs[MBC_RULE_A_SETUP + 1] = {
 	[MBC_RULE_A_ID] = { .type = NLA_U32 },
 	[MBC_RULE_A_ON_FAILURE] =
 		NLA_POLICY_MAX(NLA_U8, __MBC_ON_FAILURE_MAX - 1),
 	[MBC_RULE_A_TYPES] = {
 		.type = NLA_BINARY, .len = (MBC_MAX_HOPS - 1) * sizeof(u16),
 	},
+	[MBC_RULE_A_SETUP] = NLA_POLICY_MAX(NLA_U8, __MBC_SETUP_WAY_MAX - 1),
 };
 
 const struct nla_policy mbc_load_begin_attrs[MBC_POLICY_A_SEED + 1] = {
@@ -160,6 +162,7 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 {
 	struct mbc_instance *instances;
 	const struct nlattr *a, *name = NULL;
+	u8 choice = MBC_CHOICE_HASH;
 	unsigned int n = 0;
 	int err, rem;
 
@@ -172,6 +175,10 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 	nla_for_each_nested(a, attr, rem) {
 		if (nla_type(a) == MBC_TYPE_A_NAME) {
 			name = a;
+			continue;
+		}
+		if (nla_type(a) == MBC_TYPE_A_CHOICE) {
+			choice = nla_get_u8(a);
 			continue;
 		}
 		if (n == MBC_MAX_INSTANCES) {
@@ -189,7 +196,7 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 		err = -EINVAL;
 		goto out;
 	}
-	err = mbc_ruleset_add_type(rs, nla_data(name), instances, n);
+	err = mbc_ruleset_add_type(rs, nla_data(name), choice, instances, n);
 	if (err == -E2BIG)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many types");
 	else if (err)
@@ -202,11 +209,11 @@ out:
 static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 		    struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[MBC_RULE_A_TYPES + 1];
+	struct nlattr *tb[MBC_RULE_A_SETUP + 1];
 	const struct nlattr *types;
 	int err;
 
-	err = nla_parse_nested(tb, MBC_RULE_A_TYPES, attr, rule_attrs, extack);
+	err = nla_parse_nested(tb, MBC_RULE_A_SETUP, attr, rule_attrs, extack);
 	if (err)
 		return err;
 	types = tb[MBC_RULE_A_TYPES];
@@ -221,6 +228,9 @@ static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 	}
 	err = mbc_ruleset_add_rule(rs, nla_get_u32(tb[MBC_RULE_A_ID]),
 				   nla_get_u8(tb[MBC_RULE_A_ON_FAILURE]),
+				   tb[MBC_RULE_A_SETUP] ?
+					nla_get_u8(tb[MBC_RULE_A_SETUP]) :
+					MBC_SETUP_WAY_AUTO,
 				   nla_data(types),
 				   nla_len(types) / sizeof(u16));
 	if (err == -EINVAL)

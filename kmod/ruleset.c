@@ -55,7 +55,7 @@ static int grow(void *array, unsigned int n, unsigned int *room,
 	return 0;
 }
 
-int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
+int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name, u8 choice,
 			 const struct mbc_instance *instances, unsigned int n)
 {
 	struct mbc_nf_type *t;
@@ -75,6 +75,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 	if (!t->instances)
 		return -ENOMEM;
 	strscpy(t->name, name, sizeof(t->name));
+	t->choice = choice;
 	t->n_instances = n;
 	memset(t->total_weight, 0, sizeof(t->total_weight));
 	for (i = 0; i < n; i++)
@@ -86,7 +87,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 }
 
 int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
-			 const u16 *types, unsigned int n_types)
+			 u8 setup, const u16 *types, unsigned int n_types)
 {
 	struct mbc_rule *r;
 	unsigned int i;
@@ -105,6 +106,7 @@ int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 	r = &rs->rules[rs->n_rules++];
 	r->id = id;
 	r->on_failure = on_failure;
+	r->setup = setup;
 	r->n_types = n_types;
 	memcpy(r->types, types, n_types * sizeof(*types));
 	atomic64_set(&r->hits, 0);

@@ -16,6 +16,7 @@
 struct mbc_rule {
 	u32 id;
 	u8 on_failure;
+	u8 setup;	/* enum mbc_setup_way */
 	u8 n_types;
 	u16 types[MBC_MAX_HOPS - 1];
 	atomic64_t hits;
@@ -64,11 +65,11 @@ struct mbc_ruleset {
  * held.
  */
 struct mbc_ruleset *mbc_ruleset_new(u64 version, const u8 *seed);
-int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
+int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name, u8 choice,
 			 const struct mbc_instance *instances,
 			 unsigned int n);
 int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
-			 const u16 *types, unsigned int n_types);
+			 u8 setup, const u16 *types, unsigned int n_types);
 int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
 			 const struct sock_filter *insns, unsigned int n);
 int mbc_ruleset_add_host(struct mbc_ruleset *rs, u8 family,

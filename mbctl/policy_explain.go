@@ -142,6 +142,9 @@ func (w *world) printRule(tuple *proto.Tuple, got *proto.ExplainResponse) {
 		what, choice := "server", ""
 		if hop.Type != "" {
 			what = hop.Type
+			choice = "one of its instances, in turn"
+		}
+		if hop.Type != "" && hop.Address != "" {
 			choice = fmt.Sprintf("weight %d of %d, hash point %d", hop.Weight, hop.TotalWeight, hop.Point)
 		}
 		t.add(cell{text: pad(w.glyphs().right, 3) + what}, text(hop.Host), text(hop.Address), cell{text: choice})

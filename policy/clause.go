@@ -39,6 +39,9 @@ func (r *Rule) clauses() string {
 	if r.OnFailure != Block {
 		b.WriteString(" on-failure " + r.OnFailure.String())
 	}
+	if r.SetUp != Auto {
+		b.WriteString(" " + wordSetUp + " " + r.SetUp.String())
+	}
 	if r.LiveSessions != NewOnly {
 		b.WriteString(" live-sessions " + r.LiveSessions.String())
 	}

@@ -29,7 +29,8 @@
 //	group     = "group" name "{" member { "," member } [ "," ] "}" .
 //	member    = address | prefix | name .
 //
-//	type      = "type" name "{" instance { "," instance } [ "," ] "}" .
+//	type      = "type" name "{" instance { "," instance } [ "," ] "}"
+//	            [ "choose" ( "hash" | "round-robin" | "sticky-source" ) ] .
 //	instance  = [ name ] address [ address ] [ "weight" number ] .
 //
 //	rule      = [ "rule" name ] "match" "(" predicate ")" ">>" "{" [ chain ] "}" { clause } .
@@ -37,6 +38,7 @@
 //	arrow     = "->" | "→" .
 //	clause    = "priority" number
 //	          | "on-failure" ( "block" | "bypass" )
+//	          | "set-up" ( "auto" | "in-band" | "out-of-band" )
 //	          | "live-sessions" ( "new-only" | "migrate" | "reset" )
 //	          | ( "may-leave" | "may-insert" ) name { "," name } .
 //

@@ -146,7 +146,7 @@ func (p *Policy) Meets(e Expectation) string {
 	case r == nil:
 		return "no rule matches"
 	case e.None:
-		return r.label() + " matches"
+		return r.Label() + " matches"
 	}
 	var got []string
 	for _, t := range r.Chain {
@@ -154,11 +154,11 @@ func (p *Policy) Meets(e Expectation) string {
 	}
 	switch {
 	case !slices.Equal(got, e.Chain):
-		return fmt.Sprintf("%s gives it {%s}", r.label(), strings.Join(got, " -> "))
+		return fmt.Sprintf("%s gives it {%s}", r.Label(), strings.Join(got, " -> "))
 	case e.Rule != "" && e.Rule != r.Name && e.Rule != strconv.Itoa(r.Number):
-		return r.label() + " matches"
+		return r.Label() + " matches"
 	case e.OnFailure != "" && e.OnFailure != r.OnFailure.String():
-		return fmt.Sprintf("%s has on-failure %s", r.label(), r.OnFailure)
+		return fmt.Sprintf("%s has on-failure %s", r.Label(), r.OnFailure)
 	}
 	return ""
 }

@@ -144,6 +144,7 @@ func drawPredicates(t *rapid.T, most int) []policy.Predicate {
 // drawType draws a type whose first two instances serve a family.
 func drawType(t *rapid.T, number byte, serves chain.Family) *policy.Type {
 	nf := &policy.Type{Name: fmt.Sprintf("t%d", number)}
+	nf.Choose = rapid.SampledFrom([]policy.Method{policy.ByHash, policy.BySource, policy.InTurn}).Draw(t, "choose")
 	for j := range rapid.IntRange(2, 5).Draw(t, "instances") {
 		in := policy.Instance{Weight: rapid.Uint32Range(1, policy.MaxWeight).Draw(t, "weight")}
 		only := drawFamily(t)
@@ -185,6 +186,7 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 		if rapid.Bool().Draw(t, "bypass") {
 			r.OnFailure = policy.Bypass
 		}
+		r.SetUp = rapid.SampledFrom([]policy.SetUp{policy.Auto, policy.InBand, policy.OutOfBand}).Draw(t, "set-up")
 		r.LiveSessions = rapid.SampledFrom([]policy.LiveSessions{policy.NewOnly, policy.Migrate, policy.Reset}).Draw(t, "live sessions")
 		for _, nf := range p.Types {
 			switch may := rapid.Bool().Draw(t, "may"); {

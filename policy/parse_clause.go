@@ -13,12 +13,13 @@ import (
 const (
 	wordPriority     = "priority"
 	wordOnFailure    = "on-failure"
+	wordSetUp        = "set-up"
 	wordLiveSessions = "live-sessions"
 	wordMayLeave     = "may-leave"
 	wordMayInsert    = "may-insert"
 )
 
-var clauseWords = []string{wordPriority, wordOnFailure, wordLiveSessions, wordMayLeave, wordMayInsert}
+var clauseWords = []string{wordPriority, wordOnFailure, wordSetUp, wordLiveSessions, wordMayLeave, wordMayInsert}
 
 // clauses parses what follows the chain of a rule, in any order.
 func (p *parser) clauses(r *Rule, at *place) bool {
@@ -49,6 +50,8 @@ func (p *parser) clause(word token, r *Rule, at *place) (ok bool) {
 		r.Priority, ok = p.priority(word)
 	case wordOnFailure:
 		r.OnFailure, ok = choice(p, word, Block, Bypass)
+	case wordSetUp:
+		r.SetUp, ok = choice(p, word, Auto, InBand, OutOfBand)
 	case wordLiveSessions:
 		r.LiveSessions, ok = choice(p, word, NewOnly, Migrate, Reset)
 	case wordMayLeave:

@@ -12,8 +12,12 @@ import (
 )
 
 // keywords cannot be names.
-var keywords = []string{"any", "block", "bypass", "document", "group", "live-sessions", "match", "may-insert",
-	"may-leave", "migrate", "new-only", "on-failure", "priority", "reset", "rule", "type", "weight"}
+var keywords = []string{"any", "auto", "block", "bypass", "choose", "document", "group", "hash", "in-band",
+	"live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure", "out-of-band", "priority",
+	"reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
+
+// wordChoose begins what follows the instances of a type.
+const wordChoose = "choose"
 
 // typeStatement parses what follows "type".
 func (p *parser) typeStatement() bool {
@@ -28,7 +32,13 @@ func (p *parser) typeStatement() bool {
 		t.Instances = nil // of a broken type nothing more is said
 		return false
 	}
-	return true
+	word := p.tok
+	if !p.acceptWord(wordChoose) {
+		return true
+	}
+	var ok bool
+	t.Choose, ok = choice(p, word, ByHash, InTurn, BySource)
+	return ok
 }
 
 // instances parses the list of a type.

@@ -23,6 +23,7 @@ type Policy struct {
 // Type is an NF type: a set of interchangeable instances.
 type Type struct {
 	Name      string
+	Choose    Method
 	Instances []Instance // at least one
 	Line      int        // in the policy text
 	Document  string     // that the line is of; may be empty
@@ -46,6 +47,7 @@ type Rule struct {
 	Written   string  // canonical text of the predicate, with groups by name; empty: it names none
 	Chain     []*Type // left to right, at most MaxChain; empty: left alone
 	OnFailure OnFailure
+	SetUp     SetUp
 	Line      int    // in the policy text
 	Document  string // that the line is of; may be empty
 
@@ -138,7 +140,11 @@ func (t *Type) String() string {
 	for i, in := range t.Instances {
 		texts[i] = in.String()
 	}
-	return fmt.Sprintf("type %s { %s }", t.Name, strings.Join(texts, ", "))
+	choose := ""
+	if t.Choose != ByHash {
+		choose = " " + wordChoose + " " + t.Choose.String()
+	}
+	return fmt.Sprintf("type %s { %s }%s", t.Name, strings.Join(texts, ", "), choose)
 }
 
 // addressFor returns the instance's address of a family, or the zero Addr.
@@ -190,9 +196,9 @@ func (r *Rule) written() string {
 	return r.Predicate.String()
 }
 
-// label names the rule in messages: `rule 3 (line 9)`, `rule 3 "web" (line 9 of
+// Label names the rule in messages: `rule 3 (line 9)`, `rule 3 "web" (line 9 of
 // web.policy)`.
-func (r *Rule) label() string {
+func (r *Rule) Label() string {
 	name := ""
 	if r.Name != "" {
 		name = fmt.Sprintf(" %q", r.Name)

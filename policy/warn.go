@@ -50,14 +50,14 @@ func (p *parser) warning(at position, message string) bool {
 func (p *parser) oddity(r, equal, all *Rule) string {
 	switch {
 	case equal != nil:
-		return fmt.Sprintf("this rule never matches: %s has the same predicate and comes first; remove one of them", equal.label())
+		return fmt.Sprintf("this rule never matches: %s has the same predicate and comes first; remove one of them", equal.Label())
 	case all != nil:
-		return fmt.Sprintf("this rule never matches: every session matches %s, which comes first; move this rule before it", all.label())
+		return fmt.Sprintf("this rule never matches: every session matches %s, which comes first; move this rule before it", all.Label())
 	case !canEverHold(r.Predicate):
 		return `this rule never matches: its predicate contradicts itself; did you mean "|" instead of "&"?`
 	}
 	if hides := p.hiding(r); hides != nil {
-		return fmt.Sprintf("this rule never matches: all its sessions match %s, which comes first; move this rule before it", hides.label())
+		return fmt.Sprintf("this rule never matches: all its sessions match %s, which comes first; move this rule before it", hides.Label())
 	}
 	if !p.matches[r.Number-1] {
 		return "this rule never matches: all its sessions match rules that come first; move this rule before them"
@@ -67,6 +67,10 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 		return "only TCP and UDP sessions are chained; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
+	case len(r.Chain) == 0 && r.SetUp != Auto:
+		return "set-up has no effect: nothing is set up for an empty chain"
+	case r.SetUp != Auto && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
+		return "set-up has no effect: only TCP sessions can be set up in-band, and all others are out-of-band"
 	case len(r.Chain) == 0 && len(r.MayInsert) > 0:
 		return "may-insert has no effect: sessions of an empty chain are left alone, and no host carries them"
 	case r.LiveSessions == Reset && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):

@@ -27,6 +27,106 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// By what a session gets one of a type's instances. In each a weight is a share.
+type Choice int32
+
+const (
+	Choice_CHOICE_HASH   Choice = 0 // a hash of its five-tuple
+	Choice_CHOICE_SOURCE Choice = 1 // a hash of its client's address
+	Choice_CHOICE_TURN   Choice = 2 // in turn, as the client's host counts
+)
+
+// Enum value maps for Choice.
+var (
+	Choice_name = map[int32]string{
+		0: "CHOICE_HASH",
+		1: "CHOICE_SOURCE",
+		2: "CHOICE_TURN",
+	}
+	Choice_value = map[string]int32{
+		"CHOICE_HASH":   0,
+		"CHOICE_SOURCE": 1,
+		"CHOICE_TURN":   2,
+	}
+)
+
+func (x Choice) Enum() *Choice {
+	p := new(Choice)
+	*p = x
+	return p
+}
+
+func (x Choice) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Choice) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[0].Descriptor()
+}
+
+func (Choice) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[0]
+}
+
+func (x Choice) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Choice.Descriptor instead.
+func (Choice) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
+// How the client's host has the chain of a TCP session set up.
+type SetUpWay int32
+
+const (
+	SetUpWay_SET_UP_WAY_AUTO        SetUpWay = 0 // in-band, but past neighbours that swallow SYN payload
+	SetUpWay_SET_UP_WAY_IN_BAND     SetUpWay = 1 // by the header in its SYN
+	SetUpWay_SET_UP_WAY_OUT_OF_BAND SetUpWay = 2 // by the agents
+)
+
+// Enum value maps for SetUpWay.
+var (
+	SetUpWay_name = map[int32]string{
+		0: "SET_UP_WAY_AUTO",
+		1: "SET_UP_WAY_IN_BAND",
+		2: "SET_UP_WAY_OUT_OF_BAND",
+	}
+	SetUpWay_value = map[string]int32{
+		"SET_UP_WAY_AUTO":        0,
+		"SET_UP_WAY_IN_BAND":     1,
+		"SET_UP_WAY_OUT_OF_BAND": 2,
+	}
+)
+
+func (x SetUpWay) Enum() *SetUpWay {
+	p := new(SetUpWay)
+	*p = x
+	return p
+}
+
+func (x SetUpWay) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SetUpWay) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[1].Descriptor()
+}
+
+func (SetUpWay) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[1]
+}
+
+func (x SetUpWay) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SetUpWay.Descriptor instead.
+func (SetUpWay) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{1}
+}
+
 type SubscribeRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Host           string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`                                            // unique name, [a-z0-9.-]{1,63}
@@ -394,6 +494,7 @@ type NFType struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Instances     []*Instance            `protobuf:"bytes,2,rep,name=instances,proto3" json:"instances,omitempty"`
+	Choice        Choice                 `protobuf:"varint,3,opt,name=choice,proto3,enum=mbchain.v1.Choice" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +541,13 @@ func (x *NFType) GetInstances() []*Instance {
 		return x.Instances
 	}
 	return nil
+}
+
+func (x *NFType) GetChoice() Choice {
+	if x != nil {
+		return x.Choice
+	}
+	return Choice_CHOICE_HASH
 }
 
 // An instance has an address of IPv4, of IPv6, or of both: it serves the
@@ -518,6 +626,7 @@ type Rule struct {
 	Predicate       string                 `protobuf:"bytes,2,opt,name=predicate,proto3" json:"predicate,omitempty"` // canonical text of the predicate
 	Types           []uint32               `protobuf:"varint,3,rep,packed,name=types,proto3" json:"types,omitempty"` // indices into Subpolicy.types, left to right
 	BypassOnFailure bool                   `protobuf:"varint,4,opt,name=bypass_on_failure,json=bypassOnFailure,proto3" json:"bypass_on_failure,omitempty"`
+	SetUp           SetUpWay               `protobuf:"varint,5,opt,name=set_up,json=setUp,proto3,enum=mbchain.v1.SetUpWay" json:"set_up,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -578,6 +687,13 @@ func (x *Rule) GetBypassOnFailure() bool {
 		return x.BypassOnFailure
 	}
 	return false
+}
+
+func (x *Rule) GetSetUp() SetUpWay {
+	if x != nil {
+		return x.SetUp
+	}
+	return SetUpWay_SET_UP_WAY_AUTO
 }
 
 type Query struct {
@@ -1160,20 +1276,22 @@ const file_agent_proto_rawDesc = "" +
 	"\x05hosts\x18\x06 \x03(\tR\x05hosts\"2\n" +
 	"\bSetupKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\fR\x06secret\"P\n" +
+	"\x06secret\x18\x02 \x01(\fR\x06secret\"|\n" +
 	"\x06NFType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
-	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\"l\n" +
+	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\x12*\n" +
+	"\x06choice\x18\x03 \x01(\x0e2\x12.mbchain.v1.ChoiceR\x06choice\"l\n" +
 	"\bInstance\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\rR\x06weight\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
-	"\baddress6\x18\x04 \x01(\tR\baddress6\"~\n" +
+	"\baddress6\x18\x04 \x01(\tR\baddress6\"\xab\x01\n" +
 	"\x04Rule\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
-	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\x9e\x03\n" +
+	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\x12+\n" +
+	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\x9e\x03\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
@@ -1212,7 +1330,15 @@ const file_agent_proto_rawDesc = "" +
 	"\aaborted\x18\n" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
 	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
-	"\x0eAnswerResponse2\x96\x02\n" +
+	"\x0eAnswerResponse*=\n" +
+	"\x06Choice\x12\x0f\n" +
+	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
+	"\rCHOICE_SOURCE\x10\x01\x12\x0f\n" +
+	"\vCHOICE_TURN\x10\x02*S\n" +
+	"\bSetUpWay\x12\x13\n" +
+	"\x0fSET_UP_WAY_AUTO\x10\x00\x12\x16\n" +
+	"\x12SET_UP_WAY_IN_BAND\x10\x01\x12\x1a\n" +
+	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\x96\x02\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
 	"\vAcknowledge\x12\x1e.mbchain.v1.AcknowledgeRequest\x1a\x1f.mbchain.v1.AcknowledgeResponse\x12?\n" +
@@ -1231,74 +1357,79 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
+var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_agent_proto_goTypes = []any{
-	(*SubscribeRequest)(nil),        // 0: mbchain.v1.SubscribeRequest
-	(*Push)(nil),                    // 1: mbchain.v1.Push
-	(*KeepAlive)(nil),               // 2: mbchain.v1.KeepAlive
-	(*Subpolicy)(nil),               // 3: mbchain.v1.Subpolicy
-	(*SetupKey)(nil),                // 4: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 5: mbchain.v1.NFType
-	(*Instance)(nil),                // 6: mbchain.v1.Instance
-	(*Rule)(nil),                    // 7: mbchain.v1.Rule
-	(*Query)(nil),                   // 8: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 9: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 10: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 11: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 12: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 13: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 14: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 15: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 16: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 17: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 18: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 19: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 20: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 21: mbchain.v1.Session
-	(*Counter)(nil),                 // 22: mbchain.v1.Counter
-	(*Migration)(nil),               // 23: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 24: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 25: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 26: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 27: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 28: mbchain.v1.AskResponse
+	(Choice)(0),                     // 0: mbchain.v1.Choice
+	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
+	(*SubscribeRequest)(nil),        // 2: mbchain.v1.SubscribeRequest
+	(*Push)(nil),                    // 3: mbchain.v1.Push
+	(*KeepAlive)(nil),               // 4: mbchain.v1.KeepAlive
+	(*Subpolicy)(nil),               // 5: mbchain.v1.Subpolicy
+	(*SetupKey)(nil),                // 6: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 7: mbchain.v1.NFType
+	(*Instance)(nil),                // 8: mbchain.v1.Instance
+	(*Rule)(nil),                    // 9: mbchain.v1.Rule
+	(*Query)(nil),                   // 10: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 11: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 12: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 13: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 14: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 15: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 16: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 17: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 18: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 19: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 20: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 21: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 22: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 23: mbchain.v1.Session
+	(*Counter)(nil),                 // 24: mbchain.v1.Counter
+	(*Migration)(nil),               // 25: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 26: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 27: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 28: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 29: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 30: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	16, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	3,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	8,  // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
-	2,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	4,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	5,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	7,  // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	6,  // 7: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	9,  // 8: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	10, // 9: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	11, // 10: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	17, // 11: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	18, // 12: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	19, // 13: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	20, // 14: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	21, // 15: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	22, // 16: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	16, // 17: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	23, // 18: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	24, // 19: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	25, // 20: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	26, // 21: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	0,  // 22: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	12, // 23: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	14, // 24: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	27, // 25: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	1,  // 26: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	13, // 27: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	15, // 28: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	28, // 29: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	26, // [26:30] is the sub-list for method output_type
-	22, // [22:26] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	18, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	5,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	10, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
+	6,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	7,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	9,  // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	8,  // 7: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	0,  // 8: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	1,  // 9: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	11, // 10: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	12, // 11: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	13, // 12: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	19, // 13: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	20, // 14: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	21, // 15: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	22, // 16: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	23, // 17: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	24, // 18: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	18, // 19: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	25, // 20: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	26, // 21: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	27, // 22: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	28, // 23: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	2,  // 24: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	14, // 25: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	16, // 26: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	29, // 27: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 28: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	15, // 29: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	17, // 30: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	30, // 31: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1327,13 +1458,14 @@ func file_agent_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      2,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_agent_proto_goTypes,
 		DependencyIndexes: file_agent_proto_depIdxs,
+		EnumInfos:         file_agent_proto_enumTypes,
 		MessageInfos:      file_agent_proto_msgTypes,
 	}.Build()
 	File_agent_proto = out.File

@@ -1033,9 +1033,9 @@ func (x *ExplainResponse) GetRuleName() string {
 
 type ExplainHop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // NF type; empty for the server
-	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"` // host name where known
-	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`       // NF type; empty for the server
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`       // host name where known
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // empty: which instance it is cannot be said beforehand
 	Weight        uint32                 `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`
 	TotalWeight   uint32                 `protobuf:"varint,5,opt,name=total_weight,json=totalWeight,proto3" json:"total_weight,omitempty"`
 	Point         uint64                 `protobuf:"varint,6,opt,name=point,proto3" json:"point,omitempty"` // the hash's place in [0, total_weight)

@@ -81,6 +81,7 @@ func parseType(p *genl.Policy) (attrs, func() error) {
 	return attrs{
 			uapi.TypeAttrName:     text(&t.Name, genl.MaxTypeName),
 			uapi.TypeAttrInstance: instance,
+			uapi.TypeAttrChoice:   inRange(0, uint8(genl.InTurn), func(v uint8) { t.Choice = genl.Choice(v) }),
 		}, func() error {
 			switch {
 			case t.Name == "":
@@ -108,6 +109,7 @@ func parseRule(p *genl.Policy) (attrs, func() error) {
 				r.OnFailure = genl.OnFailure(v)
 			})),
 			uapi.RuleAttrTypes: seen(&types, numbers16(&r.Types, genl.MaxHops-1)),
+			uapi.RuleAttrSetup: inRange(0, uint8(genl.SetupOutOfBand), func(v uint8) { r.Setup = genl.SetupWay(v) }),
 		}, func() error {
 			if !id || !onFailure || !types {
 				return refusal{syscall.EINVAL, "rule without id, on-failure or types"}

@@ -206,14 +206,14 @@ func (r *rig) give(t *testing.T, rules string, h *host, clients ...*host) {
 func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	out := &genl.Policy{Version: r.version, Seed: rigSeed}
 	for _, nf := range sub.Types {
-		converted := genl.Type{Name: nf.Name}
+		converted := genl.Type{Name: nf.Name, Choice: genl.Choice(nf.Choose)}
 		for _, in := range nf.Instances {
 			converted.Instances = append(converted.Instances, genl.Instance{Addr: in.Address, Addr6: in.Address6, Weight: in.Weight})
 		}
 		out.Types = append(out.Types, converted)
 	}
 	for _, rule := range sub.Rules {
-		converted := genl.Rule{ID: uint32(rule.Number), OnFailure: genl.OnFailure(rule.OnFailure)}
+		converted := genl.Rule{ID: uint32(rule.Number), OnFailure: genl.OnFailure(rule.OnFailure), Setup: genl.SetupWay(rule.SetUp)}
 		for _, nf := range rule.Types {
 			converted.Types = append(converted.Types, uint16(nf))
 		}

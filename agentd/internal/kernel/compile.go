@@ -54,6 +54,10 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 
 func nfType(t *proto.NFType) (genl.Type, error) {
 	out := genl.Type{Name: t.GetName()}
+	var known bool
+	if out.Choice, known = choices[t.GetChoice()]; !known {
+		return genl.Type{}, fmt.Errorf("choice %v is of a newer policyd: upgrade this agentd", t.GetChoice())
+	}
 	for _, in := range t.GetInstances() {
 		addr, err := address(in.GetAddress())
 		if err != nil {
@@ -76,6 +80,18 @@ func address(text string) (netip.Addr, error) {
 	return netip.ParseAddr(text)
 }
 
+var choices = map[proto.Choice]genl.Choice{
+	proto.Choice_CHOICE_HASH:   genl.ByHash,
+	proto.Choice_CHOICE_SOURCE: genl.BySource,
+	proto.Choice_CHOICE_TURN:   genl.InTurn,
+}
+
+var setupWays = map[proto.SetUpWay]genl.SetupWay{
+	proto.SetUpWay_SET_UP_WAY_AUTO:        genl.SetupAuto,
+	proto.SetUpWay_SET_UP_WAY_IN_BAND:     genl.SetupInBand,
+	proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND: genl.SetupOutOfBand,
+}
+
 func rule(r *proto.Rule) (genl.Rule, policy.Predicate, error) {
 	predicate, err := policy.ParsePredicate(r.GetPredicate())
 	if err != nil {
@@ -84,6 +100,10 @@ func rule(r *proto.Rule) (genl.Rule, policy.Predicate, error) {
 	out := genl.Rule{ID: r.GetNumber(), OnFailure: genl.Block}
 	if r.GetBypassOnFailure() {
 		out.OnFailure = genl.Bypass
+	}
+	var known bool
+	if out.Setup, known = setupWays[r.GetSetUp()]; !known {
+		return genl.Rule{}, nil, fmt.Errorf("set-up %v is of a newer policyd: upgrade this agentd", r.GetSetUp())
 	}
 	for _, t := range r.GetTypes() {
 		if t > math.MaxUint16 {

@@ -49,11 +49,11 @@ func sub() *proto.Subpolicy {
 			{Name: "firewall", Instances: []*proto.Instance{
 				{Address: "10.0.0.2", Address6: "fd00::2", Weight: 2, Name: "mb1"}, {Address: "10.0.0.4", Weight: 1}, {Address6: "fd00::5", Weight: 7},
 			}},
-			{Name: "ids", Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
+			{Name: "ids", Choice: proto.Choice_CHOICE_TURN, Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
 		},
 		Rules: []*proto.Rule{
 			{Number: 1, Predicate: "dstport=80 & srcip=10.0.0.0/24", Types: []uint32{0, 1}},
-			{Number: 4, Predicate: "any", BypassOnFailure: true},
+			{Number: 4, Predicate: "any", BypassOnFailure: true, SetUp: proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND},
 		},
 		Hosts: []string{"10.0.0.1", "2001:db8::1", "10.0.0.5"},
 	}
@@ -73,11 +73,11 @@ func TestLoadPolicyLoadsWhatPolicydMeans(t *testing.T) {
 				{Addr: netip.MustParseAddr("10.0.0.4"), Weight: 1},
 				{Addr6: netip.MustParseAddr("fd00::5"), Weight: 7},
 			}},
-			{Name: "ids", Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
+			{Name: "ids", Choice: genl.InTurn, Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
 		},
 		Rules: []genl.Rule{
 			{ID: 1, OnFailure: genl.Block, Types: []uint16{0, 1}},
-			{ID: 4, OnFailure: genl.Bypass},
+			{ID: 4, OnFailure: genl.Bypass, Setup: genl.SetupOutOfBand},
 		},
 		Hosts: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.5")},
 	}
@@ -131,6 +131,8 @@ func TestLoadPolicySaysWhatItCannotRead(t *testing.T) {
 		{"predicate", func(s *proto.Subpolicy) { s.Rules[1].Predicate = "colour=red" }, "compile subpolicy: rule 4: "},
 		{"type number", func(s *proto.Subpolicy) { s.Rules[0].Types[1] = 65536 },
 			"compile subpolicy: rule 1: type number 65536, there are at most 256"},
+		{"set-up", func(s *proto.Subpolicy) { s.Rules[0].SetUp = 9 }, "compile subpolicy: rule 1: set-up 9 is of a newer policyd"},
+		{"choice", func(s *proto.Subpolicy) { s.Types[1].Choice = 9 }, `compile subpolicy: type 1 ("ids"): choice 9 is of a newer policyd`},
 		{"host", func(s *proto.Subpolicy) { s.Hosts[0] = "client" }, `compile subpolicy: host "client": `},
 	}
 	for _, test := range tests {

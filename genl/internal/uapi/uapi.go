@@ -134,6 +134,14 @@ const (
 	TypeAttrUnspec = iota
 	TypeAttrName
 	TypeAttrInstance
+	TypeAttrChoice
+)
+
+// enum mbc_choice
+const (
+	ChoiceHash = iota
+	ChoiceSource
+	ChoiceTurn
 )
 
 // enum mbc_instance_attr
@@ -152,12 +160,20 @@ const (
 	RuleAttrOnFailure
 	RuleAttrTypes
 	RuleAttrHits
+	RuleAttrSetup
 )
 
 // enum mbc_on_failure
 const (
 	OnFailureBlock = iota
 	OnFailureBypass
+)
+
+// enum mbc_setup_way
+const (
+	SetupWayAuto = iota
+	SetupWayInBand
+	SetupWayOutOfBand
 )
 
 // enum mbc_session_attr

@@ -180,10 +180,14 @@ func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*pro
 		answer.OnFailure = e.Rule.OnFailure.String()
 	}
 	for _, c := range e.Choices {
+		address := ""
+		if c.Address.IsValid() {
+			address = c.Address.String()
+		}
 		answer.Hops = append(answer.Hops, &proto.ExplainHop{
 			Type:        c.Type,
 			Host:        c.Host,
-			Address:     c.Address.String(),
+			Address:     address,
 			Weight:      c.Instance.Weight,
 			TotalWeight: c.Total,
 			Point:       uint64(c.Point),
