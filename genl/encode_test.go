@@ -164,6 +164,23 @@ func TestEncode(t *testing.T) {
 			),
 		},
 		{
+			name: "guards",
+			encode: func() ([]byte, error) {
+				adds, err := encodeAdds(&Policy{
+					Guards:         []Guard{{ID: 3}, {ID: 4, Required: true}},
+					GuardPrograms:  [][]bpf.RawInstruction{{{Op: 6, K: 2}}},
+					GuardPrograms6: [][]bpf.RawInstruction{{{Op: 6, K: 1}}},
+				})
+				return slices.Concat(adds...), err
+			},
+			want: join(
+				[]byte{12, 0, 14, 0x80, 8, 0, 1, 0, 3, 0, 0, 0},
+				[]byte{16, 0, 14, 0x80, 8, 0, 1, 0, 4, 0, 0, 0, 4, 0, 2, 0},
+				[]byte{12, 0, 15, 0, 6, 0, 0, 0, 2, 0, 0, 0},
+				[]byte{12, 0, 16, 0, 6, 0, 0, 0, 1, 0, 0, 0},
+			),
+		},
+		{
 			name: "add to policy",
 			encode: func() ([]byte, error) {
 				adds, err := encodeAdds(&Policy{

@@ -94,6 +94,8 @@ func conformStrictness(t *testing.T, dial genl.Dialer) {
 		{"rule with hits", uapi.CmdPolicyAdd, attrs{nest(uapi.PolicyAttrRule, ruleID, block, attr(uapi.RuleAttrTypes),
 			attr(uapi.RuleAttrHits, make([]byte, 8)...))}, syscall.EINVAL},
 		{"rule, unknown on-failure", uapi.CmdPolicyAdd, attrs{nest(uapi.PolicyAttrRule, ruleID, attr(uapi.RuleAttrOnFailure, 2), attr(uapi.RuleAttrTypes))}, syscall.ERANGE},
+		{"guard without id", uapi.CmdPolicyAdd, attrs{nest(uapi.PolicyAttrGuard, attr(uapi.GuardAttrRequired))}, syscall.EINVAL},
+		{"empty guard program", uapi.CmdPolicyAdd, attrs{attr(uapi.PolicyAttrGuardProg6)}, syscall.ERANGE},
 		{"rule, unknown set-up", uapi.CmdPolicyAdd, attrs{nest(uapi.PolicyAttrRule, ruleID, block, attr(uapi.RuleAttrTypes),
 			attr(uapi.RuleAttrSetup, 3))}, syscall.ERANGE},
 		{"type, unknown choice", uapi.CmdPolicyAdd, attrs{nest(uapi.PolicyAttrType, attr(uapi.TypeAttrName, []byte("fw\x00")...), instance,

@@ -99,6 +99,17 @@ type Policy struct {
 	// extension headers: TCP begins at byte 40.
 	Programs6 [][]bpf.RawInstruction
 	Hosts     []netip.Addr // addresses of hosts that run mbchain, of both families
+	// Guards are rules for sessions whose server is this host, numbered from 1 for
+	// their programs, which see what begins such a session and came through no chain.
+	Guards         []Guard
+	GuardPrograms  [][]bpf.RawInstruction
+	GuardPrograms6 [][]bpf.RawInstruction
+}
+
+// Guard is a rule for sessions whose server is this host.
+type Guard struct {
+	ID       uint32 // number in the policy of the whole domain
+	Required bool   // what did not come through its chain is dropped
 }
 
 // Type is an NF type: a set of interchangeable instances.

@@ -170,7 +170,7 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	    !is_client(mn, rs, p))
 		return MBC_ACCEPT;
 	if (p->tuple.proto == IPPROTO_UDP &&
-	    mbc_ruleset_passed(rs, &p->tuple))
+	    mbc_ruleset_passed(rs, &p->tuple, false))
 		return MBC_ACCEPT;
 	reason = match(rs, p, &rule);
 	if (reason)
@@ -179,7 +179,7 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 		hits = atomic64_inc_return(&rule->hits);
 	if (!rule || !rule->n_types) {
 		if (p->tuple.proto == IPPROTO_UDP)
-			mbc_ruleset_pass(rs, &p->tuple);
+			mbc_ruleset_pass(rs, &p->tuple, false);
 		return MBC_ACCEPT;
 	}
 

@@ -42,6 +42,9 @@ func (r *Rule) clauses() string {
 	if r.SetUp != Auto {
 		b.WriteString(" " + wordSetUp + " " + r.SetUp.String())
 	}
+	if r.Enforce != BestEffort {
+		b.WriteString(" " + wordEnforce + " " + r.Enforce.String())
+	}
 	if r.LiveSessions != NewOnly {
 		b.WriteString(" live-sessions " + r.LiveSessions.String())
 	}

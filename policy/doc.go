@@ -39,6 +39,7 @@
 //	clause    = "priority" number
 //	          | "on-failure" ( "block" | "bypass" )
 //	          | "set-up" ( "auto" | "in-band" | "out-of-band" )
+//	          | "enforce" ( "best-effort" | "required" )
 //	          | "live-sessions" ( "new-only" | "migrate" | "reset" )
 //	          | ( "may-leave" | "may-insert" ) name { "," name } .
 //

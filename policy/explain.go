@@ -75,6 +75,11 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 	default:
 		e.say("on-failure block: the session's packets are dropped")
 	}
+	if e.Rule.required() && known(hosts, super.Destination.Addr()) {
+		e.say("the rule is required: what comes to the server past its chain is dropped there")
+	} else if e.Rule.required() {
+		e.say("the rule is required, but the server runs no agent that could drop what comes past its chain")
+	}
 	if e.Problem == "" && (super.Protocol == chain.ProtocolUDP || e.Rule.SetUp == OutOfBand) {
 		e.say("the agents on it set it up out-of-band, and its packets wait for them")
 	}

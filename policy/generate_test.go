@@ -187,6 +187,7 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 			r.OnFailure = policy.Bypass
 		}
 		r.SetUp = rapid.SampledFrom([]policy.SetUp{policy.Auto, policy.InBand, policy.OutOfBand}).Draw(t, "set-up")
+		r.Enforce = rapid.SampledFrom([]policy.Enforce{policy.BestEffort, policy.Required}).Draw(t, "enforce")
 		r.LiveSessions = rapid.SampledFrom([]policy.LiveSessions{policy.NewOnly, policy.Migrate, policy.Reset}).Draw(t, "live sessions")
 		for _, nf := range p.Types {
 			switch may := rapid.Bool().Draw(t, "may"); {

@@ -41,6 +41,23 @@ const (
 	OutOfBand              // by the agents
 )
 
+// Enforce is what the server's host makes of sessions that come past their chain.
+type Enforce uint8
+
+// The choices. Append-only.
+const (
+	BestEffort Enforce = iota // they come in
+	Required                  // they are dropped
+)
+
+// String returns "best-effort" or "required".
+func (e Enforce) String() string {
+	if e == Required {
+		return "required"
+	}
+	return "best-effort"
+}
+
 // String returns "auto", "in-band" or "out-of-band".
 func (s SetUp) String() string {
 	switch s {

@@ -14,12 +14,13 @@ const (
 	wordPriority     = "priority"
 	wordOnFailure    = "on-failure"
 	wordSetUp        = "set-up"
+	wordEnforce      = "enforce"
 	wordLiveSessions = "live-sessions"
 	wordMayLeave     = "may-leave"
 	wordMayInsert    = "may-insert"
 )
 
-var clauseWords = []string{wordPriority, wordOnFailure, wordSetUp, wordLiveSessions, wordMayLeave, wordMayInsert}
+var clauseWords = []string{wordPriority, wordOnFailure, wordSetUp, wordEnforce, wordLiveSessions, wordMayLeave, wordMayInsert}
 
 // clauses parses what follows the chain of a rule, in any order.
 func (p *parser) clauses(r *Rule, at *place) bool {
@@ -52,6 +53,8 @@ func (p *parser) clause(word token, r *Rule, at *place) (ok bool) {
 		r.OnFailure, ok = choice(p, word, Block, Bypass)
 	case wordSetUp:
 		r.SetUp, ok = choice(p, word, Auto, InBand, OutOfBand)
+	case wordEnforce:
+		r.Enforce, ok = choice(p, word, BestEffort, Required)
 	case wordLiveSessions:
 		r.LiveSessions, ok = choice(p, word, NewOnly, Migrate, Reset)
 	case wordMayLeave:

@@ -12,9 +12,9 @@ import (
 )
 
 // keywords cannot be names.
-var keywords = []string{"any", "auto", "block", "bypass", "choose", "document", "group", "hash", "in-band",
-	"live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure", "out-of-band", "priority",
-	"reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
+var keywords = []string{"any", "auto", "best-effort", "block", "bypass", "choose", "document", "enforce", "group",
+	"hash", "in-band", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
+	"out-of-band", "priority", "required", "reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
 
 // wordChoose begins what follows the instances of a type.
 const wordChoose = "choose"

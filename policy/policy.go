@@ -48,6 +48,7 @@ type Rule struct {
 	Chain     []*Type // left to right, at most MaxChain; empty: left alone
 	OnFailure OnFailure
 	SetUp     SetUp
+	Enforce   Enforce
 	Line      int    // in the policy text
 	Document  string // that the line is of; may be empty
 

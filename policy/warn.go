@@ -67,6 +67,10 @@ func (p *parser) oddity(r, equal, all *Rule) string {
 		return "only TCP and UDP sessions are chained; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
+	case len(r.Chain) == 0 && r.Enforce == Required:
+		return "enforce has no effect: there is no chain that sessions could come past"
+	case r.Enforce == Required && r.OnFailure == Bypass:
+		return "on-failure bypass is in vain: the server's host drops what comes past the chain, for the rule is required; write \"enforce best-effort\" or \"on-failure block\""
 	case len(r.Chain) == 0 && r.SetUp != Auto:
 		return "set-up has no effect: nothing is set up for an empty chain"
 	case r.SetUp != Auto && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):

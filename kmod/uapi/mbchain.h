@@ -58,6 +58,14 @@
  *           returns an answer, see MBC_ANSWER_GO; the first one is run first
  *       MBC_POLICY_A_PROG6: the same for IPv6 packets, which it sees without
  *           extension headers: TCP begins at byte 40
+ *       MBC_POLICY_A_GUARD: nested; guards are numbered from 1 in this order. They
+ *           are rules for sessions whose server is this host, and say which of
+ *           these have to come through their chain
+ *           MBC_GUARD_A_ID: u32, the rule's number in the whole policy
+ *           MBC_GUARD_A_REQUIRED: flag; what comes otherwise is dropped
+ *       MBC_POLICY_A_GUARD_PROG, MBC_POLICY_A_GUARD_PROG6: as PROG and PROG6, run
+ *           for what begins a session with this host and came through no chain;
+ *           they return numbers of guards
  *       MBC_POLICY_A_HOST4: __be32 } the address of a host that runs mbchain;
  *       MBC_POLICY_A_HOST6: in6_addr } a session whose server is not among
  *           them cannot be chained
@@ -360,9 +368,20 @@ enum mbc_policy_attr {
 	MBC_POLICY_A_N_HOSTS,		/* u32, answer only */
 	MBC_POLICY_A_PROG6,		/* struct sock_filter[] */
 	MBC_POLICY_A_HOST6,		/* struct in6_addr */
+	MBC_POLICY_A_GUARD,		/* nested, MBC_GUARD_A_* */
+	MBC_POLICY_A_GUARD_PROG,	/* struct sock_filter[] */
+	MBC_POLICY_A_GUARD_PROG6,	/* struct sock_filter[] */
 	__MBC_POLICY_A_MAX
 };
 #define MBC_POLICY_A_MAX (__MBC_POLICY_A_MAX - 1)
+
+enum mbc_guard_attr {
+	MBC_GUARD_A_UNSPEC,
+	MBC_GUARD_A_ID,			/* u32 */
+	MBC_GUARD_A_REQUIRED,		/* flag */
+	__MBC_GUARD_A_MAX
+};
+#define MBC_GUARD_A_MAX (__MBC_GUARD_A_MAX - 1)
 
 enum mbc_type_attr {
 	MBC_TYPE_A_UNSPEC,
@@ -687,6 +706,9 @@ enum mbc_reason {
 					 * ahead: counted as one that waits, too */
 	MBC_REASON_PAUSE_SPLIT,		/* packet: what has been sent before went on, the
 					 * rest waits: counted likewise */
+	/* a rule that is required */
+	MBC_REASON_UNCHAINED,		/* packet: begins a session with this host past the
+					 * chain that a guard requires: drop */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

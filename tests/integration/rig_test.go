@@ -231,6 +231,33 @@ func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	return out, err
 }
 
+// guard makes a host stop what rules that are required do not let in.
+func (r *rig) guard(t *testing.T, rules string, h *host) {
+	t.Helper()
+	p, err := policy.Parse(r.types() + rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := r.compile(p.Split(hops(h)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var predicates []policy.Predicate
+	for _, g := range p.Guards(hops(h)) {
+		compiled.Guards = append(compiled.Guards, genl.Guard{ID: uint32(g.Number), Required: g.Required})
+		predicates = append(predicates, g.Predicate)
+	}
+	if compiled.GuardPrograms, err = policy.Compile(predicates); err == nil {
+		compiled.GuardPrograms6, err = policy.Compile6(predicates)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
+		t.Fatalf("load guards of %s: %v", h.name, err)
+	}
+}
+
 // hops are the addresses of hosts.
 func hops(hosts ...*host) []netip.Addr {
 	addrs := make([]netip.Addr, len(hosts))

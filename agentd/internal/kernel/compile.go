@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 
+	"golang.org/x/net/bpf"
+
 	"mbchain/genl"
 	"mbchain/policy"
 	"mbchain/proto"
@@ -35,6 +37,15 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 		p.Rules = append(p.Rules, out)
 		predicates = append(predicates, predicate)
 	}
+	guards := make([]policy.Predicate, 0, len(sub.GetGuards()))
+	for _, g := range sub.GetGuards() {
+		predicate, err := policy.ParsePredicate(g.GetPredicate())
+		if err != nil {
+			return nil, inPart(err, "guard of rule %d", g.GetNumber())
+		}
+		p.Guards = append(p.Guards, genl.Guard{ID: g.GetNumber(), Required: g.GetRequired()})
+		guards = append(guards, predicate)
+	}
 	for _, h := range sub.GetHosts() {
 		addr, err := netip.ParseAddr(h)
 		if err != nil {
@@ -43,13 +54,22 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 		p.Hosts = append(p.Hosts, addr)
 	}
 	var err error
-	if p.Programs, err = policy.Compile(predicates); err != nil {
+	if p.Programs, p.Programs6, err = programs(predicates); err != nil {
 		return nil, err
 	}
-	if p.Programs6, err = policy.Compile6(predicates); err != nil {
-		return nil, err
+	if p.GuardPrograms, p.GuardPrograms6, err = programs(guards); err != nil {
+		return nil, fmt.Errorf("guards: %w", err)
 	}
 	return p, nil
+}
+
+// programs compiles predicates for both families.
+func programs(predicates []policy.Predicate) (four, six [][]bpf.RawInstruction, err error) {
+	if four, err = policy.Compile(predicates); err != nil {
+		return nil, nil, err
+	}
+	six, err = policy.Compile6(predicates)
+	return four, six, err
 }
 
 func nfType(t *proto.NFType) (genl.Type, error) {

@@ -127,6 +127,16 @@ const (
 	PolicyAttrNHosts
 	PolicyAttrProg6
 	PolicyAttrHost6
+	PolicyAttrGuard
+	PolicyAttrGuardProg
+	PolicyAttrGuardProg6
+)
+
+// enum mbc_guard_attr
+const (
+	GuardAttrUnspec = iota
+	GuardAttrID
+	GuardAttrRequired
 )
 
 // enum mbc_type_attr

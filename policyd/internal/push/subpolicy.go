@@ -17,6 +17,7 @@ type subpolicies struct {
 	policy    *policy.Policy
 	types     []*proto.NFType
 	rules     []*proto.Rule
+	guards    []*proto.Guard
 }
 
 // of returns the host's part of d.
@@ -29,6 +30,7 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 		Seed:    d.Seed[:],
 		Types:   s.types,
 		Rules:   s.rules,
+		Guards:  s.guards,
 		Hosts:   d.addresses,
 	}
 	for _, k := range d.State.Keys {
@@ -38,7 +40,10 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 }
 
 func (s *subpolicies) split(p *policy.Policy) {
-	s.policy, s.types, s.rules = p, nil, nil
+	s.policy, s.types, s.rules, s.guards = p, nil, nil, nil
+	for _, g := range p.Guards(s.addresses) {
+		s.guards = append(s.guards, &proto.Guard{Number: uint32(g.Number), Predicate: g.Predicate.String(), Required: g.Required})
+	}
 	part := p.Split(s.addresses)
 	if s.gateway {
 		part = p.Whole()
