@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"mbchain/genl"
 	"mbchain/policy"
 )
@@ -82,4 +84,32 @@ func TestRequiredRule(t *testing.T) {
 			t.Errorf("the server was given a datagram of %v, past the chain", from)
 		}
 	})
+}
+
+// The same by way of policyd and agentd: the server's agent is told what has to come
+// through its chain, and nothing that policyd and the agents say is stopped.
+func TestRequiredRuleReachesTheServer(t *testing.T) {
+	l := useLab(t)
+	client, server := l.client(), l.server()
+	server.echo(t, 5001)
+	answers := server.answer(t, 5001)
+	l.apply(t, "match(any) >> {mb1} enforce required\n")
+	before := server.counters(t)
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 100_000)
+	l.chained(t, client.session(t, superOf(c)), client, l.middleboxes()[0], server)
+
+	past := client.datagrams(t, 0, func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, genl.ControlPriority)
+	})
+	if _, err := past.WriteToUDPAddrPort([]byte("past"), server.port(5001)); err != nil {
+		t.Fatal(err)
+	}
+	server.awaitCounter(t, before, genl.ReasonUnchained, 1)
+	if from := udpSuper(past, server.port(5001)).Source; slices.Contains(answers.from(), from) {
+		t.Errorf("the server was given a datagram of %v, past the chain", from)
+	}
+	l.apply(t, "match(any) >> {mb2} enforce required\n") // policyd still reaches all
+	_ = c.Close()
+	awaitSessions(t, 0, l.all()...)
 }
