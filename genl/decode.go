@@ -130,6 +130,8 @@ func decodeRule(b []byte) (*RuleStatus, error) {
 			r.ID = ad.Uint32()
 		case uapi.RuleAttrOnFailure:
 			r.OnFailure = OnFailure(ad.Uint8())
+		case uapi.RuleAttrSetup:
+			r.Setup = SetupWay(ad.Uint8())
 		case uapi.RuleAttrTypes:
 			ad.Do(func(b []byte) error {
 				if len(b)%2 != 0 || len(b)/2 >= MaxHops {

@@ -106,6 +106,11 @@ func encodeAdds(p *Policy) ([][]byte, error) {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}
+	for i, g := range p.Guards {
+		if err := a.add(func(ae *netlink.AttributeEncoder) { encodeGuard(ae, g) }); err != nil {
+			return nil, fmt.Errorf("guard %d: %w", i+1, err)
+		}
+	}
 	for _, list := range []struct {
 		noun     string
 		attr     uint16
@@ -113,6 +118,8 @@ func encodeAdds(p *Policy) ([][]byte, error) {
 	}{
 		{"program", uapi.PolicyAttrProg, p.Programs},
 		{"IPv6 program", uapi.PolicyAttrProg6, p.Programs6},
+		{"guard program", uapi.PolicyAttrGuardProg, p.GuardPrograms},
+		{"IPv6 guard program", uapi.PolicyAttrGuardProg6, p.GuardPrograms6},
 	} {
 		for i, prog := range list.programs {
 			if len(prog) > MaxInstructions {
@@ -163,6 +170,9 @@ func (a *adds) finish() [][]byte {
 func encodeType(ae *netlink.AttributeEncoder, t Type) {
 	ae.Nested(uapi.PolicyAttrType, func(nae *netlink.AttributeEncoder) error {
 		nae.String(uapi.TypeAttrName, t.Name)
+		if t.Choice != ByHash {
+			nae.Uint8(uapi.TypeAttrChoice, uint8(t.Choice))
+		}
 		for _, inst := range t.Instances {
 			nae.Nested(uapi.TypeAttrInstance, func(iae *netlink.AttributeEncoder) error {
 				if inst.Addr.IsValid() || !inst.Addr6.IsValid() {
@@ -188,6 +198,19 @@ func encodeRule(ae *netlink.AttributeEncoder, r Rule) {
 			types = binary.NativeEndian.AppendUint16(types, t)
 		}
 		nae.Bytes(uapi.RuleAttrTypes, types)
+		if r.Setup != SetupAuto {
+			nae.Uint8(uapi.RuleAttrSetup, uint8(r.Setup))
+		}
+		return nil
+	})
+}
+
+func encodeGuard(ae *netlink.AttributeEncoder, g Guard) {
+	ae.Nested(uapi.PolicyAttrGuard, func(nae *netlink.AttributeEncoder) error {
+		nae.Uint32(uapi.GuardAttrID, g.ID)
+		if g.Required {
+			nae.Flag(uapi.GuardAttrRequired, true)
+		}
 		return nil
 	})
 }

@@ -144,6 +144,43 @@ func TestEncode(t *testing.T) {
 			want:   []byte{12, 0, 2, 0, 8, 7, 6, 5, 4, 3, 2, 1},
 		},
 		{
+			name: "choice and set-up",
+			encode: func() ([]byte, error) {
+				adds, err := encodeAdds(&Policy{
+					Types: []Type{{Name: "fw", Choice: InTurn}},
+					Rules: []Rule{{ID: 3, Setup: SetupOutOfBand, Types: []uint16{0}}},
+				})
+				return slices.Concat(adds...), err
+			},
+			want: join(
+				[]byte{20, 0, 4, 0x80},
+				[]byte{7, 0, 1, 0, 'f', 'w', 0, 0},
+				[]byte{5, 0, 3, 0, 2, 0, 0, 0},
+				[]byte{36, 0, 5, 0x80},
+				[]byte{8, 0, 2, 0, 3, 0, 0, 0},
+				[]byte{5, 0, 3, 0, 0, 0, 0, 0},
+				[]byte{6, 0, 4, 0, 0, 0, 0, 0},
+				[]byte{5, 0, 6, 0, 2, 0, 0, 0},
+			),
+		},
+		{
+			name: "guards",
+			encode: func() ([]byte, error) {
+				adds, err := encodeAdds(&Policy{
+					Guards:         []Guard{{ID: 3}, {ID: 4, Required: true}},
+					GuardPrograms:  [][]bpf.RawInstruction{{{Op: 6, K: 2}}},
+					GuardPrograms6: [][]bpf.RawInstruction{{{Op: 6, K: 1}}},
+				})
+				return slices.Concat(adds...), err
+			},
+			want: join(
+				[]byte{12, 0, 14, 0x80, 8, 0, 1, 0, 3, 0, 0, 0},
+				[]byte{16, 0, 14, 0x80, 8, 0, 1, 0, 4, 0, 0, 0, 4, 0, 2, 0},
+				[]byte{12, 0, 15, 0, 6, 0, 0, 0, 2, 0, 0, 0},
+				[]byte{12, 0, 16, 0, 6, 0, 0, 0, 1, 0, 0, 0},
+			),
+		},
+		{
 			name: "add to policy",
 			encode: func() ([]byte, error) {
 				adds, err := encodeAdds(&Policy{

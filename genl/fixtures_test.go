@@ -107,7 +107,7 @@ func policy(rules int) *genl.Policy {
 		Hosts:    []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.4")},
 	}
 	for i := range rules {
-		r := genl.Rule{ID: uint32(i + 3), OnFailure: genl.OnFailure(i % 2)}
+		r := genl.Rule{ID: uint32(i + 3), OnFailure: genl.OnFailure(i % 2), Setup: genl.SetupWay(i % 3)}
 		if i > 0 {
 			r.Types = []uint16{0, 1, 0}
 		}

@@ -82,8 +82,9 @@ const (
 	ReasonEndMoved
 	ReasonAckAhead
 	ReasonPauseSplit
+	ReasonUnchained
 
-	ReasonMax = ReasonPauseSplit // the highest that this package knows
+	ReasonMax = ReasonUnchained // the highest that this package knows
 )
 
 // reasonNames holds the names that the module gives its counters.
@@ -159,6 +160,7 @@ var reasonNames = [...]string{
 	ReasonEndMoved:      "end_moved",
 	ReasonAckAhead:      "ack_ahead",
 	ReasonPauseSplit:    "pause_split",
+	ReasonUnchained:     "unchained",
 }
 
 // String returns the module's name of the reason, such as "hdr_mac", or

@@ -99,13 +99,35 @@ type Policy struct {
 	// extension headers: TCP begins at byte 40.
 	Programs6 [][]bpf.RawInstruction
 	Hosts     []netip.Addr // addresses of hosts that run mbchain, of both families
+	// Guards are rules for sessions whose server is this host, numbered from 1 for
+	// their programs, which see what begins such a session and came through no chain.
+	Guards         []Guard
+	GuardPrograms  [][]bpf.RawInstruction
+	GuardPrograms6 [][]bpf.RawInstruction
+}
+
+// Guard is a rule for sessions whose server is this host.
+type Guard struct {
+	ID       uint32 // number in the policy of the whole domain
+	Required bool   // what did not come through its chain is dropped
 }
 
 // Type is an NF type: a set of interchangeable instances.
 type Type struct {
 	Name      string // 1 to MaxTypeName bytes
+	Choice    Choice
 	Instances []Instance
 }
+
+// Choice is by what a session gets one of a type's instances.
+type Choice uint8
+
+// The choices. In each an instance's weight is its share.
+const (
+	ByHash   Choice = uapi.ChoiceHash   // of the five-tuple
+	BySource Choice = uapi.ChoiceSource // a hash of the client's address
+	InTurn   Choice = uapi.ChoiceTurn   // by how many sessions have matched the rule on this host
+)
 
 // Instance is one host that offers an NF type. It serves the sessions of those
 // families of which it has an address, one at least.
@@ -135,10 +157,22 @@ func (f OnFailure) String() string {
 	return fmt.Sprintf("on_failure_%d", uint8(f))
 }
 
+// SetupWay is how the client's host has the chain of a TCP session set up. That of UDP
+// is always set up by the agents.
+type SetupWay uint8
+
+// The ways.
+const (
+	SetupAuto      SetupWay = uapi.SetupWayAuto      // in-band, but past neighbours that answer no SYN with payload
+	SetupInBand    SetupWay = uapi.SetupWayInBand    // by the header in the SYN
+	SetupOutOfBand SetupWay = uapi.SetupWayOutOfBand // by the agents
+)
+
 // Rule is one rule of a policy.
 type Rule struct {
 	ID        uint32 // number in the policy of the whole domain
 	OnFailure OnFailure
+	Setup     SetupWay
 	Types     []uint16 // the chain, left to right, indices into Policy.Types
 }
 

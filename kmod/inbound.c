@@ -14,6 +14,7 @@
 #include "admit.h"
 #include "express.h"
 #include "fragment.h"
+#include "guard.h"
 #include "icmp.h"
 #include "nf.h"
 #include "passage.h"
@@ -155,9 +156,9 @@ static noinline enum mbc_verdict opening(struct mbc_net *mn,
 {
 	enum mbc_verdict verdict = mbc_admit(mn, p, &e);
 
-	if (verdict != MBC_ACCEPT || !e)
+	if (verdict != MBC_ACCEPT)
 		return verdict;
-	return found(mn, nf, p, e);
+	return e ? found(mn, nf, p, e) : mbc_guard(mn, p);
 }
 
 static __always_inline enum mbc_verdict
@@ -185,7 +186,9 @@ inbound(struct mbc_net *mn, struct sk_buff *skb, u8 family)
 	e = mbc_table_find(mn, MBC_IN, &p.tuple);
 	if (unlikely(mbc_packet_opens(&p) && mbc_packet_payload(&p)))
 		return opening(mn, nf, &p, e);
-	return e ? found(mn, nf, &p, e) : MBC_ACCEPT;
+	if (likely(e))
+		return found(mn, nf, &p, e);
+	return unlikely(READ_ONCE(mn->guards)) ? mbc_guard(mn, &p) : MBC_ACCEPT;
 }
 
 enum mbc_verdict mbc_inbound4(struct mbc_net *mn, struct sk_buff *skb)

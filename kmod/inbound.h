@@ -18,6 +18,14 @@ static inline bool mbc_inbound_may_open(const struct sk_buff *skb, u8 proto,
 	return skb_headlen(skb) < off + sizeof(*th) || th->syn;
 }
 
+/* May it be stopped by a guard, which asks about every packet that no session
+ * claims? (Of TCP, only about what may open one.)
+ */
+static inline bool mbc_inbound_guarded(const struct mbc_net *mn, u8 proto)
+{
+	return proto == IPPROTO_UDP && unlikely(READ_ONCE(mn->guards));
+}
+
 /**
  * mbc_inbound_passes_by4() - is it certainly none of ours?
  *
@@ -32,6 +40,7 @@ static inline bool mbc_inbound_passes_by4(const struct mbc_net *mn,
 
 	return !(READ_ONCE(mn->inbound_addresses) & mbc_addr_bit4(iph->daddr)) &&
 	       !ip_is_fragment(iph) &&
+	       !mbc_inbound_guarded(mn, iph->protocol) &&
 	       !mbc_inbound_may_open(skb, iph->protocol, iph->ihl * 4);
 }
 
@@ -44,6 +53,7 @@ static inline bool mbc_inbound_passes_by6(const struct mbc_net *mn,
 	return !(READ_ONCE(mn->inbound_addresses) &
 		 mbc_addr_bit6(ip6h->daddr.s6_addr32)) &&
 	       !ipv6_ext_hdr(ip6h->nexthdr) &&
+	       !mbc_inbound_guarded(mn, ip6h->nexthdr) &&
 	       !mbc_inbound_may_open(skb, ip6h->nexthdr, sizeof(*ip6h));
 }
 

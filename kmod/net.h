@@ -87,6 +87,7 @@ struct mbc_table {
  * @inbound_always: those of these bits that stay even then
  * @outbound_addresses: the same of those that they go out to
  * @forwards: sessions of others may begin or be here: a gateway; likewise
+ * @guards: the policy has guards; changed under @control
  * @net: the namespace
  * @table: sessions by tuple, one table per enum mbc_hook; RCU to read,
  *	@lock to change
@@ -123,6 +124,7 @@ struct mbc_net {
 	u64 inbound_always;
 	u64 outbound_addresses;
 	bool forwards;
+	bool guards;
 	struct net *net;
 	struct mbc_table table[MBC_N_HOOKS];
 	struct rhashtable ids;

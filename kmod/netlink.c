@@ -347,7 +347,7 @@ static const struct genl_ops ops[] = {
 		.cmd = MBC_CMD_POLICY_ADD,
 		.flags = GENL_UNS_ADMIN_PERM,
 		.policy = mbc_load_add_attrs,
-		.maxattr = MBC_POLICY_A_HOST6,
+		.maxattr = MBC_POLICY_A_GUARD_PROG6,
 		.doit = mbc_netlink_load_add,
 	}, {
 		.cmd = MBC_CMD_POLICY_COMMIT,

@@ -29,15 +29,22 @@ static const struct nla_policy type_attrs[MBC_TYPE_A_MAX + 1] = {
 		.type = NLA_NUL_STRING, .len = MBC_TYPE_NAME_LEN - 1,
 	},
 	[MBC_TYPE_A_INSTANCE] = NLA_POLICY_NESTED(instance_attrs),
+	[MBC_TYPE_A_CHOICE] = NLA_POLICY_MAX(NLA_U8, __MBC_CHOICE_MAX - 1),
 };
 
-static const struct nla_policy rule_attrs[MBC_RULE_A_TYPES + 1] = {
+static const struct nla_policy rule_attrs[MBC_RULE_A_SETUP + 1] = {
 	[MBC_RULE_A_ID] = { .type = NLA_U32 },
 	[MBC_RULE_A_ON_FAILURE] =
 		NLA_POLICY_MAX(NLA_U8, __MBC_ON_FAILURE_MAX - 1),
 	[MBC_RULE_A_TYPES] = {
 		.type = NLA_BINARY, .len = (MBC_MAX_HOPS - 1) * sizeof(u16),
 	},
+	[MBC_RULE_A_SETUP] = NLA_POLICY_MAX(NLA_U8, __MBC_SETUP_WAY_MAX - 1),
+};
+
+static const struct nla_policy guard_attrs[MBC_GUARD_A_MAX + 1] = {
+	[MBC_GUARD_A_ID] = { .type = NLA_U32 },
+	[MBC_GUARD_A_REQUIRED] = { .type = NLA_FLAG },
 };
 
 const struct nla_policy mbc_load_begin_attrs[MBC_POLICY_A_SEED + 1] = {
@@ -45,13 +52,18 @@ const struct nla_policy mbc_load_begin_attrs[MBC_POLICY_A_SEED + 1] = {
 	[MBC_POLICY_A_SEED] = NLA_POLICY_EXACT_LEN(MBC_KEY_LEN),
 };
 
-const struct nla_policy mbc_load_add_attrs[MBC_POLICY_A_HOST6 + 1] = {
+const struct nla_policy mbc_load_add_attrs[MBC_POLICY_A_GUARD_PROG6 + 1] = {
 	[MBC_POLICY_A_TYPE] = NLA_POLICY_NESTED(type_attrs),
 	[MBC_POLICY_A_RULE] = NLA_POLICY_NESTED(rule_attrs),
 	[MBC_POLICY_A_PROG] = NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
 	[MBC_POLICY_A_HOST4] = { .type = NLA_U32 },
 	[MBC_POLICY_A_PROG6] = NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
 	[MBC_POLICY_A_HOST6] = NLA_POLICY_EXACT_LEN(sizeof(struct in6_addr)),
+	[MBC_POLICY_A_GUARD] = NLA_POLICY_NESTED(guard_attrs),
+	[MBC_POLICY_A_GUARD_PROG] =
+		NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
+	[MBC_POLICY_A_GUARD_PROG6] =
+		NLA_POLICY_FULL_RANGE(NLA_BINARY, &prog_len),
 };
 
 const struct nla_policy mbc_load_commit_attrs[MBC_POLICY_A_VERSION + 1] = {
@@ -160,6 +172,7 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 {
 	struct mbc_instance *instances;
 	const struct nlattr *a, *name = NULL;
+	u8 choice = MBC_CHOICE_HASH;
 	unsigned int n = 0;
 	int err, rem;
 
@@ -172,6 +185,10 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 	nla_for_each_nested(a, attr, rem) {
 		if (nla_type(a) == MBC_TYPE_A_NAME) {
 			name = a;
+			continue;
+		}
+		if (nla_type(a) == MBC_TYPE_A_CHOICE) {
+			choice = nla_get_u8(a);
 			continue;
 		}
 		if (n == MBC_MAX_INSTANCES) {
@@ -189,7 +206,7 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 		err = -EINVAL;
 		goto out;
 	}
-	err = mbc_ruleset_add_type(rs, nla_data(name), instances, n);
+	err = mbc_ruleset_add_type(rs, nla_data(name), choice, instances, n);
 	if (err == -E2BIG)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many types");
 	else if (err)
@@ -202,11 +219,11 @@ out:
 static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 		    struct netlink_ext_ack *extack)
 {
-	struct nlattr *tb[MBC_RULE_A_TYPES + 1];
+	struct nlattr *tb[MBC_RULE_A_SETUP + 1];
 	const struct nlattr *types;
 	int err;
 
-	err = nla_parse_nested(tb, MBC_RULE_A_TYPES, attr, rule_attrs, extack);
+	err = nla_parse_nested(tb, MBC_RULE_A_SETUP, attr, rule_attrs, extack);
 	if (err)
 		return err;
 	types = tb[MBC_RULE_A_TYPES];
@@ -221,6 +238,9 @@ static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 	}
 	err = mbc_ruleset_add_rule(rs, nla_get_u32(tb[MBC_RULE_A_ID]),
 				   nla_get_u8(tb[MBC_RULE_A_ON_FAILURE]),
+				   tb[MBC_RULE_A_SETUP] ?
+					nla_get_u8(tb[MBC_RULE_A_SETUP]) :
+					MBC_SETUP_WAY_AUTO,
 				   nla_data(types),
 				   nla_len(types) / sizeof(u16));
 	if (err == -EINVAL)
@@ -233,7 +253,29 @@ static int add_rule(struct mbc_ruleset *rs, const struct nlattr *attr,
 	return err;
 }
 
-static int add_prog(struct mbc_ruleset *rs, u8 family,
+static int add_guard(struct mbc_ruleset *rs, const struct nlattr *attr,
+		     struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[MBC_GUARD_A_MAX + 1];
+	int err;
+
+	err = nla_parse_nested(tb, MBC_GUARD_A_MAX, attr, guard_attrs, extack);
+	if (err)
+		return err;
+	if (!tb[MBC_GUARD_A_ID]) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "guard without id");
+		return -EINVAL;
+	}
+	err = mbc_ruleset_add_guard(rs, nla_get_u32(tb[MBC_GUARD_A_ID]),
+				    nla_get_flag(tb[MBC_GUARD_A_REQUIRED]));
+	if (err == -E2BIG)
+		NL_SET_ERR_MSG_ATTR(extack, attr, "too many guards");
+	else if (err)
+		NL_SET_ERR_MSG_ATTR(extack, attr, "no memory for a guard");
+	return err;
+}
+
+static int add_prog(struct mbc_progs *progs, u8 family,
 		    const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	int err;
@@ -243,7 +285,7 @@ static int add_prog(struct mbc_ruleset *rs, u8 family,
 				    "not an array of struct sock_filter");
 		return -EINVAL;
 	}
-	err = mbc_ruleset_add_prog(rs, family, nla_data(attr),
+	err = mbc_ruleset_add_prog(progs, family, nla_data(attr),
 				   nla_len(attr) / sizeof(struct sock_filter));
 	if (err == -E2BIG)
 		NL_SET_ERR_MSG_ATTR(extack, attr, "too many programs");
@@ -284,9 +326,15 @@ static int add(struct mbc_ruleset *rs, const struct nlattr *attr,
 	case MBC_POLICY_A_RULE:
 		return add_rule(rs, attr, extack);
 	case MBC_POLICY_A_PROG:
-		return add_prog(rs, AF_INET, attr, extack);
+		return add_prog(rs->progs, AF_INET, attr, extack);
 	case MBC_POLICY_A_PROG6:
-		return add_prog(rs, AF_INET6, attr, extack);
+		return add_prog(rs->progs, AF_INET6, attr, extack);
+	case MBC_POLICY_A_GUARD:
+		return add_guard(rs, attr, extack);
+	case MBC_POLICY_A_GUARD_PROG:
+		return add_prog(rs->guard_progs, AF_INET, attr, extack);
+	case MBC_POLICY_A_GUARD_PROG6:
+		return add_prog(rs->guard_progs, AF_INET6, attr, extack);
 	case MBC_POLICY_A_HOST4:
 		return add_host(rs, AF_INET, attr, extack);
 	default:	/* the attribute policy lets no other pass */

@@ -73,7 +73,8 @@ static int put_rule(struct sk_buff *skb, struct netlink_callback *cb,
 	    nla_put(skb, MBC_RULE_A_TYPES, r->n_types * sizeof(*r->types),
 		    r->types) ||
 	    nla_put_u64_64bit(skb, MBC_RULE_A_HITS, atomic64_read(&r->hits),
-			      MBC_RULE_A_PAD)) {
+			      MBC_RULE_A_PAD) ||
+	    nla_put_u8(skb, MBC_RULE_A_SETUP, r->setup)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}

@@ -20,7 +20,7 @@
 static enum mbc_reason build_path(struct mbc_net *mn,
 				  const struct mbc_ruleset *rs,
 				  const struct mbc_rule *rule,
-				  const struct mbc_tuple *super,
+				  const struct mbc_tuple *super, u32 turn,
 				  union mbc_addr *hops, unsigned int *n)
 {
 	const struct mbc_nf_type *types[MBC_MAX_HOPS - 1];
@@ -32,7 +32,7 @@ static enum mbc_reason build_path(struct mbc_net *mn,
 	reason = mbc_path_build(hops, n, types, rule->n_types, super,
 				mbc_ruleset_has_host(rs, &super->daddr,
 						     super->family),
-				&rs->seed);
+				&rs->seed, turn);
 	if (reason)
 		return reason;
 	if (mbc_route_is_local(mn->net, &hops[0], super->family))
@@ -40,9 +40,20 @@ static enum mbc_reason build_path(struct mbc_net *mn,
 	return MBC_REASON_NONE;
 }
 
+/* Does the agent set up a session of @proto whose first host is @hop? Holds
+ * mbc_net.lock.
+ */
+static bool by_agents(struct mbc_net *mn, u8 way, u8 proto,
+		      const union mbc_addr *hop, u8 family)
+{
+	if (proto == IPPROTO_UDP || way == MBC_SETUP_WAY_OUT_OF_BAND)
+		return true;
+	return way == MBC_SETUP_WAY_AUTO && mbc_peer_noted(mn, hop, family);
+}
+
 static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 			     const struct mbc_ruleset *rs,
-			     const struct mbc_rule *rule,
+			     const struct mbc_rule *rule, u32 turn,
 			     struct mbc_session **session)
 {
 	union mbc_addr hops[MBC_MAX_HOPS];
@@ -53,7 +64,7 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 
 	if (p->tuple.proto == IPPROTO_TCP && !rcu_dereference(mn->keys)->n)
 		return MBC_REASON_NO_KEY;
-	reason = build_path(mn, rs, rule, &p->tuple, hops, &n);
+	reason = build_path(mn, rs, rule, &p->tuple, turn, hops, &n);
 	if (reason)
 		return reason;
 	s = mbc_session_new(mn, MBC_ROLE_CLIENT, &p->tuple, hops, n, &reason);
@@ -71,10 +82,11 @@ static enum mbc_reason start(struct mbc_net *mn, const struct mbc_packet *p,
 	s->on_failure = rule->on_failure;
 	s->gateway = p->forwarded;
 	s->policy_version = rs->version;
+	s->in_band = rule->setup == MBC_SETUP_WAY_IN_BAND;
 
 	spin_lock_bh(&mn->lock);
-	if (p->tuple.proto == IPPROTO_UDP ||
-	    mbc_peer_noted(mn, &hops[0], p->tuple.family))
+	if (by_agents(mn, rule->setup, p->tuple.proto, &hops[0],
+		      p->tuple.family))
 		s->setup = MBC_SETUP_WAITING;
 	reason = mbc_subsession_open(s);
 	spin_unlock_bh(&mn->lock);
@@ -151,26 +163,27 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	struct mbc_session *s;
 	struct mbc_rule *rule;
 	enum mbc_reason reason;
+	u64 hits = 0;
 
 	/* A link-local address means nothing to the next host. */
 	if (!rs || !mbc_tuple_valid(&p->tuple) || is_control(p) ||
 	    !is_client(mn, rs, p))
 		return MBC_ACCEPT;
 	if (p->tuple.proto == IPPROTO_UDP &&
-	    mbc_ruleset_passed(rs, &p->tuple))
+	    mbc_ruleset_passed(rs, &p->tuple, false))
 		return MBC_ACCEPT;
 	reason = match(rs, p, &rule);
 	if (reason)
 		return refuse(mn, MBC_ON_FAILURE_BLOCK, reason);
 	if (rule)
-		atomic64_inc(&rule->hits);
+		hits = atomic64_inc_return(&rule->hits);
 	if (!rule || !rule->n_types) {
 		if (p->tuple.proto == IPPROTO_UDP)
-			mbc_ruleset_pass(rs, &p->tuple);
+			mbc_ruleset_pass(rs, &p->tuple, false);
 		return MBC_ACCEPT;
 	}
 
-	reason = start(mn, p, rs, rule, &s);
+	reason = start(mn, p, rs, rule, (u32)(hits - 1), &s);
 	if (!reason) {
 		mbc_count(mn, MBC_REASON_SETUP_STARTED);
 		*e = &s->entry[MBC_OUT_RIGHT];

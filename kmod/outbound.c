@@ -176,7 +176,7 @@ static bool unheard(const struct mbc_session *s)
 {
 	u8 patience = s->role == MBC_ROLE_CLIENT ? 2 : 1;
 
-	return s->n_hops && s->syns >= patience &&
+	return s->n_hops && s->syns >= patience && !s->in_band &&
 	       s->tcp.state == MBC_TCP_SYN && !READ_ONCE(s->asked) &&
 	       mbc_netlink_listened(s->mn->net, MBC_SETUPS);
 }

@@ -39,23 +39,27 @@ struct mbc_instance {
 /** struct mbc_nf_type - a set of interchangeable instances */
 struct mbc_nf_type {
 	char name[MBC_TYPE_NAME_LEN];
+	u8 choice;			/* enum mbc_choice */
 	u32 total_weight[MBC_N_ADDRS];	/* of instances with such an address */
 	u32 n_instances;		/* 1 to MBC_MAX_INSTANCES */
 	struct mbc_instance *instances;
 };
 
 /**
- * mbc_path_choose() - weighted hash choice of one instance
+ * mbc_path_choose() - weighted choice of one instance
  * @type: the NF type
  * @index: position in the chain, from 0: the same type twice in one chain
  *	may give two instances
  * @super: supersession, client to server
  * @seed: the policy's
+ * @turn: how many sessions its rule has had on this host before
  *
  * @seed is its MBC_KEY_LEN bytes as two little-endian numbers.
  * h = SipHash-2-4(seed, saddr daddr sport dport proto index), with the tuple
  * in network byte order and proto and index as one byte each, 14 bytes for
- * IPv4 and 38 for IPv6; point = ((h >> 32) * total_weight) >> 32; of the
+ * IPv4 and 38 for IPv6; point = ((h >> 32) * total_weight) >> 32. With
+ * MBC_CHOICE_SOURCE the hash is of saddr and index alone, 5 or 17 bytes; with
+ * MBC_CHOICE_TURN there is none, and point = turn modulo total_weight. Of the
  * instances that have an address of the session's family the answer is the
  * first whose running sum of weights exceeds point.
  *
@@ -65,7 +69,7 @@ struct mbc_nf_type {
 const union mbc_addr *mbc_path_choose(const struct mbc_nf_type *type,
 				      unsigned int index,
 				      const struct mbc_tuple *super,
-				      const siphash_key_t *seed);
+				      const siphash_key_t *seed, u32 turn);
 
 /**
  * mbc_path_build() - the hosts a session passes, the server last
@@ -77,6 +81,7 @@ const union mbc_addr *mbc_path_choose(const struct mbc_nf_type *type,
  * @server_joins: the server runs mbchain; if not, the path ends at the last
  *	middlebox, and is empty without any
  * @seed: the policy's
+ * @turn: see mbc_path_choose()
  *
  * Two neighbouring hops on one host become one. The server, @super->daddr,
  * is the last hop; an instance on the server's own address just before it
@@ -92,6 +97,6 @@ enum mbc_reason mbc_path_build(union mbc_addr *hops, unsigned int *n_hops,
 			       unsigned int n_types,
 			       const struct mbc_tuple *super,
 			       bool server_joins,
-			       const siphash_key_t *seed);
+			       const siphash_key_t *seed, u32 turn);
 
 #endif /* MBC_PATH_H */

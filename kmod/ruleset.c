@@ -55,7 +55,7 @@ static int grow(void *array, unsigned int n, unsigned int *room,
 	return 0;
 }
 
-int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
+int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name, u8 choice,
 			 const struct mbc_instance *instances, unsigned int n)
 {
 	struct mbc_nf_type *t;
@@ -75,6 +75,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 	if (!t->instances)
 		return -ENOMEM;
 	strscpy(t->name, name, sizeof(t->name));
+	t->choice = choice;
 	t->n_instances = n;
 	memset(t->total_weight, 0, sizeof(t->total_weight));
 	for (i = 0; i < n; i++)
@@ -86,7 +87,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name,
 }
 
 int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
-			 const u16 *types, unsigned int n_types)
+			 u8 setup, const u16 *types, unsigned int n_types)
 {
 	struct mbc_rule *r;
 	unsigned int i;
@@ -105,10 +106,21 @@ int mbc_ruleset_add_rule(struct mbc_ruleset *rs, u32 id, u8 on_failure,
 	r = &rs->rules[rs->n_rules++];
 	r->id = id;
 	r->on_failure = on_failure;
+	r->setup = setup;
 	r->n_types = n_types;
 	memcpy(r->types, types, n_types * sizeof(*types));
 	atomic64_set(&r->hits, 0);
 	return 0;
+}
+
+int mbc_ruleset_add_guard(struct mbc_ruleset *rs, u32 id, bool required)
+{
+	int err = grow(&rs->guards, rs->n_guards, &rs->room_guards,
+		       MBC_MAX_RULES, sizeof(*rs->guards));
+
+	if (!err)
+		rs->guards[rs->n_guards++] = (struct mbc_guard){ id, required };
+	return err;
 }
 
 /* An answer with MBC_ANSWER_GO: the program that is next. */
@@ -131,15 +143,15 @@ static bool leads_back(const struct sock_filter *insns, unsigned int n,
 	return false;
 }
 
-int mbc_ruleset_add_prog(struct mbc_ruleset *rs, u8 family,
+int mbc_ruleset_add_prog(struct mbc_progs *progs, u8 family,
 			 const struct sock_filter *insns, unsigned int n)
 {
-	struct mbc_progs *progs = &rs->progs[mbc_addr_slot(family)];
 	struct sock_fprog_kern fprog = {
 		.len = n, .filter = (struct sock_filter *)insns,
 	};
 	int err;
 
+	progs += mbc_addr_slot(family);
 	if (!n || n > BPF_MAXINSNS)
 		return -E2BIG;
 	err = grow(&progs->prog, progs->n, &progs->room, MBC_MAX_PROGS,
@@ -168,21 +180,27 @@ int mbc_ruleset_add_host(struct mbc_ruleset *rs, u8 family,
 	return err;
 }
 
+static void truncate_progs(struct mbc_progs *progs, unsigned int n)
+{
+	while (progs->n > n)
+		bpf_prog_destroy(progs->prog[--progs->n]);
+}
+
 void mbc_ruleset_truncate(struct mbc_ruleset *rs,
 			  const struct mbc_ruleset *mark)
 {
 	unsigned int slot;
 
 	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
-		struct mbc_progs *progs = &rs->progs[slot];
-
-		while (progs->n > mark->progs[slot].n)
-			bpf_prog_destroy(progs->prog[--progs->n]);
+		truncate_progs(&rs->progs[slot], mark->progs[slot].n);
+		truncate_progs(&rs->guard_progs[slot],
+			       mark->guard_progs[slot].n);
 		rs->hosts[slot].n = mark->hosts[slot].n;
 	}
 	while (rs->n_types > mark->n_types)
 		kfree(rs->types[--rs->n_types].instances);
 	rs->n_rules = mark->n_rules;
+	rs->n_guards = mark->n_guards;
 }
 
 void mbc_ruleset_free(struct mbc_ruleset *rs)
@@ -195,10 +213,12 @@ void mbc_ruleset_free(struct mbc_ruleset *rs)
 	mbc_ruleset_truncate(rs, &nothing);
 	for (slot = 0; slot < MBC_N_ADDRS; slot++) {
 		kvfree(rs->progs[slot].prog);
+		kvfree(rs->guard_progs[slot].prog);
 		kvfree(rs->hosts[slot].addr);
 	}
 	kvfree(rs->types);
 	kvfree(rs->rules);
+	kvfree(rs->guards);
 	kvfree(rs->passed);
 	kfree(rs);
 }
@@ -229,16 +249,16 @@ void mbc_ruleset_install(struct mbc_net *mn, struct mbc_ruleset *rs)
 		seal(rs);
 	old = rcu_replace_pointer(mn->ruleset, rs,
 				  lockdep_is_held(&mn->control));
+	WRITE_ONCE(mn->guards, rs && rs->n_guards);
 	if (!old)
 		return;
 	synchronize_rcu();
 	mbc_ruleset_free(old);
 }
 
-struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
-				   const struct sk_buff *skb, u8 family)
+/* The smallest number that the programs return; U32_MAX: none. */
+static u32 search(const struct mbc_progs *progs, const struct sk_buff *skb)
 {
-	const struct mbc_progs *progs = &rs->progs[mbc_addr_slot(family)];
 	u32 answer, rule, first = U32_MAX;
 	unsigned int i, next;
 
@@ -256,13 +276,30 @@ struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
 		if (next <= i)	/* computed: see leads_back() */
 			break;
 	}
+	return first;
+}
+
+struct mbc_rule *mbc_ruleset_match(const struct mbc_ruleset *rs,
+				   const struct sk_buff *skb, u8 family)
+{
+	u32 first = search(&rs->progs[mbc_addr_slot(family)], skb);
+
 	return first <= rs->n_rules ? &rs->rules[first - 1] : NULL;
+}
+
+bool mbc_ruleset_forbids(const struct mbc_ruleset *rs,
+			 const struct sk_buff *skb, u8 family)
+{
+	u32 first = search(&rs->guard_progs[mbc_addr_slot(family)], skb);
+
+	return first <= rs->n_guards && rs->guards[first - 1].required;
 }
 
 /* 64 bits under a key that nobody knows stand for the tuple. 0 stands for none,
  * so that a tuple may have it which is just never known.
  */
-static u64 hash(const struct mbc_ruleset *rs, const struct mbc_tuple *tuple)
+static u64 hash_tuple(const struct mbc_ruleset *rs,
+		      const struct mbc_tuple *tuple)
 {
 	if (tuple->family == AF_INET)
 		return siphash_4u32((__force u32)tuple->saddr.ip,
@@ -273,18 +310,27 @@ static u64 hash(const struct mbc_ruleset *rs, const struct mbc_tuple *tuple)
 	return siphash(tuple, sizeof(*tuple), &rs->passed_key);
 }
 
-bool mbc_ruleset_passed(const struct mbc_ruleset *rs,
-			const struct mbc_tuple *tuple)
+/* What is known of a tuple that goes out says nothing of the same one coming in. */
+static u64 hash(const struct mbc_ruleset *rs, const struct mbc_tuple *tuple,
+		bool inbound)
 {
-	u64 h = hash(rs, tuple);
+	u64 h = hash_tuple(rs, tuple);
+
+	return inbound ? ~h : h;
+}
+
+bool mbc_ruleset_passed(const struct mbc_ruleset *rs,
+			const struct mbc_tuple *tuple, bool inbound)
+{
+	u64 h = hash(rs, tuple, inbound);
 
 	return h && READ_ONCE(rs->passed[h % MBC_PASSED_SLOTS]) == h;
 }
 
 void mbc_ruleset_pass(const struct mbc_ruleset *rs,
-		      const struct mbc_tuple *tuple)
+		      const struct mbc_tuple *tuple, bool inbound)
 {
-	u64 h = hash(rs, tuple);
+	u64 h = hash(rs, tuple, inbound);
 
 	WRITE_ONCE(rs->passed[h % MBC_PASSED_SLOTS], h);
 }

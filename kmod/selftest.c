@@ -192,16 +192,16 @@ static int __init check_path(const struct mbc_tuple *super)
 	union mbc_addr hops[MBC_MAX_HOPS];
 	unsigned int n;
 
-	CHECK(mbc_path_build(hops, &n, types, 2, super, true, &seed) ==
+	CHECK(mbc_path_build(hops, &n, types, 2, super, true, &seed, 0) ==
 	      MBC_REASON_NO_INSTANCE);
 	type.total_weight[slot] = 1;
 	one.has = BIT(slot);
 	one.addr[slot].ip6[0] = cpu_to_be32(0x0a000002);
-	CHECK(!mbc_path_build(hops, &n, types, 2, super, true, &seed));
+	CHECK(!mbc_path_build(hops, &n, types, 2, super, true, &seed, 0));
 	CHECK(n == 2 && mbc_addr_equal(&hops[0], &one.addr[slot]) &&
 	      mbc_addr_equal(&hops[1], &super->daddr));
 	one.addr[slot] = super->saddr;
-	CHECK(mbc_path_build(hops, &n, types, 2, super, true, &seed) ==
+	CHECK(mbc_path_build(hops, &n, types, 2, super, true, &seed, 0) ==
 	      MBC_REASON_CHAIN_LOOP);
 	return 0;
 }

@@ -54,6 +54,7 @@ struct mbc_hops {
  * @role: enum mbc_role
  * @on_failure: enum mbc_on_failure of the rule; client only
  * @gateway: of a client that runs no mbchain; client only
+ * @in_band: no agent sets it up, whatever becomes of its SYN; client only
  * @dead: no longer in the tables
  * @syns: SYNs sent to the right so far
  * @setup: enum mbc_setup_state; see hold.h
@@ -91,6 +92,7 @@ struct mbc_session {
 	u8 role;
 	u8 on_failure;
 	bool gateway;
+	bool in_band;
 	bool dead;
 	u8 syns;
 	u8 setup;

@@ -86,6 +86,7 @@ static const char *const names[] = {
 	[MBC_REASON_END_MOVED] = "end_moved",
 	[MBC_REASON_ACK_AHEAD] = "ack_ahead",
 	[MBC_REASON_PAUSE_SPLIT] = "pause_split",
+	[MBC_REASON_UNCHAINED] = "unchained",
 };
 
 static_assert(ARRAY_SIZE(names) == MBC_REASON_MAX + 1);

@@ -89,7 +89,7 @@ func TestCandidatesAreWhatMayStandNext(t *testing.T) {
 	}{
 		{"nouns", "", "status policy session migrate host stats version completion"},
 		{"nouns that fit", "s", "status session stats"},
-		{"verbs", "policy ", "check apply show explain"},
+		{"verbs", "policy ", "check fmt test diff apply show history rollback explain"},
 		{"verbs behind an option with a value", "--policyd h:1 session s", "show"},
 		{"options", "policy apply --", "--if-version --dry-run --wait --policyd --agent --timeout --json --help"},
 		{"options of mbctl", "--j", "--json"},

@@ -88,6 +88,7 @@ var counters = []struct{ name, meaning string }{
 	{"end_moved", "sessions ended: their path leads past this host now"},
 	{"ack_ahead", "packets that waited while what they acknowledge went ahead; see paused"},
 	{"pause_split", "packets cut while their session changed its path; a part waited: paused"},
+	{"unchained", "packets for this host past the chain that a required rule asks for: dropped"},
 }
 
 // explainCounter is empty for a counter of a newer module.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -29,7 +30,9 @@ type fake struct {
 	protoconnect.UnimplementedDomainServiceHandler
 
 	apply    func(*proto.ApplyRequest) (*proto.ApplyResponse, error)
-	policies []*proto.GetResponse // one after the other, the last for ever
+	policies []*proto.GetResponse          // one after the other, the last for ever
+	old      map[uint64]*proto.GetResponse // policies that ran before
+	history  *proto.HistoryResponse
 	explain  func(*proto.ExplainRequest) (*proto.ExplainResponse, error)
 	sessions *proto.ListSessionsResponse
 	hosts    *proto.ListHostsResponse
@@ -54,15 +57,26 @@ func (f *fake) Apply(_ context.Context, req *proto.ApplyRequest) (*proto.ApplyRe
 	return f.apply(req)
 }
 
-func (f *fake) Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error) {
+func (f *fake) Get(_ context.Context, req *proto.GetRequest) (*proto.GetResponse, error) {
 	if f.err != nil {
 		return nil, f.err
+	}
+	if req.Version != 0 && req.Version != f.policies[0].Version {
+		if old := f.old[req.Version]; old != nil {
+			return old, nil
+		}
+		return nil, connect.NewError(connect.CodeNotFound,
+			fmt.Errorf("policy version %d is not kept; version 8 runs, and 6 to 7 are kept", req.Version))
 	}
 	answer := f.policies[0]
 	if len(f.policies) > 1 {
 		f.policies = f.policies[1:]
 	}
 	return answer, nil
+}
+
+func (f *fake) History(context.Context, *proto.HistoryRequest) (*proto.HistoryResponse, error) {
+	return f.history, f.err
 }
 
 func (f *fake) Explain(_ context.Context, req *proto.ExplainRequest) (*proto.ExplainResponse, error) {
@@ -152,7 +166,7 @@ var now = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 type testWorld struct {
 	*world
 	out, err bytes.Buffer
-	files    map[string]string
+	files    map[string]string // rewritten by write
 	env      map[string]string
 }
 
@@ -179,6 +193,10 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 				return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
 			}
 			return io.NopCloser(strings.NewReader(text)), nil
+		},
+		write: func(name string, text []byte) error {
+			tw.files[name] = string(text)
+			return nil
 		},
 		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			f.asked = append(f.asked, network+" "+address)

@@ -16,6 +16,24 @@ match(dstport=80 & srcip=10.0.0.0/24) >> {firewall -> ids}
 match(srcip=10.9.0.0/16) >> {}
 `
 
+const oldPolicy = `type firewall { mb1 10.0.0.2 }
+rule mail match(dstport=25) >> {firewall}
+match(srcip=10.9.0.0/16) >> {}
+match(dstport=80 & srcip=10.0.0.0/24) >> {firewall}
+`
+
+// documents are the files of a policy of several.
+var documents = map[string]string{
+	"etc/types.policy": "group office{10.0.0.0/24}\ntype firewall { mb1 10.0.0.2 weight 2, mb3 10.0.0.5 }\ntype ids { mb2 10.0.0.3 }\n",
+	"etc/web.policy":   "# web\nrule web match(dstport=80&srcip=office)>>{firewall->ids}\n",
+	"etc/mail.policy":  "match(srcip=10.9.0.0/16) >> {} priority 5\nmatch(dstprt=25) >> {firewall}\n",
+	"web.test": "# what the policy must do\n10.0.0.1:40000 > 10.0.0.4:80 >> {firewall -> ids}\n" +
+		"10.9.0.1:40000 > 10.0.0.4:80 tcp >> {} rule 2\n10.0.0.1:40000 -> 10.0.0.4:22 tcp >> none\n",
+	"strict.test": "10.0.0.1:40000 > 10.0.0.4:80 >> {ids}   # too few\n10.0.0.1:40000 > 10.0.0.4:22 >> {firewall}\n" +
+		"10.9.0.1:40000 > 10.0.0.4:80 >> none\n10.9.0.1:40000 > 10.0.0.4:81 >> {}\n",
+	"wrong.test": "10.0.0.1:40000 10.0.0.4:80 >> {firewall -> }\n10.0.0.1 > 10.0.0.4:80 >> {}\n",
+}
+
 const wrongText = "type firewall { 10.0.0.2 }\nmatch(dstprt=80) >> {firewall}\n"
 
 // lab is the domain that the golden files show: client - mb1 - mb2 - server,
@@ -32,6 +50,15 @@ func lab() *fake {
 			away(onHost("mb3", 5, 5, "")),
 			onHost("server", 8, 8, ""),
 		)},
+		old: map[uint64]*proto.GetResponse{
+			7: {Version: 7, Source: oldPolicy, AppliedUnixMs: now.Add(-26 * time.Hour).UnixMilli(), By: "10.0.0.7", RollbackOf: 5},
+			6: {Version: 6, Source: "match(any) >> {}\n", AppliedUnixMs: now.Add(-27 * time.Hour).UnixMilli(), By: "10.0.0.7"},
+		},
+		history: &proto.HistoryResponse{Versions: []*proto.PolicyVersion{
+			{Version: 8, AppliedUnixMs: now.Add(-12*time.Minute - 3*time.Second).UnixMilli(), By: "fd00::7", Bytes: uint32(len(webPolicy))},
+			{Version: 7, AppliedUnixMs: now.Add(-26 * time.Hour).UnixMilli(), By: "10.0.0.7", Bytes: uint32(len(oldPolicy)), RollbackOf: 5},
+			{Version: 6, AppliedUnixMs: now.Add(-27 * time.Hour).UnixMilli(), By: "10.0.0.7", Bytes: 17},
+		}},
 		explain: explainWeb,
 		sessions: &proto.ListSessionsResponse{
 			Sessions: append(append(webSession(0x3f), oldSession(0x3e)...), endedSession(0x77)...),

@@ -33,6 +33,7 @@ func osWorld() *world {
 		version: version,
 		getenv:  os.Getenv,
 		open:    func(name string) (file, error) { return os.Open(name) },
+		write:   rewriteFile,
 		dial:    new(net.Dialer).DialContext,
 		now:     time.Now,
 		sleep:   sleep,

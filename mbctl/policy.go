@@ -3,10 +3,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
-
 	"github.com/urfave/cli/v2"
 
 	"mbchain/proto"
@@ -15,42 +11,21 @@ import (
 func (w *world) policyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "policy",
-		Usage: "check, apply, show and explain the policy",
+		Usage: "write, try, apply and explain the policy",
 		Description: describe("The policy says which sessions pass which network functions.",
 			"mbctl policy check web.policy", "mbctl policy show"),
 		Subcommands: []*cli.Command{
 			w.policyCheckCommand(),
+			w.policyFmtCommand(),
+			w.policyTestCommand(),
+			w.policyDiffCommand(),
 			w.policyApplyCommand(),
 			w.policyShowCommand(),
+			w.policyHistoryCommand(),
+			w.policyRollbackCommand(),
 			w.policyExplainCommand(),
 		},
 	}
-}
-
-// maxPolicy is the most that policyd takes (proto/policy.proto).
-const maxPolicy = 4 << 20
-
-// readPolicy reads the policy text that a command is given: a file, or
-// standard input for "-". The name is for messages.
-func (w *world) readPolicy(c *cli.Context) (name, source string, err error) {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return "", "", err
-	}
-	name, in := args[0], io.NopCloser(w.stdin)
-	if name == "-" {
-		name = "stdin"
-	} else if in, err = w.open(name); err != nil {
-		return "", "", fmt.Errorf("read policy: %w", err)
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxPolicy+1))
-	if err := errors.Join(err, in.Close()); err != nil {
-		return "", "", fmt.Errorf("read policy %s: %w", name, err)
-	}
-	if len(text) > maxPolicy {
-		return "", "", fmt.Errorf("read policy %s: longer than %s", name, bytesText(maxPolicy))
-	}
-	return name, string(text), nil
 }
 
 // hostPolicyView is in JSON what one host says of the policy.

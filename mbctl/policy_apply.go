@@ -19,15 +19,16 @@ func (w *world) policyApplyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "apply",
 		Usage:     "replace the policy of the domain, whole or not at all",
-		ArgsUsage: "FILE|- [--dry-run] [--if-version N] [--wait]",
+		ArgsUsage: "FILE...|- [--dry-run] [--if-version N] [--wait]",
 		Description: describe(`New sessions get their chain by the new policy. Live ones keep theirs, or follow,
 as the rule that they match says (live-sessions); those that follow begin to as
 soon as the hosts have the policy, or after 2 seconds, and --wait does not wait for
 them. To apply the same policy again is to try again. A host that refuses its part
 keeps the one it had. With --wait, the command waits for at most --timeout until
 every connected host has answered, and ends with 5 when one refused or stayed
-silent; the policy is applied all the same.`,
+silent; the policy is applied all the same. Several files are documents of one policy.`,
 			"mbctl policy apply web.policy --dry-run",
+			"mbctl policy apply types.policy web.policy mail.policy",
 			"mbctl policy apply web.policy --wait",
 			"mbctl policy apply web.policy --if-version 7",
 			"mbctl policy show --source | sed 's/weight 1/weight 2/' | mbctl policy apply -"),
@@ -68,6 +69,11 @@ func (w *world) policyApply(c *cli.Context) error {
 		v := c.Uint64("if-version")
 		req.IfVersion = &v
 	}
+	return w.applyPolicy(c, p, name, req)
+}
+
+// applyPolicy applies a policy and says what came of it.
+func (w *world) applyPolicy(c *cli.Context, p *policyd, name string, req *proto.ApplyRequest) error {
 	applied, err := p.policy.Apply(c.Context, req)
 	if err != nil {
 		return w.applyFailed(c, p, name, err)

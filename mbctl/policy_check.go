@@ -15,11 +15,16 @@ func (w *world) policyCheckCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "read a policy and say what is wrong with it",
-		ArgsUsage: "FILE|-",
+		ArgsUsage: "FILE...|- [--hosts]",
 		Description: describe(`Asks nobody and changes nothing. Ends with 4 when the policy is wrong; warnings
-alone do not make it so.`,
+alone do not make it so. Several files are documents of one policy. With --hosts,
+policyd is asked whether the hosts are as the policy declares.`,
 			"mbctl policy check web.policy",
+			"mbctl policy check types.policy web.policy mail.policy --hosts",
 			"mbctl policy check - <web.policy"),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "hosts", DisableDefaultText: true, Usage: "compare instances with the hosts that policyd knows"},
+		},
 		Action: w.action(w.policyCheck),
 	}
 }
@@ -36,22 +41,24 @@ type checkView struct {
 }
 
 type diagnosticView struct {
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Width   int    `json:"width"`
-	Message string `json:"message"`
-	Text    string `json:"text"`
+	Document string `json:"document"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Width    int    `json:"width"`
+	Message  string `json:"message"`
+	Text     string `json:"text"`
 }
 
 func viewDiagnostics(found []policy.Diagnostic) []diagnosticView {
 	views := make([]diagnosticView, 0, len(found))
 	for _, d := range found {
 		views = append(views, diagnosticView{
-			Line:    d.Line,
-			Column:  d.Column,
-			Width:   d.Width,
-			Message: d.Message,
-			Text:    d.Text,
+			Document: d.Document,
+			Line:     d.Line,
+			Column:   d.Column,
+			Width:    d.Width,
+			Message:  d.Message,
+			Text:     d.Text,
 		})
 	}
 	return views
@@ -70,6 +77,11 @@ func (w *world) policyCheck(c *cli.Context) error {
 		}
 		return w.printFindings(c, name, found)
 	}
+	if c.Bool("hosts") {
+		if err := w.checkHosts(c, source, parsed); err != nil {
+			return err
+		}
+	}
 	if c.Bool("json") {
 		return w.printJSON(checkView{
 			OK:        true,
@@ -83,6 +95,22 @@ func (w *world) policyCheck(c *cli.Context) error {
 	w.warnText(parsed.RenderWarnings(name))
 	w.printf("%s: right: %s, %s, %s\n", name, plural(len(parsed.Rules), "rule"),
 		plural(len(parsed.Types), "type"), plural(parsed.Instances(), "instance"))
+	return nil
+}
+
+// checkHosts adds what policyd finds odd about the hosts to the warnings.
+func (w *world) checkHosts(c *cli.Context, source string, parsed *policy.Policy) error {
+	p, err := w.policyd(c)
+	if err != nil {
+		return err
+	}
+	found, err := p.policy.Check(c.Context, &proto.CheckRequest{Source: source, Hosts: true})
+	if err != nil {
+		return p.failed(err)
+	}
+	if len(found.Errors) == 0 { // an older policyd may refuse what this mbctl takes
+		parsed.Warnings = findings(found.Warnings, true)
+	}
 	return nil
 }
 
@@ -102,12 +130,13 @@ func findings(diagnostics []*proto.Diagnostic, warning bool) policy.Errors {
 	found := make(policy.Errors, 0, len(diagnostics))
 	for _, d := range diagnostics {
 		found = append(found, policy.Diagnostic{
-			Line:    int(d.Line),
-			Column:  int(d.Column),
-			Width:   int(d.Width),
-			Message: d.Message,
-			Text:    d.Text,
-			Warning: warning,
+			Document: d.Document,
+			Line:     int(d.Line),
+			Column:   int(d.Column),
+			Width:    int(d.Width),
+			Message:  d.Message,
+			Text:     d.Text,
+			Warning:  warning,
 		})
 	}
 	return found

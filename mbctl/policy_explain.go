@@ -31,6 +31,8 @@ type explainView struct {
 	Matched   bool             `json:"matched"`
 	Rule      uint32           `json:"rule"`
 	RuleText  string           `json:"rule_text"`
+	RuleName  string           `json:"rule_name"` // empty: it has none
+	Document  string           `json:"document"`  // that the line is of; may be empty
 	Line      uint32           `json:"line"`
 	OnFailure string           `json:"on_failure"`
 	Hops      []explainHopView `json:"hops"`
@@ -78,6 +80,8 @@ func viewExplain(tuple *proto.Tuple, got *proto.ExplainResponse) explainView {
 		Matched:   got.Matched,
 		Rule:      got.Rule,
 		RuleText:  got.RuleText,
+		RuleName:  got.RuleName,
+		Document:  got.Document,
 		Line:      got.Line,
 		OnFailure: got.OnFailure,
 		Hops:      []explainHopView{},
@@ -116,7 +120,14 @@ func (w *world) printExplain(tuple *proto.Tuple, got *proto.ExplainResponse) {
 }
 
 func (w *world) printRule(tuple *proto.Tuple, got *proto.ExplainResponse) {
-	w.printf("rule %d, line %d of policy version %d\n    %s\n\n", got.Rule, got.Line, got.Version, got.RuleText)
+	name, document := "", ""
+	if got.RuleName != "" {
+		name = fmt.Sprintf(" %q", got.RuleName)
+	}
+	if got.Document != "" {
+		document = " of " + got.Document + ","
+	}
+	w.printf("rule %d%s, line %d%s of policy version %d\n    %s\n\n", got.Rule, name, got.Line, document, got.Version, got.RuleText)
 	if got.Problem != "" {
 		w.printf("%s: %s\n%s\n", w.paint(red, "no chain comes of it"), got.Problem, failureText(got.OnFailure))
 		return
@@ -131,6 +142,9 @@ func (w *world) printRule(tuple *proto.Tuple, got *proto.ExplainResponse) {
 		what, choice := "server", ""
 		if hop.Type != "" {
 			what = hop.Type
+			choice = "one of its instances, in turn"
+		}
+		if hop.Type != "" && hop.Address != "" {
 			choice = fmt.Sprintf("weight %d of %d, hash point %d", hop.Weight, hop.TotalWeight, hop.Point)
 		}
 		t.add(cell{text: pad(w.glyphs().right, 3) + what}, text(hop.Host), text(hop.Address), cell{text: choice})

@@ -84,7 +84,7 @@ func (w *world) policyDryRun(c *cli.Context, p *policyd, name, source string) er
 	if c.Bool("wait") || c.IsSet("if-version") {
 		return usagef("read --dry-run: nothing is applied, so leave out --wait and --if-version")
 	}
-	found, err := p.policy.Check(c.Context, &proto.CheckRequest{Source: source, Live: true})
+	found, err := p.policy.Check(c.Context, &proto.CheckRequest{Source: source, Live: true, Hosts: true})
 	switch {
 	case err != nil:
 		return p.failed(err)

@@ -12,11 +12,14 @@ import (
 
 // resolve finds the types that rules name, and checks the chains.
 func (p *parser) resolve() {
+	p.resolveGroups()
+	p.order()
 	known := make([]string, 0, len(p.names))
 	for _, t := range p.policy.Types {
 		known = append(known, t.Name)
 	}
 	for i, r := range p.policy.Rules {
+		p.expandRule(r, p.places[i].predicate)
 		for _, name := range p.places[i].chain {
 			if t := p.resolveType(name, known); t != nil {
 				r.Chain = append(r.Chain, t)
@@ -108,6 +111,27 @@ func deadEnd(types []*Type, f chain.Family) *dead {
 	return nil
 }
 
+// mayLoop returns a host to which some sessions of a family come back: it is an
+// instance of two types, between which is one that leads away from it. It returns
+// the positions of the three in the chain.
+func mayLoop(types []*Type, f chain.Family) (host netip.Addr, left, away, right int, found bool) {
+	for i, t := range types {
+		for _, in := range t.instancesFor(f) {
+			host := in.addressFor(f)
+			away := -1
+			for j := i + 1; j < len(types); j++ {
+				if away >= 0 && types[j].has(host) {
+					return host, i, away, j, true
+				}
+				if other, ok := types[j].onlyHost(f); !ok || other != host {
+					away = j
+				}
+			}
+		}
+	}
+	return netip.Addr{}, 0, 0, 0, false
+}
+
 // broken reports whether something of the type was wrong and is left out.
 func (t *Type) broken() bool {
 	return len(t.Instances) == 0 || slices.ContainsFunc(t.Instances, func(in Instance) bool {
@@ -131,12 +155,15 @@ func (t *Type) has(host netip.Addr) bool {
 }
 
 // checkSize makes sure that the compiled policy fits into the kernel, and with
-// it every host's part.
+// it every host's part. On the way it finds the rules that a session may match.
 func (p *parser) checkSize() error {
+	p.matches = make([]bool, len(p.policy.Rules))
 	for _, f := range families {
-		if _, err := compile(f, p.policy.Predicates()); err != nil {
+		_, tree, err := compile(f, p.policy.Predicates())
+		if err != nil {
 			return Errors{diagnose(p.lex.source, position{line: 1}, err.Error()+"; use fewer terms")}
 		}
+		tree.mark(p.matches, map[*node]bool{})
 	}
 	return nil
 }

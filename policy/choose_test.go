@@ -21,7 +21,7 @@ const choiceVectors = "../tests/kcore/testdata/choice.txt"
 
 // The kernel module and this package choose the same instance. A line reads:
 //
-//	seed index saddr daddr sport dport proto addr:weight,addr:weight -> addr
+//	seed index saddr daddr sport dport proto choice turn addr:weight,addr:weight -> addr
 //
 // where an instance's IPv6 address is in brackets, behind + when it has both.
 func TestChooseAsTheKernelModule(t *testing.T) {
@@ -49,7 +49,7 @@ func TestChooseAsTheKernelModule(t *testing.T) {
 
 func checkChoice(line string) (chain.Family, error) {
 	f := strings.Fields(line)
-	if len(f) != 10 || f[8] != "->" {
+	if len(f) != 12 || f[10] != "->" {
 		return 0, fmt.Errorf("not a vector: %q", line)
 	}
 	source, err := parseEnd(f[2], f[4])
@@ -81,8 +81,13 @@ func checkChoiceFrom(source netip.AddrPort, f []string) error {
 	if err != nil {
 		return err
 	}
-	nf := &policy.Type{Name: "nf"}
-	for _, text := range strings.Split(f[7], ",") {
+	method, ok := map[string]policy.Method{"hash": policy.ByHash, "source": policy.BySource, "turn": policy.InTurn}[f[7]]
+	turn, err := strconv.ParseUint(f[8], 10, 32)
+	if err != nil || !ok {
+		return fmt.Errorf("choice %q, turn %q: %v", f[7], f[8], err)
+	}
+	nf := &policy.Type{Name: "nf", Choose: method}
+	for _, text := range strings.Split(f[9], ",") {
 		colon := strings.LastIndexByte(text, ':')
 		weight, err := strconv.ParseUint(text[colon+1:], 10, 32)
 		if err != nil {
@@ -104,8 +109,11 @@ func checkChoiceFrom(source netip.AddrPort, f []string) error {
 	}
 	tuple := chain.FiveTuple{Source: source, Destination: destination, Protocol: protocol}
 	got := policy.Choose(seed, nf, int(index), tuple)
-	if got.Address.String() != f[9] {
-		return fmt.Errorf("chose %s at %d of %d, want %s", got.Address, got.Point, got.Total, f[9])
+	if method == policy.InTurn {
+		got = policy.ChooseInTurn(nf, uint32(turn), tuple.Family())
+	}
+	if got.Address.String() != f[11] {
+		return fmt.Errorf("chose %s at %d of %d, want %s", got.Address, got.Point, got.Total, f[11])
 	}
 	return nil
 }

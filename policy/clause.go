@@ -2,7 +2,10 @@
 
 package policy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // LiveSessions is what becomes of the sessions that live when a policy begins to
 // hold, where their rule asks for another chain than they have.
@@ -30,8 +33,17 @@ func (l LiveSessions) String() string {
 // in the canonical order. What is as it would be without a word is left out.
 func (r *Rule) clauses() string {
 	var b strings.Builder
+	if r.Priority != 0 {
+		fmt.Fprintf(&b, " %s %d", wordPriority, r.Priority)
+	}
 	if r.OnFailure != Block {
 		b.WriteString(" on-failure " + r.OnFailure.String())
+	}
+	if r.SetUp != Auto {
+		b.WriteString(" " + wordSetUp + " " + r.SetUp.String())
+	}
+	if r.Enforce != BestEffort {
+		b.WriteString(" " + wordEnforce + " " + r.Enforce.String())
 	}
 	if r.LiveSessions != NewOnly {
 		b.WriteString(" live-sessions " + r.LiveSessions.String())

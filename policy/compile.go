@@ -36,25 +36,28 @@ const (
 // What is no IPv4 packet, is too short for its ports, or is a later fragment
 // matches nothing.
 func Compile(predicates []Predicate) ([][]bpf.RawInstruction, error) {
-	return compile(chain.IPv4, predicates)
+	programs, _, err := compile(chain.IPv4, predicates)
+	return programs, err
 }
 
 // Compile6 does for IPv6 what [Compile] does for IPv4. Its programs see
 // packets without extension headers: what follows the fixed header is that of
 // TCP or UDP, or belongs to a protocol without ports.
 func Compile6(predicates []Predicate) ([][]bpf.RawInstruction, error) {
-	return compile(chain.IPv6, predicates)
+	programs, _, err := compile(chain.IPv6, predicates)
+	return programs, err
 }
 
-func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstruction, error) {
+// compile returns programs, and the tree that they are.
+func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstruction, *node, error) {
 	items := itemsOf(family, predicates)
 	if len(items) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	most := roomOf(family)
 	for _, x := range items {
 		if 1+x.weight > most {
-			return nil, fmt.Errorf("compile rule %d: more than %d instructions are needed", x.number, MaxInstructions)
+			return nil, nil, fmt.Errorf("compile rule %d: more than %d instructions are needed", x.number, MaxInstructions)
 		}
 	}
 	// Copies help to search fast. Where there is no room for many of them there
@@ -62,10 +65,11 @@ func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstructio
 	var (
 		whole    = everywhere(family)
 		programs [][]bpf.RawInstruction
+		tree     *node
 		err      error
 	)
 	for _, room := range []int{maxCopies * weigh(items), MaxPrograms * most / 2, 0} {
-		tree := list(items, &whole, nil)
+		tree = list(items, &whole, nil)
 		if room > 0 {
 			tree, _ = grow(items, &whole, nil, room, maxForks)
 		}
@@ -78,9 +82,9 @@ func compile(family chain.Family, predicates []Predicate) ([][]bpf.RawInstructio
 		err = fmt.Errorf("more than %d programs are needed", MaxPrograms)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("compile rules: %w", err)
+		return nil, nil, fmt.Errorf("compile rules: %w", err)
 	}
-	return programs, nil
+	return programs, tree, nil
 }
 
 // routine is code in the making. It knows which word register A holds, so

@@ -11,6 +11,10 @@ import (
 
 // Diagnostic is one finding in a policy text.
 type Diagnostic struct {
+	// Document is the name of the document that Line is of; empty where the text
+	// names none.
+	Document string
+
 	Line    int    // from 1
 	Column  int    // from 1, in characters
 	Width   int    // characters to underline, at least 1
@@ -19,25 +23,32 @@ type Diagnostic struct {
 	Warning bool   // the policy works, though perhaps not as meant
 }
 
-// String returns the finding in one line: "3:7: message".
-func (d Diagnostic) String() string {
+// String returns the finding in one line: "3:7: message", or
+// "web.policy:3:7: message" of a document.
+func (d Diagnostic) String() string { return d.headline(d.Document) }
+
+func (d Diagnostic) headline(file string) string {
 	severity := ""
 	if d.Warning {
 		severity = "warning: "
 	}
-	return fmt.Sprintf("%d:%d: %s%s", d.Line, d.Column, severity, d.Message)
+	if file != "" {
+		file += ":"
+	}
+	return fmt.Sprintf("%s%d:%d: %s%s", file, d.Line, d.Column, severity, d.Message)
 }
 
-// Render returns the finding for people, without a newline at its end:
+// Render returns the finding for people, without a newline at its end. File is
+// named where the text names no document:
 //
 //	policy.conf:3:7: unknown field "dstprt"; did you mean "dstport"?
 //	  3 | match(dstprt=80) >> {firewall}
 //	    |       ^~~~~~
 func (d Diagnostic) Render(file string) string {
-	head := d.String()
-	if file != "" {
-		head = file + ":" + head
+	if d.Document != "" {
+		file = d.Document
 	}
+	head := d.headline(file)
 	if d.Text == "" {
 		return head
 	}
@@ -99,8 +110,9 @@ func renderAll(file string, diagnostics []Diagnostic) string {
 
 // position is a piece of the text, not longer than a line.
 type position struct {
-	off, end int // in bytes
-	line     int // from 1
+	off, end int    // in bytes
+	line     int    // from 1
+	document string // whose line it is
 }
 
 // diagnose makes a diagnostic of a message about a piece of the text.
@@ -113,10 +125,11 @@ func diagnose(source string, at position, message string) Diagnostic {
 	line = strings.TrimSuffix(line, "\r")
 	end := min(max(at.end, at.off), start+len(line))
 	d := Diagnostic{
-		Line:    at.line,
-		Column:  1 + utf8.RuneCountInString(source[start:at.off]),
-		Width:   1,
-		Message: message,
+		Document: at.document,
+		Line:     at.line,
+		Column:   1 + utf8.RuneCountInString(source[start:at.off]),
+		Width:    1,
+		Message:  message,
 	}
 	if end > at.off {
 		d.Width = utf8.RuneCountInString(source[at.off:end])

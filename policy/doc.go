@@ -12,7 +12,8 @@
 //	match(dstport=80 & srcip=fd00::/64) >> {firewall}
 //	match(proto=tcp & ~(dstip=192.0.2.1)) >> {firewall} on-failure bypass
 //	match(dstport=8080) >> {ids} live-sessions migrate may-leave ids
-//	match(srcip=10.9.0.0/16) >> {}
+//	rule guests match(srcip=visitors) >> {} priority 10
+//	group visitors { 10.9.0.0/16, fd00:9::/48 }
 //
 // # Grammar
 //
@@ -21,15 +22,24 @@
 //
 //	policy    = [ statement ] { end [ statement ] } .
 //	end       = newline | ";" .
-//	statement = type | rule .
+//	statement = document | group | type | rule .
 //
-//	type      = "type" name "{" instance { "," instance } [ "," ] "}" .
+//	document  = "document" name .
+//
+//	group     = "group" name "{" member { "," member } [ "," ] "}" .
+//	member    = address | prefix | name .
+//
+//	type      = "type" name "{" instance { "," instance } [ "," ] "}"
+//	            [ "choose" ( "hash" | "round-robin" | "sticky-source" ) ] .
 //	instance  = [ name ] address [ address ] [ "weight" number ] .
 //
-//	rule      = "match" "(" predicate ")" ">>" "{" [ chain ] "}" { clause } .
+//	rule      = [ "rule" name ] "match" "(" predicate ")" ">>" "{" [ chain ] "}" { clause } .
 //	chain     = name { arrow name } .
 //	arrow     = "->" | "→" .
-//	clause    = "on-failure" ( "block" | "bypass" )
+//	clause    = "priority" number
+//	          | "on-failure" ( "block" | "bypass" )
+//	          | "set-up" ( "auto" | "in-band" | "out-of-band" )
+//	          | "enforce" ( "best-effort" | "required" )
 //	          | "live-sessions" ( "new-only" | "migrate" | "reset" )
 //	          | ( "may-leave" | "may-insert" ) name { "," name } .
 //
@@ -37,11 +47,12 @@
 //	and       = unary { "&" unary } .
 //	unary     = "~" unary | "(" predicate ")" | term .
 //	term      = "any" | "*"
-//	          | ( "srcip" | "dstip" ) "=" ( address | prefix )
+//	          | ( "srcip" | "dstip" ) "=" ( address | prefix | name )
 //	          | ( "srcport" | "dstport" ) "=" ( number | number "-" number )
 //	          | "proto" "=" ( "tcp" | "udp" | number ) .
 //
-// Each clause may stand once in a rule, in any order. A name is a letter or "_"
+// A name in the place of an address is that of a group. Groups and types may be
+// declared after the rules that name them. Each clause may stand once in a rule, in any order. A name is a letter or "_"
 // and then letters, digits, "-", "_" and "."; a range is written without blanks.
 // Of two addresses of an instance one is of IPv4 and one of IPv6. Limits are the
 // constants Max*.

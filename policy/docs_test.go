@@ -30,7 +30,7 @@ func TestPoliciesInDocumentsAreRight(t *testing.T) {
 			t.Errorf("%s in:\n%s", p.RenderWarnings(""), block)
 		}
 	}
-	if checked != 3 {
-		t.Errorf("%d policies checked, want 3", checked)
+	if checked != 7 {
+		t.Errorf("%d policies checked, want 7", checked)
 	}
 }

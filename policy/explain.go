@@ -22,7 +22,7 @@ type Explanation struct {
 
 // ExplainedHop is one instance, or the server.
 type ExplainedHop struct {
-	Type   string // NF type; empty for the server
+	Type   string // NF type; empty for the server; without Address it cannot be said beforehand which instance
 	Host   string // name of the host that runs it, where known
 	Choice        // of the server only Address is set
 }
@@ -59,15 +59,14 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 		e.say("its chain is empty: the session goes straight to the server")
 		return e
 	}
-	e.choose(seed, super, hosts)
-	switch classified := e.judge(seed, super, hosts); {
+	foretold := e.choose(seed, super, hosts)
+	switch classified := e.judge(seed, super, hosts, foretold); {
+	case e.Problem == "" && !foretold:
+		e.say("which hosts it passes is decided when it begins")
 	case e.Problem == "":
 		e.say("the path is %s", joinPath(super.Source.Addr(), e.Path))
 		if server := super.Destination.Addr(); !known(hosts, server) {
 			e.say("the server runs no agent: it sees a session of %s", e.Path[len(e.Path)-1])
-		}
-		if super.Protocol == chain.ProtocolUDP {
-			e.say("the agents on it set it up out-of-band, and its packets wait for them")
 		}
 	case !classified:
 		e.say("no chain is tried: the session goes straight to the server")
@@ -75,6 +74,14 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 		e.say("on-failure bypass: the session goes straight to the server")
 	default:
 		e.say("on-failure block: the session's packets are dropped")
+	}
+	if e.Rule.required() && known(hosts, super.Destination.Addr()) {
+		e.say("the rule is required: what comes to the server past its chain is dropped there")
+	} else if e.Rule.required() {
+		e.say("the rule is required, but the server runs no agent that could drop what comes past its chain")
+	}
+	if e.Problem == "" && (super.Protocol == chain.ProtocolUDP || e.Rule.SetUp == OutOfBand) {
+		e.say("the agents on it set it up out-of-band, and its packets wait for them")
 	}
 	return e
 }
@@ -93,13 +100,13 @@ func (e *Explanation) tryRules(rules []*Rule, at point) {
 	for i, r := range tried {
 		switch {
 		case skipped <= 0 || i < maxTriedRules || i >= maxTriedRules+skipped:
-			e.say("rule %d (line %d) does not match: %s", r.Number, r.Line, whyNot(r.Predicate, at))
+			e.say("%s does not match: %s", r.Label(), whyNot(r.Predicate, at))
 		case i == maxTriedRules:
 			e.say("rules %d to %d do not match either", r.Number, r.Number+skipped-1)
 		}
 	}
 	if e.Rule != nil {
-		e.say("rule %d (line %d) matches: %s", e.Rule.Number, e.Rule.Line, shorten(e.Rule.Predicate.String()))
+		e.say("%s matches: %s", e.Rule.Label(), shorten(e.Rule.written()))
 	}
 }
 
@@ -134,23 +141,35 @@ func shorten(text string) string {
 	return text[:maxPartText-3] + "..."
 }
 
-// choose fills in the instances and says how each came about.
-func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) {
+// choose fills in the instances and says how each came about. It reports whether all of
+// them can be said beforehand.
+func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) (foretold bool) {
 	f := super.Family()
+	foretold = true
 	for i, t := range e.Rule.Chain {
 		c := Choose(seed, t, i, super)
+		if !t.Foretold(f) {
+			e.say("%s: in turn, as the client's host counts: one of %s", t.Name, shares(t, f))
+			e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Choice: Choice{Total: c.Total}})
+			foretold = false
+			continue
+		}
 		switch {
 		case c.Total == 0:
 			e.say("%s: none of its instances has an %v address", t.Name, f)
 			e.Choices = nil
-			return
+			return foretold
 		case len(t.Instances) == 1:
 			e.say("%s: %s, its only instance", t.Name, c.Instance.label(f))
 		case c.Total == c.Instance.Weight:
 			e.say("%s: %s, its only instance with an %v address", t.Name, c.Instance.label(f), f)
 		default:
-			e.say("%s: the session's hash is at %d of [0, %d): %s out of %s",
-				t.Name, c.Point, c.Total, c.Instance.label(f), shares(t, f))
+			whose := "the session's"
+			if t.Choose == BySource {
+				whose = "the client's"
+			}
+			e.say("%s: %s hash is at %d of [0, %d): %s out of %s",
+				t.Name, whose, c.Point, c.Total, c.Instance.label(f), shares(t, f))
 		}
 		e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Host: hosts[c.Address], Choice: c})
 	}
@@ -158,10 +177,11 @@ func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.A
 	e.Choices = append(e.Choices, ExplainedHop{Host: hosts[server], Choice: Choice{Address: server}})
 	for i := 1; i < len(e.Choices); i++ {
 		left, right := e.Choices[i-1], e.Choices[i]
-		if left.Address == right.Address {
+		if left.Address == right.Address && left.Address.IsValid() {
 			e.say("%s and %s are on one host and become one hop", left.noun(), right.noun())
 		}
 	}
+	return foretold
 }
 
 func (h ExplainedHop) noun() string {
@@ -199,10 +219,15 @@ func shares(t *Type, f chain.Family) string {
 
 // judge builds the path and finds what stands in its way, in the order in
 // which the kernel module would find it. It reports whether there is a module
-// at the client that tries to set the chain up at all.
-func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) bool {
+// at the client that tries to set the chain up at all. Of instances that cannot be said
+// beforehand it finds nothing.
+func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string, foretold bool) bool {
 	client, server := super.Source.Addr(), super.Destination.Addr()
 	path, err := BuildPath(seed, e.Rule.Chain, super, known(hosts, server))
+	var turns *LoopError
+	if !foretold && (err == nil || errors.As(err, &turns)) {
+		path, err = nil, nil
+	}
 	e.Path = path
 	var (
 		loop *LoopError
@@ -224,7 +249,7 @@ func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Ad
 		}
 	default:
 		for _, c := range e.Choices {
-			if c.Type != "" && !known(hosts, c.Address) {
+			if c.Type != "" && c.Address.IsValid() && !known(hosts, c.Address) {
 				e.Problem = fmt.Sprintf("%s on %s runs no agent: the set-up stays unanswered", c.Type, c.Address)
 				break
 			}

@@ -71,19 +71,23 @@ func drawTuple(t *rapid.T) chain.FiveTuple {
 	return tuple
 }
 
+func drawPrefix(t *rapid.T) netip.Prefix {
+	family := drawFamily(t)
+	bits := []int{32, 32, 31, 24, 16, 8, 1, 0}
+	if family == chain.IPv6 {
+		bits = []int{128, 128, 127, 97, 96, 95, 65, 64, 64, 48, 33, 32, 7, 1, 0}
+	}
+	prefix, err := drawAddr(t, family, "prefix").Prefix(rapid.SampledFrom(bits).Draw(t, "bits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prefix
+}
+
 func drawTerm(t *rapid.T) policy.Predicate {
 	switch f := policy.Field(rapid.IntRange(-1, int(policy.Proto)).Draw(t, "field")); f {
 	case policy.SrcIP, policy.DstIP:
-		family := drawFamily(t)
-		bits := []int{32, 32, 31, 24, 16, 8, 1, 0}
-		if family == chain.IPv6 {
-			bits = []int{128, 128, 127, 97, 96, 95, 65, 64, 64, 48, 33, 32, 7, 1, 0}
-		}
-		prefix, err := drawAddr(t, family, "prefix").Prefix(rapid.SampledFrom(bits).Draw(t, "bits"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return policy.Address{Field: f, Prefix: prefix}
+		return policy.Address{Field: f, Prefix: drawPrefix(t)}
 	case policy.SrcPort, policy.DstPort:
 		low, high := drawPort(t, "low"), drawPort(t, "high")
 		return policy.Port{Field: f, Low: min(low, high), High: max(low, high)}
@@ -140,6 +144,7 @@ func drawPredicates(t *rapid.T, most int) []policy.Predicate {
 // drawType draws a type whose first two instances serve a family.
 func drawType(t *rapid.T, number byte, serves chain.Family) *policy.Type {
 	nf := &policy.Type{Name: fmt.Sprintf("t%d", number)}
+	nf.Choose = rapid.SampledFrom([]policy.Method{policy.ByHash, policy.BySource, policy.InTurn}).Draw(t, "choose")
 	for j := range rapid.IntRange(2, 5).Draw(t, "instances") {
 		in := policy.Instance{Weight: rapid.Uint32Range(1, policy.MaxWeight).Draw(t, "weight")}
 		only := drawFamily(t)
@@ -169,7 +174,10 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 		p.Types = append(p.Types, drawType(t, byte(i), serves))
 	}
 	for i, x := range drawPredicates(t, 6) {
-		r := &policy.Rule{Number: i + 1, Predicate: x}
+		r := &policy.Rule{Number: i + 1, Predicate: x, Priority: rapid.SampledFrom([]int{0, 0, -32768, 1, 32767}).Draw(t, "priority")}
+		if rapid.Bool().Draw(t, "named rule") {
+			r.Name = fmt.Sprintf("r-%d", i)
+		}
 		if len(p.Types) > 0 {
 			for range rapid.IntRange(0, policy.MaxChain).Draw(t, "chain") {
 				r.Chain = append(r.Chain, rapid.SampledFrom(p.Types).Draw(t, "type"))
@@ -178,6 +186,8 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 		if rapid.Bool().Draw(t, "bypass") {
 			r.OnFailure = policy.Bypass
 		}
+		r.SetUp = rapid.SampledFrom([]policy.SetUp{policy.Auto, policy.InBand, policy.OutOfBand}).Draw(t, "set-up")
+		r.Enforce = rapid.SampledFrom([]policy.Enforce{policy.BestEffort, policy.Required}).Draw(t, "enforce")
 		r.LiveSessions = rapid.SampledFrom([]policy.LiveSessions{policy.NewOnly, policy.Migrate, policy.Reset}).Draw(t, "live sessions")
 		for _, nf := range p.Types {
 			switch may := rapid.Bool().Draw(t, "may"); {
@@ -188,6 +198,10 @@ func drawPolicy(t *rapid.T) *policy.Policy {
 			}
 		}
 		p.Rules = append(p.Rules, r)
+	}
+	slices.SortStableFunc(p.Rules, func(a, b *policy.Rule) int { return b.Priority - a.Priority })
+	for i, r := range p.Rules {
+		r.Number = i + 1
 	}
 	return p
 }

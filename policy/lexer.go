@@ -28,6 +28,7 @@ const (
 	kindStar
 	kindLeadsTo // >>
 	kindThen    // ->
+	kindComment // from "#" to the end of its line
 	kindBad     // no token of the language; its text says what to write
 )
 
@@ -63,10 +64,14 @@ type lexer struct {
 	off    int
 	line   int
 	inLine bool // a token of the current line has been returned
+
+	document string // that the line is of
+	comments bool   // return comments, too
 }
 
+const byteOrderMark = "\uFEFF"
+
 func newLexer(source string) lexer {
-	const byteOrderMark = "\uFEFF"
 	l := lexer{source: source, line: 1}
 	if strings.HasPrefix(source, byteOrderMark) {
 		l.off = len(byteOrderMark)
@@ -114,6 +119,9 @@ func (l *lexer) next() token {
 	if rest == "" {
 		return l.take(kindEOF, 0, first)
 	}
+	if rest[0] == '#' {
+		return l.take(kindComment, commentLen(rest), first)
+	}
 	if rest[0] == '\n' {
 		t := l.take(kindNewline, 1, first)
 		l.line++
@@ -146,29 +154,37 @@ func (l *lexer) take(k kind, n int, first bool) token {
 	t := token{
 		kind:     k,
 		text:     l.source[l.off : l.off+n],
-		position: position{off: l.off, end: l.off + n, line: l.line},
+		position: position{off: l.off, end: l.off + n, line: l.line, document: l.document},
 		first:    first,
 	}
 	l.off += n
 	return t
 }
 
-// skipBlanks skips blanks and a comment, not the newline behind them.
+// skipBlanks skips blanks and, unless it is wanted, a comment, not the newline
+// behind them.
 func (l *lexer) skipBlanks() {
 	for l.off < len(l.source) {
 		switch l.source[l.off] {
 		case ' ', '\t', '\r':
 			l.off++
 		case '#':
-			if n := strings.IndexByte(l.source[l.off:], '\n'); n >= 0 {
-				l.off += n
-			} else {
-				l.off = len(l.source)
+			if l.comments {
+				return
 			}
+			l.off += commentLen(l.source[l.off:])
 		default:
 			return
 		}
 	}
+}
+
+// commentLen returns how long the comment is with which s begins.
+func commentLen(s string) int {
+	if n := strings.IndexByte(s, '\n'); n >= 0 {
+		return n
+	}
+	return len(s)
 }
 
 // wordLen returns how long the word is with which s begins, 0 if none does. A

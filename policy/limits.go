@@ -11,6 +11,12 @@ const (
 	MaxInstances    = 256     // of one type, MBC_MAX_INSTANCES
 	MaxChain        = 15      // types in one chain, MBC_MAX_HOPS less the server
 	MaxTypeName     = 31      // bytes, MBC_TYPE_NAME_LEN less the final zero
+	MaxRuleName     = 63      // bytes
+	MaxGroups       = 1024    // of addresses, in one policy
+	MaxGroupName    = 63      // bytes
+	MaxMembers      = 512     // addresses and prefixes of one group, those of groups in it included
+	MaxDocuments    = 256     // of one policy
+	MaxDocumentName = 63      // bytes
 	MaxInstanceName = 63      // bytes, as a host name's label
 	MaxWeight       = 65535   // of an instance
 	MaxPrograms     = 256     // of one policy for one family, MBC_MAX_PROGS

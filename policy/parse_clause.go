@@ -3,24 +3,29 @@
 package policy
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // The words that begin a clause, in the order in which a rule is printed.
 const (
+	wordPriority     = "priority"
 	wordOnFailure    = "on-failure"
+	wordSetUp        = "set-up"
+	wordEnforce      = "enforce"
 	wordLiveSessions = "live-sessions"
 	wordMayLeave     = "may-leave"
 	wordMayInsert    = "may-insert"
 )
 
-var clauseWords = []string{wordOnFailure, wordLiveSessions, wordMayLeave, wordMayInsert}
+var clauseWords = []string{wordPriority, wordOnFailure, wordSetUp, wordEnforce, wordLiveSessions, wordMayLeave, wordMayInsert}
 
 // clauses parses what follows the chain of a rule, in any order.
 func (p *parser) clauses(r *Rule, at *place) bool {
 	var seen []string
-	for p.tok.kind == kindWord && !p.tok.is("match") && !p.tok.is("type") {
+	for p.tok.kind == kindWord && !p.tok.opensStatement() {
 		word := p.tok
 		if !slices.Contains(clauseWords, word.text) {
 			p.errorf(word.position, `expected "%s" or the end of the statement, found %s%s`,
@@ -42,8 +47,14 @@ func (p *parser) clauses(r *Rule, at *place) bool {
 // clause parses what follows the word that begins a clause.
 func (p *parser) clause(word token, r *Rule, at *place) (ok bool) {
 	switch word.text {
+	case wordPriority:
+		r.Priority, ok = p.priority(word)
 	case wordOnFailure:
 		r.OnFailure, ok = choice(p, word, Block, Bypass)
+	case wordSetUp:
+		r.SetUp, ok = choice(p, word, Auto, InBand, OutOfBand)
+	case wordEnforce:
+		r.Enforce, ok = choice(p, word, BestEffort, Required)
 	case wordLiveSessions:
 		r.LiveSessions, ok = choice(p, word, NewOnly, Migrate, Reset)
 	case wordMayLeave:
@@ -52,6 +63,20 @@ func (p *parser) clause(word token, r *Rule, at *place) (ok bool) {
 		at.mayInsert, ok = p.typeList(word)
 	}
 	return ok
+}
+
+// priority parses the number that says when a rule is tried.
+func (p *parser) priority(after token) (int, bool) {
+	value := p.tok
+	if !p.expect(kindWord, "a number after "+after.String()) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(value.text, 10, 16)
+	if err != nil {
+		p.errorf(value.position, "%s is not a priority; write a number from %d to %d, of which the greatest comes first",
+			value, math.MinInt16, math.MaxInt16)
+	}
+	return int(n), true
 }
 
 // choice parses one of a few words.

@@ -168,6 +168,9 @@ func suggestField(name string) string {
 func (p *parser) value(f Field, value token) Predicate {
 	switch f {
 	case SrcIP, DstIP:
+		if p.groups != nil && isName(value.text) {
+			return groupRef{field: f, name: value}
+		}
 		if prefix, ok := p.prefix(value); ok {
 			return Address{Field: f, Prefix: prefix}
 		}

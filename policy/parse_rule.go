@@ -2,8 +2,23 @@
 
 package policy
 
-// rule parses what follows "match".
-func (p *parser) rule() bool {
+import "slices"
+
+// namedRule parses what follows "rule".
+func (p *parser) namedRule() bool {
+	name := p.tok
+	if !p.expect(kindWord, `a name after "rule"`) {
+		return false
+	}
+	p.checkName(name, "rule", MaxRuleName)
+	if !p.acceptWord("match") {
+		return p.unexpected(`"match" after the name of a rule, on the same line`)
+	}
+	return p.rule(name)
+}
+
+// rule parses what follows "match" of a rule; name is the zero token if it has none.
+func (p *parser) rule(name token) bool {
 	begin := p.last
 	if !p.expect(kindLeftParen, `"(" after "match"`) {
 		return false
@@ -16,7 +31,8 @@ func (p *parser) rule() bool {
 	if !ok || !p.expect(kindRightParen, `"&", "|" or ")"`) {
 		return false
 	}
-	at := position{off: begin.off, end: p.last.end, line: begin.line}
+	at := begin.position
+	at.end = p.last.end
 	if !p.expect(kindLeadsTo, `">>" and a chain after the predicate, on the same line`) ||
 		!p.expect(kindLeftBrace, `"{" and a chain after ">>", on the same line`) {
 		return false
@@ -25,7 +41,7 @@ func (p *parser) rule() bool {
 	if !ok {
 		return false
 	}
-	r := &Rule{Number: len(p.policy.Rules) + 1, Predicate: x, Line: begin.line}
+	r := &Rule{Name: name.text, Predicate: x, Line: begin.line, Document: begin.document}
 	place := place{predicate: at, chain: names}
 	if !p.clauses(r, &place) {
 		return false
@@ -35,9 +51,32 @@ func (p *parser) rule() bool {
 		p.tok = token{kind: kindEOF, position: p.tok.position}
 		return true
 	}
+	if first := p.rules[r.Name]; first != nil && r.Name != "" {
+		p.errorf(name.position, "rule %s is already in %s; choose another name", name, first.where())
+	}
+	p.rules[r.Name] = r
 	p.policy.Rules = append(p.policy.Rules, r)
 	p.places = append(p.places, place)
 	return true
+}
+
+// order puts the rules in the order in which they are tried, and numbers them:
+// those of greater priority first, and of equal ones those that come first in the
+// text.
+func (p *parser) order() {
+	type placed struct {
+		rule  *Rule
+		place place
+	}
+	all := make([]placed, len(p.policy.Rules))
+	for i, r := range p.policy.Rules {
+		all[i] = placed{r, p.places[i]}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return b.rule.Priority - a.rule.Priority })
+	for i, x := range all {
+		x.rule.Number = i + 1
+		p.policy.Rules[i], p.places[i] = x.rule, x.place
+	}
 }
 
 // chain parses what follows "{" of a chain.

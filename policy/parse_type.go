@@ -12,8 +12,12 @@ import (
 )
 
 // keywords cannot be names.
-var keywords = []string{"any", "block", "bypass", "live-sessions", "match", "may-insert", "may-leave", "migrate",
-	"new-only", "on-failure", "reset", "type", "weight"}
+var keywords = []string{"any", "auto", "best-effort", "block", "bypass", "choose", "document", "enforce", "group",
+	"hash", "in-band", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
+	"out-of-band", "priority", "required", "reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
+
+// wordChoose begins what follows the instances of a type.
+const wordChoose = "choose"
 
 // typeStatement parses what follows "type".
 func (p *parser) typeStatement() bool {
@@ -21,14 +25,20 @@ func (p *parser) typeStatement() bool {
 	if !p.expect(kindWord, `a name after "type"`) {
 		return false
 	}
-	t := &Type{Name: name.text, Line: name.line}
+	t := &Type{Name: name.text, Line: name.line, Document: name.document}
 	p.checkName(name, "NF type", MaxTypeName)
 	p.declare(name, t)
 	if !p.instances(t, name) {
 		t.Instances = nil // of a broken type nothing more is said
 		return false
 	}
-	return true
+	word := p.tok
+	if !p.acceptWord(wordChoose) {
+		return true
+	}
+	var ok bool
+	t.Choose, ok = choice(p, word, ByHash, InTurn, BySource)
+	return ok
 }
 
 // instances parses the list of a type.
@@ -57,7 +67,7 @@ func (p *parser) instances(t *Type, name token) bool {
 // declare makes the type known.
 func (p *parser) declare(name token, t *Type) {
 	if first, ok := p.names[t.Name]; ok {
-		p.errorf(name.position, "NF type %s is already declared in line %d; put all its instances there", name, first.Line)
+		p.errorf(name.position, "NF type %s is already declared in %s; put all its instances there", name, where(first.Document, first.Line))
 		return
 	}
 	p.names[t.Name] = t
@@ -72,12 +82,21 @@ func (p *parser) declare(name token, t *Type) {
 func (p *parser) checkName(name token, noun string, longest int) {
 	switch {
 	case slices.Contains(keywords, name.text):
-		p.errorf(name.position, "%s is a word of the language and cannot name an %s; choose another name", name, noun)
+		p.errorf(name.position, "%s is a word of the language and cannot name %s; choose another name", name, article(noun))
 	case !isLetter(name.text[0]), strings.ContainsAny(name.text, ":/"):
-		p.errorf(name.position, `%s cannot name an %s; use a letter, then letters, digits, "-", "_" or "."`, name, noun)
+		p.errorf(name.position, `%s cannot name %s; use a letter, then letters, digits, "-", "_" or "."`, name, article(noun))
 	case len(name.text) > longest:
-		p.errorf(name.position, "the name of an %s has at most %d characters; this one has %d", noun, longest, len(name.text))
+		p.errorf(name.position, "the name of %s has at most %d characters; this one has %d", article(noun), longest, len(name.text))
 	}
+}
+
+// article puts one in front of a noun.
+func article(noun string) string {
+	switch noun {
+	case "rule", "document":
+		return "a " + noun
+	}
+	return "an " + noun
 }
 
 // instance parses an instance and adds it to the type.

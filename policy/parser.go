@@ -13,14 +13,9 @@ import (
 // Parse reads and checks a policy text. What is wrong with it is returned as
 // [Errors]; what is merely odd stands in the policy's Warnings.
 func Parse(source string) (*Policy, error) {
-	if len(source) > MaxSource {
-		return nil, Errors{tooLong(source)}
-	}
-	p := newParser(source)
-	for p.tok.kind != kindEOF && !p.full() {
-		if !p.statement() {
-			p.resync()
-		}
+	p, err := read(source)
+	if p == nil {
+		return nil, err
 	}
 	p.resolve()
 	if len(p.errs) > 0 {
@@ -30,7 +25,28 @@ func Parse(source string) (*Policy, error) {
 		return nil, err
 	}
 	p.warn()
+	p.policy.Warnings = inOrder(p.warnings)
 	return p.policy, nil
+}
+
+// read reads the statements of a policy text, one by one. What is wrong with them is
+// returned as [Errors], and the parser too, which may find more; it is nil only for a
+// text that is not read at all.
+func read(source string) (*parser, error) {
+	if len(source) > MaxSource {
+		return nil, Errors{tooLong(source)}
+	}
+	p := newParser(source)
+	p.groups = map[string]*group{}
+	for p.tok.kind != kindEOF && !p.full() {
+		if !p.statement() {
+			p.resync()
+		}
+	}
+	if len(p.errs) > 0 {
+		return p, p.errors()
+	}
+	return p, nil
 }
 
 // ParsePredicate reads the text of one predicate, as [Predicate] String
@@ -68,8 +84,33 @@ type parser struct {
 	policy *Policy
 	places []place // of policy.Rules, one each
 	names  map[string]*Type
+	groups map[string]*group     // nil: the text may name none
+	rules  map[string]*Rule      // by name
+	begun  []string              // documents
 	speaks map[chain.Family]bool // of which families the policy says something
-	errs   Errors
+	// matches says of each rule, in their order, whether a session may match it; it may
+	// say so of one that none does.
+	matches []bool
+
+	errs     []finding
+	warnings []finding
+}
+
+// finding is a diagnostic and where in the text it stands.
+type finding struct {
+	off int
+	Diagnostic
+}
+
+// inOrder returns findings in the order of the text. A last one that says that more
+// follow stays the last.
+func inOrder(found []finding) []Diagnostic {
+	slices.SortStableFunc(found[:min(len(found), MaxErrors)], func(a, b finding) int { return a.off - b.off })
+	var list []Diagnostic
+	for _, f := range found {
+		list = append(list, f.Diagnostic)
+	}
+	return list
 }
 
 // place remembers where the pieces of a rule stand.
@@ -81,7 +122,8 @@ type place struct {
 }
 
 func newParser(source string) *parser {
-	p := &parser{lex: newLexer(source), policy: &Policy{}, names: map[string]*Type{}, speaks: map[chain.Family]bool{}}
+	p := &parser{lex: newLexer(source), policy: &Policy{}, names: map[string]*Type{}, rules: map[string]*Rule{},
+		speaks: map[chain.Family]bool{}}
 	p.tok = p.lex.next()
 	return p
 }
@@ -89,7 +131,7 @@ func newParser(source string) *parser {
 // errorf reports an error about a piece of the text.
 func (p *parser) errorf(at position, format string, args ...any) {
 	if !p.full() {
-		p.errs = append(p.errs, diagnose(p.lex.source, at, fmt.Sprintf(format, args...)))
+		p.errs = append(p.errs, finding{at.off, diagnose(p.lex.source, at, fmt.Sprintf(format, args...))})
 	}
 }
 
@@ -98,16 +140,10 @@ func (p *parser) full() bool { return len(p.errs) > MaxErrors }
 
 // errors returns what was reported, in the order of the text.
 func (p *parser) errors() Errors {
-	slices.SortStableFunc(p.errs, func(a, b Diagnostic) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
 	if len(p.errs) > MaxErrors {
 		p.errs[MaxErrors].Message = fmt.Sprintf("more errors follow; the first %d are shown", MaxErrors)
 	}
-	return p.errs
+	return inOrder(p.errs)
 }
 
 // advance consumes a token. It keeps count of brackets and drops the newlines
@@ -185,11 +221,16 @@ var hints = map[string]string{
 	"not": `write "~"`,
 }
 
+// statementWords are those that a statement may begin with.
+var statementWords = []string{"document", "group", "match", "rule", "type"}
+
+func (t token) opensStatement() bool {
+	return t.kind == kindWord && slices.Contains(statementWords, t.text)
+}
+
 // beginsStatement reports whether a new statement begins here even though a
 // bracket is open.
-func (p *parser) beginsStatement() bool {
-	return p.tok.first && (p.tok.is("match") || p.tok.is("type"))
-}
+func (p *parser) beginsStatement() bool { return p.tok.first && p.tok.opensStatement() }
 
 // resync skips to the end of a statement that is not understood. A line that
 // begins as only the rest of a statement can belongs to it.
@@ -219,17 +260,23 @@ func (p *parser) statement() bool {
 		return true
 	case p.acceptWord("type"):
 		return p.typeStatement() && p.endOfStatement()
+	case p.acceptWord("group"):
+		return p.groupStatement() && p.endOfStatement()
+	case p.acceptWord("rule"):
+		return p.namedRule() && p.endOfStatement()
 	case p.acceptWord("match"):
-		return p.rule() && p.endOfStatement()
+		return p.rule(token{}) && p.endOfStatement()
+	case p.acceptWord("document"):
+		return p.documentStatement()
 	case p.tok.kind == kindWord && strings.HasPrefix(p.tok.text, "//"):
 		p.errorf(p.tok.position, `a comment begins with "#"`)
 		return false
 	case p.tok.kind == kindWord:
-		p.errorf(p.tok.position, `unknown statement %s; a statement begins with "match" or "type"%s`,
-			p.tok, didYouMean(p.tok.text, []string{"match", "type"}))
+		p.errorf(p.tok.position, `unknown statement %s; a statement begins with "%s"%s`,
+			p.tok, strings.Join(statementWords, `", "`), didYouMean(p.tok.text, statementWords))
 		return false
 	}
-	return p.unexpected(`a statement ("match" or "type")`)
+	return p.unexpected(`a statement ("match", "type", ...)`)
 }
 
 func (p *parser) endOfStatement() bool {
@@ -237,7 +284,7 @@ func (p *parser) endOfStatement() bool {
 	case kindNewline, kindSemicolon, kindEOF:
 		return true
 	}
-	if p.tok.is("match") || p.tok.is("type") {
+	if p.tok.opensStatement() {
 		p.errorf(p.tok.position, `expected the end of the statement; begin the next one on a line of its own or after ";"`)
 		return false
 	}

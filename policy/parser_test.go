@@ -23,8 +23,9 @@ var sameMeaning = cmp.Options{
 	cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
 	cmpopts.EquateEmpty(),
 	cmpopts.IgnoreFields(policy.Policy{}, "Warnings"),
-	cmpopts.IgnoreFields(policy.Type{}, "Line"),
-	cmpopts.IgnoreFields(policy.Rule{}, "Line"),
+	cmpopts.IgnoreFields(policy.Group{}, "Line", "Document"),
+	cmpopts.IgnoreFields(policy.Type{}, "Line", "Document"),
+	cmpopts.IgnoreFields(policy.Rule{}, "Line", "Document"),
 }
 
 func mustParse(t testing.TB, source string) *policy.Policy {
@@ -155,9 +156,9 @@ func TestParsePredicateSaysWhatIsWrong(t *testing.T) {
 
 func TestErrorsInOneLine(t *testing.T) {
 	for n, want := range map[int]string{
-		1: `1:1: unknown statement "x"; a statement begins with "match" or "type"`,
-		2: `1:1: unknown statement "x"; a statement begins with "match" or "type" (and 1 more error)`,
-		3: `1:1: unknown statement "x"; a statement begins with "match" or "type" (and 2 more errors)`,
+		1: `1:1: unknown statement "x"; a statement begins with "document", "group", "match", "rule", "type"`,
+		2: `1:1: unknown statement "x"; a statement begins with "document", "group", "match", "rule", "type" (and 1 more error)`,
+		3: `1:1: unknown statement "x"; a statement begins with "document", "group", "match", "rule", "type" (and 2 more errors)`,
 	} {
 		if _, err := policy.Parse(strings.Repeat("x\n", n)); err == nil || err.Error() != want {
 			t.Errorf("error of %d: %v, want %s", n, err, want)

@@ -48,9 +48,23 @@ func (e *NoInstanceError) Error() string {
 //
 // mbc_path_build() in kmod/path.c computes the same.
 func BuildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool) ([]netip.Addr, error) {
+	return BuildPathBeside(seed, types, super, serverJoins, nil)
+}
+
+// BuildPathBeside returns what [BuildPath] does for a session that passes hosts
+// already, right of its client. Where it cannot be said beforehand which instance of
+// a type a session gets ([InTurn]), it is one that it passes, as far as there is one
+// in the order of the chain.
+func BuildPathBeside(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool, passes []netip.Addr) ([]netip.Addr, error) {
 	hops := make([]netip.Addr, 0, len(types)+1)
 	for i, t := range types {
 		host := Choose(seed, t, i, super).Address
+		if !t.Foretold(super.Family()) {
+			host = t.stay(host, super.Family(), hops, passes)
+		}
+		if i := slices.Index(passes, host); i >= 0 {
+			passes = passes[i+1:]
+		}
 		if !host.IsValid() {
 			return nil, &NoInstanceError{Type: t.Name, Family: super.Family()}
 		}
@@ -66,6 +80,23 @@ func BuildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool
 		return hops[:middle], nil
 	}
 	return hops, nil
+}
+
+// stay returns the first of the hosts that a session passes farther on which is an
+// instance of the type, or else the last of its hops so far if that is one, or else
+// host.
+func (t *Type) stay(host netip.Addr, f chain.Family, hops, passes []netip.Addr) netip.Addr {
+	if n := len(hops); n > 0 {
+		passes = append(slices.Clone(passes), hops[n-1])
+	}
+	instances := t.instancesFor(f)
+	i := slices.IndexFunc(passes, func(a netip.Addr) bool {
+		return slices.ContainsFunc(instances, func(in Instance) bool { return in.addressFor(f) == a })
+	})
+	if i < 0 {
+		return host
+	}
+	return passes[i]
 }
 
 func visit(hops *[]netip.Addr, host netip.Addr, typeName string, super chain.FiveTuple) error {

@@ -14,16 +14,19 @@ import (
 // Policy is a parsed and checked policy. It is not changed after [Parse] has
 // returned it, so any number of goroutines may use it.
 type Policy struct {
+	Groups   []*Group     // in the order of the text
 	Types    []*Type      // in the order of the text
-	Rules    []*Rule      // in the order of the text; the first that matches wins
+	Rules    []*Rule      // in the order in which they are tried; the first that matches wins
 	Warnings []Diagnostic // what is right but perhaps not meant, MaxErrors and one at most
 }
 
 // Type is an NF type: a set of interchangeable instances.
 type Type struct {
 	Name      string
+	Choose    Method
 	Instances []Instance // at least one
 	Line      int        // in the policy text
+	Document  string     // that the line is of; may be empty
 }
 
 // Instance is an NF on one host. It serves the sessions of those families of
@@ -37,11 +40,17 @@ type Instance struct {
 
 // Rule says which chain the sessions get that a predicate holds for.
 type Rule struct {
-	Number    int // from 1
+	Number    int    // from 1, in the order in which rules are tried
+	Name      string // may be empty
+	Priority  int    // the greatest is tried first
 	Predicate Predicate
+	Written   string  // canonical text of the predicate, with groups by name; empty: it names none
 	Chain     []*Type // left to right, at most MaxChain; empty: left alone
 	OnFailure OnFailure
-	Line      int // in the policy text
+	SetUp     SetUp
+	Enforce   Enforce
+	Line      int    // in the policy text
+	Document  string // that the line is of; may be empty
 
 	// What the policy server makes of sessions that live; hosts need none of it.
 	LiveSessions LiveSessions
@@ -109,10 +118,14 @@ func (p *Policy) Instances() int {
 // RenderWarnings returns all warnings for people, with a newline after each.
 func (p *Policy) RenderWarnings(file string) string { return renderAll(file, p.Warnings) }
 
-// String returns the canonical text: types, then rules, one a line. Parsed
-// again it gives the same policy but for lines and warnings.
+// String returns the canonical text: groups, types, then rules in the order in
+// which they are tried, one a line. Parsed again it gives the same policy but for
+// lines, documents and warnings.
 func (p *Policy) String() string {
 	var b strings.Builder
+	for _, g := range p.Groups {
+		fmt.Fprintln(&b, g)
+	}
 	for _, t := range p.Types {
 		fmt.Fprintln(&b, t)
 	}
@@ -128,7 +141,11 @@ func (t *Type) String() string {
 	for i, in := range t.Instances {
 		texts[i] = in.String()
 	}
-	return fmt.Sprintf("type %s { %s }", t.Name, strings.Join(texts, ", "))
+	choose := ""
+	if t.Choose != ByHash {
+		choose = " " + wordChoose + " " + t.Choose.String()
+	}
+	return fmt.Sprintf("type %s { %s }%s", t.Name, strings.Join(texts, ", "), choose)
 }
 
 // addressFor returns the instance's address of a family, or the zero Addr.
@@ -165,5 +182,36 @@ func (in Instance) String() string {
 
 // String returns the rule's statement.
 func (r *Rule) String() string {
-	return fmt.Sprintf("match(%s) >> {%s}%s", r.Predicate, typeNames(r.Chain, " -> "), r.clauses())
+	name := ""
+	if r.Name != "" {
+		name = "rule " + r.Name + " "
+	}
+	return fmt.Sprintf("%smatch(%s) >> {%s}%s", name, r.written(), typeNames(r.Chain, " -> "), r.clauses())
+}
+
+// written returns the predicate's text, with the names of groups.
+func (r *Rule) written() string {
+	if r.Written != "" {
+		return r.Written
+	}
+	return r.Predicate.String()
+}
+
+// Label names the rule in messages: `rule 3 (line 9)`, `rule 3 "web" (line 9 of
+// web.policy)`.
+func (r *Rule) Label() string {
+	name := ""
+	if r.Name != "" {
+		name = fmt.Sprintf(" %q", r.Name)
+	}
+	return fmt.Sprintf("rule %d%s (%s)", r.Number, name, r.where())
+}
+
+func (r *Rule) where() string { return where(r.Document, r.Line) }
+
+func where(document string, line int) string {
+	if document == "" {
+		return fmt.Sprintf("line %d", line)
+	}
+	return fmt.Sprintf("line %d of %s", line, document)
 }

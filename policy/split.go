@@ -22,6 +22,7 @@ type SubRule struct {
 	Predicate Predicate
 	Types     []int // indices into Subpolicy.Types, left to right
 	OnFailure OnFailure
+	SetUp     SetUp
 }
 
 // Predicates returns the predicates of the rules in order, for [Compile] and
@@ -84,7 +85,7 @@ func subpolicy(types []*Type, rules []*Rule) *Subpolicy {
 		for i, t := range r.Chain {
 			numbers[i] = index[t]
 		}
-		s.Rules = append(s.Rules, SubRule{Number: r.Number, Predicate: r.Predicate, Types: numbers, OnFailure: r.OnFailure})
+		s.Rules = append(s.Rules, SubRule{Number: r.Number, Predicate: r.Predicate, Types: numbers, OnFailure: r.OnFailure, SetUp: r.SetUp})
 	}
 	return s
 }

@@ -168,6 +168,37 @@ func list(items []item, r *region, after *rest) *node {
 	return n
 }
 
+// mark sets of each rule in a tree, by number less one, that a packet may match it.
+// What is hidden by the rules before it stands in no branch, or behind them in all.
+func (n *node) mark(matches []bool, done map[*node]bool) {
+	var before Or // rules of this list
+	for ; n != nil; n = n.next {
+		if n.rest != nil && !done[n.rest.root] {
+			done[n.rest.root] = true
+			n.rest.root.mark(matches, done)
+		}
+		switch n.kind {
+		case kindRule:
+			matches[n.number-1] = matches[n.number-1] || n.matchesAfter(before)
+			before = append(before, n.predicate)
+		case kindFork:
+			n.below.mark(matches, done)
+			n.above.mark(matches, done)
+		}
+	}
+}
+
+// matchesAfter reports whether a packet that comes to a rule in a list may match it,
+// and none of the rules before. Of long lists, which only policies have that hardly fit
+// into the kernel, it says so without a look.
+func (n *node) matchesAfter(before Or) bool {
+	if len(before) == 0 || len(before) > maxList {
+		return true
+	}
+	budget := budgetPair
+	return satisfiable(And{n.predicate, Not{before}}, *n.region, &budget)
+}
+
 // restsOf returns how many trees may be searched from a rest on.
 func restsOf(after *rest) int {
 	if after == nil {

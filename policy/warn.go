@@ -10,7 +10,7 @@ import (
 )
 
 // maxPairwise is how many rules a policy may have for each to be compared
-// with all before it; in larger ones only equal predicates are found.
+// with all before it; in larger ones it is not said which one hides another.
 const maxPairwise = 512
 
 // warn looks for rules that do not do what their author may think.
@@ -36,13 +36,13 @@ func (p *parser) warn() {
 
 // warning notes a warning. It returns false when there are enough of them.
 func (p *parser) warning(at position, message string) bool {
-	full := len(p.policy.Warnings) == MaxErrors
+	full := len(p.warnings) == MaxErrors
 	if full {
 		message = fmt.Sprintf("more warnings follow; the first %d are shown", MaxErrors)
 	}
 	d := diagnose(p.lex.source, at, message)
 	d.Warning = true
-	p.policy.Warnings = append(p.policy.Warnings, d)
+	p.warnings = append(p.warnings, finding{at.off, d})
 	return !full
 }
 
@@ -50,29 +50,63 @@ func (p *parser) warning(at position, message string) bool {
 func (p *parser) oddity(r, equal, all *Rule) string {
 	switch {
 	case equal != nil:
-		return fmt.Sprintf("this rule never matches: rule %d (line %d) has the same predicate and comes first; remove one of them",
-			equal.Number, equal.Line)
+		return fmt.Sprintf("this rule never matches: %s has the same predicate and comes first; remove one of them", equal.Label())
 	case all != nil:
-		return fmt.Sprintf("this rule never matches: every session matches rule %d (line %d), which comes first; move this rule before it",
-			all.Number, all.Line)
+		return fmt.Sprintf("this rule never matches: every session matches %s, which comes first; move this rule before it", all.Label())
 	case !canEverHold(r.Predicate):
 		return `this rule never matches: its predicate contradicts itself; did you mean "|" instead of "&"?`
 	}
 	if hides := p.hiding(r); hides != nil {
-		return fmt.Sprintf("this rule never matches: all its sessions match rule %d (line %d), which comes first; move this rule before it",
-			hides.Number, hides.Line)
+		return fmt.Sprintf("this rule never matches: all its sessions match %s, which comes first; move this rule before it", hides.Label())
+	}
+	if !p.matches[r.Number-1] {
+		return "this rule never matches: all its sessions match rules that come first; move this rule before them"
 	}
 	switch {
 	case len(r.Chain) > 0 && !canEverHold(And{r.Predicate, Or{Protocol(chain.ProtocolTCP), Protocol(chain.ProtocolUDP)}}):
 		return "only TCP and UDP sessions are chained; sessions of this rule go straight to the server"
 	case len(r.Chain) == 0 && r.OnFailure == Bypass:
 		return "on-failure has no effect: an empty chain cannot fail"
+	case len(r.Chain) == 0 && r.Enforce == Required:
+		return "enforce has no effect: there is no chain that sessions could come past"
+	case r.Enforce == Required && r.OnFailure == Bypass:
+		return "on-failure bypass is in vain: the server's host drops what comes past the chain, for the rule is required; write \"enforce best-effort\" or \"on-failure block\""
+	case len(r.Chain) == 0 && r.SetUp != Auto:
+		return "set-up has no effect: nothing is set up for an empty chain"
+	case r.SetUp != Auto && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
+		return "set-up has no effect: only TCP sessions can be set up in-band, and all others are out-of-band"
 	case len(r.Chain) == 0 && len(r.MayInsert) > 0:
 		return "may-insert has no effect: sessions of an empty chain are left alone, and no host carries them"
 	case r.LiveSessions == Reset && !canEverHold(And{r.Predicate, Protocol(chain.ProtocolTCP)}):
 		return "live-sessions reset has no effect: only TCP sessions can be reset; did you mean \"live-sessions migrate\"?"
 	}
-	return p.unserved(r)
+	if message := p.unserved(r); message != "" {
+		return message
+	}
+	return loops(r)
+}
+
+// loops says which sessions of a rule fail because their chain comes back to a
+// host.
+func loops(r *Rule) string {
+	for _, f := range families {
+		if !canHold(r.Predicate, everywhere(f)) {
+			continue
+		}
+		if host, left, away, right, found := mayLoop(r.Chain, f); found {
+			return fmt.Sprintf("the chain comes back to %s for sessions that get it for %q and again for %q, after %q: they are %s; take it out of one of the two",
+				host, r.Chain[left].Name, r.Chain[right].Name, r.Chain[away].Name, becomes(r))
+		}
+	}
+	return ""
+}
+
+// becomes says what becomes of a session whose chain cannot be set up.
+func becomes(r *Rule) string {
+	if r.OnFailure == Bypass {
+		return "sent straight to the server"
+	}
+	return "blocked"
 }
 
 // unserved says which sessions of a rule always fail because a type of its
@@ -87,11 +121,7 @@ func (p *parser) unserved(r *Rule) string {
 			if t.serves(f) {
 				continue
 			}
-			become := "blocked"
-			if r.OnFailure == Bypass {
-				become = "sent straight to the server"
-			}
-			return fmt.Sprintf("NF type %q has no instance with an %v address: %v sessions of this rule are %s", t.Name, f, f, become)
+			return fmt.Sprintf("NF type %q has no instance with an %v address: %v sessions of this rule are %s", t.Name, f, f, becomes(r))
 		}
 	}
 	return ""

@@ -27,6 +27,106 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// By what a session gets one of a type's instances. In each a weight is a share.
+type Choice int32
+
+const (
+	Choice_CHOICE_HASH   Choice = 0 // a hash of its five-tuple
+	Choice_CHOICE_SOURCE Choice = 1 // a hash of its client's address
+	Choice_CHOICE_TURN   Choice = 2 // in turn, as the client's host counts
+)
+
+// Enum value maps for Choice.
+var (
+	Choice_name = map[int32]string{
+		0: "CHOICE_HASH",
+		1: "CHOICE_SOURCE",
+		2: "CHOICE_TURN",
+	}
+	Choice_value = map[string]int32{
+		"CHOICE_HASH":   0,
+		"CHOICE_SOURCE": 1,
+		"CHOICE_TURN":   2,
+	}
+)
+
+func (x Choice) Enum() *Choice {
+	p := new(Choice)
+	*p = x
+	return p
+}
+
+func (x Choice) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Choice) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[0].Descriptor()
+}
+
+func (Choice) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[0]
+}
+
+func (x Choice) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Choice.Descriptor instead.
+func (Choice) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
+// How the client's host has the chain of a TCP session set up.
+type SetUpWay int32
+
+const (
+	SetUpWay_SET_UP_WAY_AUTO        SetUpWay = 0 // in-band, but past neighbours that swallow SYN payload
+	SetUpWay_SET_UP_WAY_IN_BAND     SetUpWay = 1 // by the header in its SYN
+	SetUpWay_SET_UP_WAY_OUT_OF_BAND SetUpWay = 2 // by the agents
+)
+
+// Enum value maps for SetUpWay.
+var (
+	SetUpWay_name = map[int32]string{
+		0: "SET_UP_WAY_AUTO",
+		1: "SET_UP_WAY_IN_BAND",
+		2: "SET_UP_WAY_OUT_OF_BAND",
+	}
+	SetUpWay_value = map[string]int32{
+		"SET_UP_WAY_AUTO":        0,
+		"SET_UP_WAY_IN_BAND":     1,
+		"SET_UP_WAY_OUT_OF_BAND": 2,
+	}
+)
+
+func (x SetUpWay) Enum() *SetUpWay {
+	p := new(SetUpWay)
+	*p = x
+	return p
+}
+
+func (x SetUpWay) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SetUpWay) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[1].Descriptor()
+}
+
+func (SetUpWay) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[1]
+}
+
+func (x SetUpWay) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SetUpWay.Descriptor instead.
+func (SetUpWay) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{1}
+}
+
 type SubscribeRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Host           string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`                                            // unique name, [a-z0-9.-]{1,63}
@@ -255,13 +355,16 @@ func (*KeepAlive) Descriptor() ([]byte, []int) {
 
 // The part of the policy that one host needs. Rules keep their order.
 type Subpolicy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Seed          []byte                 `protobuf:"bytes,2,opt,name=seed,proto3" json:"seed,omitempty"` // 16 bytes, key of the instance choice
-	Keys          []*SetupKey            `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"` // the first one signs
-	Types         []*NFType              `protobuf:"bytes,4,rep,name=types,proto3" json:"types,omitempty"`
-	Rules         []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
-	Hosts         []string               `protobuf:"bytes,6,rep,name=hosts,proto3" json:"hosts,omitempty"` // addresses of hosts that run an agent, of both families
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Seed    []byte                 `protobuf:"bytes,2,opt,name=seed,proto3" json:"seed,omitempty"` // 16 bytes, key of the instance choice
+	Keys    []*SetupKey            `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"` // the first one signs
+	Types   []*NFType              `protobuf:"bytes,4,rep,name=types,proto3" json:"types,omitempty"`
+	Rules   []*Rule                `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
+	Hosts   []string               `protobuf:"bytes,6,rep,name=hosts,proto3" json:"hosts,omitempty"` // addresses of hosts that run an agent, of both families
+	// Rules for sessions whose server is this host, in their order; none if none of the
+	// policy is required.
+	Guards        []*Guard `protobuf:"bytes,7,rep,name=guards,proto3" json:"guards,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -338,6 +441,74 @@ func (x *Subpolicy) GetHosts() []string {
 	return nil
 }
 
+func (x *Subpolicy) GetGuards() []*Guard {
+	if x != nil {
+		return x.Guards
+	}
+	return nil
+}
+
+// A rule as the server's host needs it.
+type Guard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`      // in the whole policy, from 1; 0: of no rule
+	Predicate     string                 `protobuf:"bytes,2,opt,name=predicate,proto3" json:"predicate,omitempty"` // canonical text of the predicate
+	Required      bool                   `protobuf:"varint,3,opt,name=required,proto3" json:"required,omitempty"`  // what did not come through its chain is dropped
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guard) Reset() {
+	*x = Guard{}
+	mi := &file_agent_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guard) ProtoMessage() {}
+
+func (x *Guard) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guard.ProtoReflect.Descriptor instead.
+func (*Guard) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Guard) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Guard) GetPredicate() string {
+	if x != nil {
+		return x.Predicate
+	}
+	return ""
+}
+
+func (x *Guard) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
 type SetupKey struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -348,7 +519,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -360,7 +531,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -373,7 +544,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -394,13 +565,14 @@ type NFType struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Instances     []*Instance            `protobuf:"bytes,2,rep,name=instances,proto3" json:"instances,omitempty"`
+	Choice        Choice                 `protobuf:"varint,3,opt,name=choice,proto3,enum=mbchain.v1.Choice" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +584,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +597,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NFType) GetName() string {
@@ -442,6 +614,13 @@ func (x *NFType) GetInstances() []*Instance {
 	return nil
 }
 
+func (x *NFType) GetChoice() Choice {
+	if x != nil {
+		return x.Choice
+	}
+	return Choice_CHOICE_HASH
+}
+
 // An instance has an address of IPv4, of IPv6, or of both: it serves the
 // sessions of those families.
 type Instance struct {
@@ -456,7 +635,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +647,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +660,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Instance) GetAddress() string {
@@ -518,13 +697,14 @@ type Rule struct {
 	Predicate       string                 `protobuf:"bytes,2,opt,name=predicate,proto3" json:"predicate,omitempty"` // canonical text of the predicate
 	Types           []uint32               `protobuf:"varint,3,rep,packed,name=types,proto3" json:"types,omitempty"` // indices into Subpolicy.types, left to right
 	BypassOnFailure bool                   `protobuf:"varint,4,opt,name=bypass_on_failure,json=bypassOnFailure,proto3" json:"bypass_on_failure,omitempty"`
+	SetUp           SetUpWay               `protobuf:"varint,5,opt,name=set_up,json=setUp,proto3,enum=mbchain.v1.SetUpWay" json:"set_up,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +716,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +729,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -580,6 +760,13 @@ func (x *Rule) GetBypassOnFailure() bool {
 	return false
 }
 
+func (x *Rule) GetSetUp() SetUpWay {
+	if x != nil {
+		return x.SetUp
+	}
+	return SetUpWay_SET_UP_WAY_AUTO
+}
+
 type Query struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -598,7 +785,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +797,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +810,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -752,7 +939,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +951,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +964,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -802,7 +989,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +1001,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1014,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 type StatusQuery struct {
@@ -838,7 +1025,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +1037,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1050,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 type AcknowledgeRequest struct {
@@ -878,7 +1065,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1077,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1090,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -942,7 +1129,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1141,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1154,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 type AnswerRequest struct {
@@ -989,7 +1176,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1188,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1201,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1102,7 +1289,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1301,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1314,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1150,30 +1337,37 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAliveB\x06\n" +
 	"\x04body\"\v\n" +
-	"\tKeepAlive\"\xcb\x01\n" +
+	"\tKeepAlive\"\xf6\x01\n" +
 	"\tSubpolicy\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\fR\x04seed\x12(\n" +
 	"\x04keys\x18\x03 \x03(\v2\x14.mbchain.v1.SetupKeyR\x04keys\x12(\n" +
 	"\x05types\x18\x04 \x03(\v2\x12.mbchain.v1.NFTypeR\x05types\x12&\n" +
 	"\x05rules\x18\x05 \x03(\v2\x10.mbchain.v1.RuleR\x05rules\x12\x14\n" +
-	"\x05hosts\x18\x06 \x03(\tR\x05hosts\"2\n" +
+	"\x05hosts\x18\x06 \x03(\tR\x05hosts\x12)\n" +
+	"\x06guards\x18\a \x03(\v2\x11.mbchain.v1.GuardR\x06guards\"Y\n" +
+	"\x05Guard\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
+	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x1a\n" +
+	"\brequired\x18\x03 \x01(\bR\brequired\"2\n" +
 	"\bSetupKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\fR\x06secret\"P\n" +
+	"\x06secret\x18\x02 \x01(\fR\x06secret\"|\n" +
 	"\x06NFType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
-	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\"l\n" +
+	"\tinstances\x18\x02 \x03(\v2\x14.mbchain.v1.InstanceR\tinstances\x12*\n" +
+	"\x06choice\x18\x03 \x01(\x0e2\x12.mbchain.v1.ChoiceR\x06choice\"l\n" +
 	"\bInstance\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\rR\x06weight\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
-	"\baddress6\x18\x04 \x01(\tR\baddress6\"~\n" +
+	"\baddress6\x18\x04 \x01(\tR\baddress6\"\xab\x01\n" +
 	"\x04Rule\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
-	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\"\x9e\x03\n" +
+	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\x12+\n" +
+	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\x9e\x03\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
@@ -1212,7 +1406,15 @@ const file_agent_proto_rawDesc = "" +
 	"\aaborted\x18\n" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
 	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
-	"\x0eAnswerResponse2\x96\x02\n" +
+	"\x0eAnswerResponse*=\n" +
+	"\x06Choice\x12\x0f\n" +
+	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
+	"\rCHOICE_SOURCE\x10\x01\x12\x0f\n" +
+	"\vCHOICE_TURN\x10\x02*S\n" +
+	"\bSetUpWay\x12\x13\n" +
+	"\x0fSET_UP_WAY_AUTO\x10\x00\x12\x16\n" +
+	"\x12SET_UP_WAY_IN_BAND\x10\x01\x12\x1a\n" +
+	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\x96\x02\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
 	"\vAcknowledge\x12\x1e.mbchain.v1.AcknowledgeRequest\x1a\x1f.mbchain.v1.AcknowledgeResponse\x12?\n" +
@@ -1231,74 +1433,81 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_agent_proto_goTypes = []any{
-	(*SubscribeRequest)(nil),        // 0: mbchain.v1.SubscribeRequest
-	(*Push)(nil),                    // 1: mbchain.v1.Push
-	(*KeepAlive)(nil),               // 2: mbchain.v1.KeepAlive
-	(*Subpolicy)(nil),               // 3: mbchain.v1.Subpolicy
-	(*SetupKey)(nil),                // 4: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 5: mbchain.v1.NFType
-	(*Instance)(nil),                // 6: mbchain.v1.Instance
-	(*Rule)(nil),                    // 7: mbchain.v1.Rule
-	(*Query)(nil),                   // 8: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 9: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 10: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 11: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 12: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 13: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 14: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 15: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 16: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 17: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 18: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 19: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 20: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 21: mbchain.v1.Session
-	(*Counter)(nil),                 // 22: mbchain.v1.Counter
-	(*Migration)(nil),               // 23: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 24: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 25: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 26: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 27: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 28: mbchain.v1.AskResponse
+	(Choice)(0),                     // 0: mbchain.v1.Choice
+	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
+	(*SubscribeRequest)(nil),        // 2: mbchain.v1.SubscribeRequest
+	(*Push)(nil),                    // 3: mbchain.v1.Push
+	(*KeepAlive)(nil),               // 4: mbchain.v1.KeepAlive
+	(*Subpolicy)(nil),               // 5: mbchain.v1.Subpolicy
+	(*Guard)(nil),                   // 6: mbchain.v1.Guard
+	(*SetupKey)(nil),                // 7: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 8: mbchain.v1.NFType
+	(*Instance)(nil),                // 9: mbchain.v1.Instance
+	(*Rule)(nil),                    // 10: mbchain.v1.Rule
+	(*Query)(nil),                   // 11: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 12: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 13: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 14: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 15: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 16: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 17: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 18: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 19: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 20: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 21: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 22: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 23: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 24: mbchain.v1.Session
+	(*Counter)(nil),                 // 25: mbchain.v1.Counter
+	(*Migration)(nil),               // 26: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 27: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 28: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 29: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 30: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 31: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	16, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	3,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	8,  // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
-	2,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	4,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	5,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	7,  // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	6,  // 7: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	9,  // 8: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	10, // 9: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	11, // 10: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	17, // 11: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	18, // 12: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	19, // 13: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	20, // 14: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	21, // 15: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	22, // 16: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	16, // 17: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	23, // 18: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	24, // 19: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	25, // 20: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	26, // 21: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	0,  // 22: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	12, // 23: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	14, // 24: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	27, // 25: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	1,  // 26: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	13, // 27: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	15, // 28: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	28, // 29: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	26, // [26:30] is the sub-list for method output_type
-	22, // [22:26] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	19, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	5,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	11, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
+	7,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	8,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	10, // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	6,  // 7: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
+	9,  // 8: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	0,  // 9: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	1,  // 10: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	12, // 11: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	13, // 12: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	14, // 13: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	20, // 14: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	21, // 15: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	22, // 16: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	23, // 17: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	24, // 18: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	25, // 19: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	19, // 20: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	26, // 21: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	27, // 22: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	28, // 23: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	29, // 24: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	2,  // 25: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	15, // 26: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	17, // 27: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	30, // 28: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 29: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	16, // 30: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	18, // 31: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	31, // 32: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	29, // [29:33] is the sub-list for method output_type
+	25, // [25:29] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1313,7 +1522,7 @@ func file_agent_proto_init() {
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
 	}
-	file_agent_proto_msgTypes[8].OneofWrappers = []any{
+	file_agent_proto_msgTypes[9].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -1327,13 +1536,14 @@ func file_agent_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   16,
+			NumEnums:      2,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_agent_proto_goTypes,
 		DependencyIndexes: file_agent_proto_depIdxs,
+		EnumInfos:         file_agent_proto_enumTypes,
 		MessageInfos:      file_agent_proto_msgTypes,
 	}.Build()
 	File_agent_proto = out.File

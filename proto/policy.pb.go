@@ -31,8 +31,9 @@ type Diagnostic struct {
 	Line          uint32                 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`     // from 1
 	Column        uint32                 `protobuf:"varint,2,opt,name=column,proto3" json:"column,omitempty"` // from 1, in characters
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`    // the offending line
-	Width         uint32                 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"` // characters to underline, at least 1
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`         // the offending line
+	Width         uint32                 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`      // characters to underline, at least 1
+	Document      string                 `protobuf:"bytes,6,opt,name=document,proto3" json:"document,omitempty"` // that the line is of; empty: the text names none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -102,10 +103,18 @@ func (x *Diagnostic) GetWidth() uint32 {
 	return 0
 }
 
+func (x *Diagnostic) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
 type CheckRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"` // policy text, at most 4 MiB
 	Live          bool                   `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`    // say what it would make of the sessions that live now
+	Hosts         bool                   `protobuf:"varint,3,opt,name=hosts,proto3" json:"hosts,omitempty"`  // compare its instances with the hosts that are known, as warnings
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +159,13 @@ func (x *CheckRequest) GetSource() string {
 func (x *CheckRequest) GetLive() bool {
 	if x != nil {
 		return x.Live
+	}
+	return false
+}
+
+func (x *CheckRequest) GetHosts() bool {
+	if x != nil {
+		return x.Hosts
 	}
 	return false
 }
@@ -328,6 +344,7 @@ type ApplyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	IfVersion     *uint64                `protobuf:"varint,2,opt,name=if_version,json=ifVersion,proto3,oneof" json:"if_version,omitempty"`
+	RollbackOf    uint64                 `protobuf:"varint,3,opt,name=rollback_of,json=rollbackOf,proto3" json:"rollback_of,omitempty"` // version whose text it is again; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -372,6 +389,13 @@ func (x *ApplyRequest) GetSource() string {
 func (x *ApplyRequest) GetIfVersion() uint64 {
 	if x != nil && x.IfVersion != nil {
 		return *x.IfVersion
+	}
+	return 0
+}
+
+func (x *ApplyRequest) GetRollbackOf() uint64 {
+	if x != nil {
+		return x.RollbackOf
 	}
 	return 0
 }
@@ -472,6 +496,7 @@ func (x *ApplyResponse) GetLive() *LiveSessions {
 
 type GetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // 0: the running one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -506,12 +531,21 @@ func (*GetRequest) Descriptor() ([]byte, []int) {
 	return file_policy_proto_rawDescGZIP(), []int{6}
 }
 
+func (x *GetRequest) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 type GetResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // 0: no policy was ever applied
 	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	AppliedUnixMs int64                  `protobuf:"varint,3,opt,name=applied_unix_ms,json=appliedUnixMs,proto3" json:"applied_unix_ms,omitempty"`
-	Hosts         []*HostPolicy          `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	Hosts         []*HostPolicy          `protobuf:"bytes,4,rep,name=hosts,proto3" json:"hosts,omitempty"`                              // not of an older policy
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`                                    // who applied it
+	RollbackOf    uint64                 `protobuf:"varint,6,opt,name=rollback_of,json=rollbackOf,proto3" json:"rollback_of,omitempty"` // version whose text it is again; 0: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -574,6 +608,176 @@ func (x *GetResponse) GetHosts() []*HostPolicy {
 	return nil
 }
 
+func (x *GetResponse) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *GetResponse) GetRollbackOf() uint64 {
+	if x != nil {
+		return x.RollbackOf
+	}
+	return 0
+}
+
+type HistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryRequest) Reset() {
+	*x = HistoryRequest{}
+	mi := &file_policy_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryRequest) ProtoMessage() {}
+
+func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
+func (*HistoryRequest) Descriptor() ([]byte, []int) {
+	return file_policy_proto_rawDescGZIP(), []int{8}
+}
+
+type HistoryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Versions      []*PolicyVersion       `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"` // the running one first, then back in time
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryResponse) Reset() {
+	*x = HistoryResponse{}
+	mi := &file_policy_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryResponse) ProtoMessage() {}
+
+func (x *HistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryResponse.ProtoReflect.Descriptor instead.
+func (*HistoryResponse) Descriptor() ([]byte, []int) {
+	return file_policy_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *HistoryResponse) GetVersions() []*PolicyVersion {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+type PolicyVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	AppliedUnixMs int64                  `protobuf:"varint,2,opt,name=applied_unix_ms,json=appliedUnixMs,proto3" json:"applied_unix_ms,omitempty"`
+	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Bytes         uint32                 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`                             // of its text
+	RollbackOf    uint64                 `protobuf:"varint,5,opt,name=rollback_of,json=rollbackOf,proto3" json:"rollback_of,omitempty"` // version whose text it is again; 0: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyVersion) Reset() {
+	*x = PolicyVersion{}
+	mi := &file_policy_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyVersion) ProtoMessage() {}
+
+func (x *PolicyVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_policy_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyVersion.ProtoReflect.Descriptor instead.
+func (*PolicyVersion) Descriptor() ([]byte, []int) {
+	return file_policy_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PolicyVersion) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *PolicyVersion) GetAppliedUnixMs() int64 {
+	if x != nil {
+		return x.AppliedUnixMs
+	}
+	return 0
+}
+
+func (x *PolicyVersion) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *PolicyVersion) GetBytes() uint32 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *PolicyVersion) GetRollbackOf() uint64 {
+	if x != nil {
+		return x.RollbackOf
+	}
+	return 0
+}
+
 // What one host says of the policy pushed to it.
 type HostPolicy struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +793,7 @@ type HostPolicy struct {
 
 func (x *HostPolicy) Reset() {
 	*x = HostPolicy{}
-	mi := &file_policy_proto_msgTypes[8]
+	mi := &file_policy_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +805,7 @@ func (x *HostPolicy) String() string {
 func (*HostPolicy) ProtoMessage() {}
 
 func (x *HostPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[8]
+	mi := &file_policy_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +818,7 @@ func (x *HostPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostPolicy.ProtoReflect.Descriptor instead.
 func (*HostPolicy) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{8}
+	return file_policy_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HostPolicy) GetHost() string {
@@ -668,7 +872,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_policy_proto_msgTypes[9]
+	mi := &file_policy_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +884,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[9]
+	mi := &file_policy_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +897,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{9}
+	return file_policy_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExplainRequest) GetTuple() *Tuple {
@@ -712,15 +916,17 @@ type ExplainResponse struct {
 	Line          uint32                 `protobuf:"varint,5,opt,name=line,proto3" json:"line,omitempty"`                           // of the rule in the policy text
 	OnFailure     string                 `protobuf:"bytes,6,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"` // "block" or "bypass"
 	Hops          []*ExplainHop          `protobuf:"bytes,7,rep,name=hops,proto3" json:"hops,omitempty"`
-	Why           []string               `protobuf:"bytes,8,rep,name=why,proto3" json:"why,omitempty"`         // one line per step of the decision
-	Problem       string                 `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"` // why no chain comes of it though a rule matches
+	Why           []string               `protobuf:"bytes,8,rep,name=why,proto3" json:"why,omitempty"`                            // one line per step of the decision
+	Problem       string                 `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`                    // why no chain comes of it though a rule matches
+	Document      string                 `protobuf:"bytes,10,opt,name=document,proto3" json:"document,omitempty"`                 // that the line is of; empty: the policy has none
+	RuleName      string                 `protobuf:"bytes,11,opt,name=rule_name,json=ruleName,proto3" json:"rule_name,omitempty"` // empty: it has none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_policy_proto_msgTypes[10]
+	mi := &file_policy_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +938,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[10]
+	mi := &file_policy_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +951,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{10}
+	return file_policy_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExplainResponse) GetVersion() uint64 {
@@ -811,11 +1017,25 @@ func (x *ExplainResponse) GetProblem() string {
 	return ""
 }
 
+func (x *ExplainResponse) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetRuleName() string {
+	if x != nil {
+		return x.RuleName
+	}
+	return ""
+}
+
 type ExplainHop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // NF type; empty for the server
-	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"` // host name where known
-	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`       // NF type; empty for the server
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`       // host name where known
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // empty: which instance it is cannot be said beforehand
 	Weight        uint32                 `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`
 	TotalWeight   uint32                 `protobuf:"varint,5,opt,name=total_weight,json=totalWeight,proto3" json:"total_weight,omitempty"`
 	Point         uint64                 `protobuf:"varint,6,opt,name=point,proto3" json:"point,omitempty"` // the hash's place in [0, total_weight)
@@ -825,7 +1045,7 @@ type ExplainHop struct {
 
 func (x *ExplainHop) Reset() {
 	*x = ExplainHop{}
-	mi := &file_policy_proto_msgTypes[11]
+	mi := &file_policy_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +1057,7 @@ func (x *ExplainHop) String() string {
 func (*ExplainHop) ProtoMessage() {}
 
 func (x *ExplainHop) ProtoReflect() protoreflect.Message {
-	mi := &file_policy_proto_msgTypes[11]
+	mi := &file_policy_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +1070,7 @@ func (x *ExplainHop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainHop.ProtoReflect.Descriptor instead.
 func (*ExplainHop) Descriptor() ([]byte, []int) {
-	return file_policy_proto_rawDescGZIP(), []int{11}
+	return file_policy_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExplainHop) GetType() string {
@@ -900,17 +1120,19 @@ var File_policy_proto protoreflect.FileDescriptor
 const file_policy_proto_rawDesc = "" +
 	"\n" +
 	"\fpolicy.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"|\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\x98\x01\n" +
 	"\n" +
 	"Diagnostic\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\rR\x06column\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12\x14\n" +
-	"\x05width\x18\x05 \x01(\rR\x05width\":\n" +
+	"\x05width\x18\x05 \x01(\rR\x05width\x12\x1a\n" +
+	"\bdocument\x18\x06 \x01(\tR\bdocument\"P\n" +
 	"\fCheckRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
-	"\x04live\x18\x02 \x01(\bR\x04live\"\xeb\x01\n" +
+	"\x04live\x18\x02 \x01(\bR\x04live\x12\x14\n" +
+	"\x05hosts\x18\x03 \x01(\bR\x05hosts\"\xeb\x01\n" +
 	"\rCheckResponse\x12.\n" +
 	"\x06errors\x18\x01 \x03(\v2\x16.mbchain.v1.DiagnosticR\x06errors\x12\x14\n" +
 	"\x05rules\x18\x02 \x01(\rR\x05rules\x12\x14\n" +
@@ -924,11 +1146,13 @@ const file_policy_proto_rawDesc = "" +
 	"\x04stay\x18\x03 \x01(\rR\x04stay\x12\x12\n" +
 	"\x04keep\x18\x04 \x01(\rR\x04keep\x12-\n" +
 	"\askipped\x18\x05 \x03(\v2\x13.mbchain.v1.SkippedR\askipped\x12-\n" +
-	"\amissing\x18\x06 \x03(\v2\x13.mbchain.v1.MissingR\amissing\"Y\n" +
+	"\amissing\x18\x06 \x03(\v2\x13.mbchain.v1.MissingR\amissing\"z\n" +
 	"\fApplyRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\"\n" +
 	"\n" +
-	"if_version\x18\x02 \x01(\x04H\x00R\tifVersion\x88\x01\x01B\r\n" +
+	"if_version\x18\x02 \x01(\x04H\x00R\tifVersion\x88\x01\x01\x12\x1f\n" +
+	"\vrollback_of\x18\x03 \x01(\x04R\n" +
+	"rollbackOfB\r\n" +
 	"\v_if_version\"\xf0\x01\n" +
 	"\rApplyResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
@@ -937,14 +1161,28 @@ const file_policy_proto_rawDesc = "" +
 	"\tunchanged\x18\x04 \x01(\bR\tunchanged\x122\n" +
 	"\bwarnings\x18\x05 \x03(\v2\x16.mbchain.v1.DiagnosticR\bwarnings\x12\x19\n" +
 	"\blive_job\x18\x06 \x01(\x06R\aliveJob\x12,\n" +
-	"\x04live\x18\a \x01(\v2\x18.mbchain.v1.LiveSessionsR\x04live\"\f\n" +
+	"\x04live\x18\a \x01(\v2\x18.mbchain.v1.LiveSessionsR\x04live\"&\n" +
 	"\n" +
-	"GetRequest\"\x95\x01\n" +
+	"GetRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\"\xc6\x01\n" +
 	"\vGetResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12&\n" +
 	"\x0fapplied_unix_ms\x18\x03 \x01(\x03R\rappliedUnixMs\x12,\n" +
-	"\x05hosts\x18\x04 \x03(\v2\x16.mbchain.v1.HostPolicyR\x05hosts\"\xbc\x01\n" +
+	"\x05hosts\x18\x04 \x03(\v2\x16.mbchain.v1.HostPolicyR\x05hosts\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12\x1f\n" +
+	"\vrollback_of\x18\x06 \x01(\x04R\n" +
+	"rollbackOf\"\x10\n" +
+	"\x0eHistoryRequest\"H\n" +
+	"\x0fHistoryResponse\x125\n" +
+	"\bversions\x18\x01 \x03(\v2\x19.mbchain.v1.PolicyVersionR\bversions\"\x98\x01\n" +
+	"\rPolicyVersion\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12&\n" +
+	"\x0fapplied_unix_ms\x18\x02 \x01(\x03R\rappliedUnixMs\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\rR\x05bytes\x12\x1f\n" +
+	"\vrollback_of\x18\x05 \x01(\x04R\n" +
+	"rollbackOf\"\xbc\x01\n" +
 	"\n" +
 	"HostPolicy\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
@@ -954,7 +1192,7 @@ const file_policy_proto_rawDesc = "" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x14\n" +
 	"\x05rules\x18\x06 \x01(\rR\x05rules\"9\n" +
 	"\x0eExplainRequest\x12'\n" +
-	"\x05tuple\x18\x01 \x01(\v2\x11.mbchain.v1.TupleR\x05tuple\"\x81\x02\n" +
+	"\x05tuple\x18\x01 \x01(\v2\x11.mbchain.v1.TupleR\x05tuple\"\xba\x02\n" +
 	"\x0fExplainResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\bR\amatched\x12\x12\n" +
@@ -965,7 +1203,10 @@ const file_policy_proto_rawDesc = "" +
 	"on_failure\x18\x06 \x01(\tR\tonFailure\x12*\n" +
 	"\x04hops\x18\a \x03(\v2\x16.mbchain.v1.ExplainHopR\x04hops\x12\x10\n" +
 	"\x03why\x18\b \x03(\tR\x03why\x12\x18\n" +
-	"\aproblem\x18\t \x01(\tR\aproblem\"\x9f\x01\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\x12\x1a\n" +
+	"\bdocument\x18\n" +
+	" \x01(\tR\bdocument\x12\x1b\n" +
+	"\trule_name\x18\v \x01(\tR\bruleName\"\x9f\x01\n" +
 	"\n" +
 	"ExplainHop\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
@@ -973,11 +1214,12 @@ const file_policy_proto_rawDesc = "" +
 	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06weight\x18\x04 \x01(\rR\x06weight\x12!\n" +
 	"\ftotal_weight\x18\x05 \x01(\rR\vtotalWeight\x12\x14\n" +
-	"\x05point\x18\x06 \x01(\x04R\x05point2\x87\x02\n" +
+	"\x05point\x18\x06 \x01(\x04R\x05point2\xcb\x02\n" +
 	"\rPolicyService\x12<\n" +
 	"\x05Check\x12\x18.mbchain.v1.CheckRequest\x1a\x19.mbchain.v1.CheckResponse\x12<\n" +
 	"\x05Apply\x12\x18.mbchain.v1.ApplyRequest\x1a\x19.mbchain.v1.ApplyResponse\x126\n" +
 	"\x03Get\x12\x16.mbchain.v1.GetRequest\x1a\x17.mbchain.v1.GetResponse\x12B\n" +
+	"\aHistory\x12\x1a.mbchain.v1.HistoryRequest\x1a\x1b.mbchain.v1.HistoryResponse\x12B\n" +
 	"\aExplain\x12\x1a.mbchain.v1.ExplainRequest\x1a\x1b.mbchain.v1.ExplainResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
@@ -992,7 +1234,7 @@ func file_policy_proto_rawDescGZIP() []byte {
 	return file_policy_proto_rawDescData
 }
 
-var file_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_policy_proto_goTypes = []any{
 	(*Diagnostic)(nil),      // 0: mbchain.v1.Diagnostic
 	(*CheckRequest)(nil),    // 1: mbchain.v1.CheckRequest
@@ -1002,38 +1244,44 @@ var file_policy_proto_goTypes = []any{
 	(*ApplyResponse)(nil),   // 5: mbchain.v1.ApplyResponse
 	(*GetRequest)(nil),      // 6: mbchain.v1.GetRequest
 	(*GetResponse)(nil),     // 7: mbchain.v1.GetResponse
-	(*HostPolicy)(nil),      // 8: mbchain.v1.HostPolicy
-	(*ExplainRequest)(nil),  // 9: mbchain.v1.ExplainRequest
-	(*ExplainResponse)(nil), // 10: mbchain.v1.ExplainResponse
-	(*ExplainHop)(nil),      // 11: mbchain.v1.ExplainHop
-	(*Skipped)(nil),         // 12: mbchain.v1.Skipped
-	(*Missing)(nil),         // 13: mbchain.v1.Missing
-	(*Tuple)(nil),           // 14: mbchain.v1.Tuple
+	(*HistoryRequest)(nil),  // 8: mbchain.v1.HistoryRequest
+	(*HistoryResponse)(nil), // 9: mbchain.v1.HistoryResponse
+	(*PolicyVersion)(nil),   // 10: mbchain.v1.PolicyVersion
+	(*HostPolicy)(nil),      // 11: mbchain.v1.HostPolicy
+	(*ExplainRequest)(nil),  // 12: mbchain.v1.ExplainRequest
+	(*ExplainResponse)(nil), // 13: mbchain.v1.ExplainResponse
+	(*ExplainHop)(nil),      // 14: mbchain.v1.ExplainHop
+	(*Skipped)(nil),         // 15: mbchain.v1.Skipped
+	(*Missing)(nil),         // 16: mbchain.v1.Missing
+	(*Tuple)(nil),           // 17: mbchain.v1.Tuple
 }
 var file_policy_proto_depIdxs = []int32{
 	0,  // 0: mbchain.v1.CheckResponse.errors:type_name -> mbchain.v1.Diagnostic
 	0,  // 1: mbchain.v1.CheckResponse.warnings:type_name -> mbchain.v1.Diagnostic
 	3,  // 2: mbchain.v1.CheckResponse.live:type_name -> mbchain.v1.LiveSessions
-	12, // 3: mbchain.v1.LiveSessions.skipped:type_name -> mbchain.v1.Skipped
-	13, // 4: mbchain.v1.LiveSessions.missing:type_name -> mbchain.v1.Missing
+	15, // 3: mbchain.v1.LiveSessions.skipped:type_name -> mbchain.v1.Skipped
+	16, // 4: mbchain.v1.LiveSessions.missing:type_name -> mbchain.v1.Missing
 	0,  // 5: mbchain.v1.ApplyResponse.warnings:type_name -> mbchain.v1.Diagnostic
 	3,  // 6: mbchain.v1.ApplyResponse.live:type_name -> mbchain.v1.LiveSessions
-	8,  // 7: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
-	14, // 8: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
-	11, // 9: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
-	1,  // 10: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
-	4,  // 11: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
-	6,  // 12: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
-	9,  // 13: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
-	2,  // 14: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
-	5,  // 15: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
-	7,  // 16: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
-	10, // 17: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
-	14, // [14:18] is the sub-list for method output_type
-	10, // [10:14] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 7: mbchain.v1.GetResponse.hosts:type_name -> mbchain.v1.HostPolicy
+	10, // 8: mbchain.v1.HistoryResponse.versions:type_name -> mbchain.v1.PolicyVersion
+	17, // 9: mbchain.v1.ExplainRequest.tuple:type_name -> mbchain.v1.Tuple
+	14, // 10: mbchain.v1.ExplainResponse.hops:type_name -> mbchain.v1.ExplainHop
+	1,  // 11: mbchain.v1.PolicyService.Check:input_type -> mbchain.v1.CheckRequest
+	4,  // 12: mbchain.v1.PolicyService.Apply:input_type -> mbchain.v1.ApplyRequest
+	6,  // 13: mbchain.v1.PolicyService.Get:input_type -> mbchain.v1.GetRequest
+	8,  // 14: mbchain.v1.PolicyService.History:input_type -> mbchain.v1.HistoryRequest
+	12, // 15: mbchain.v1.PolicyService.Explain:input_type -> mbchain.v1.ExplainRequest
+	2,  // 16: mbchain.v1.PolicyService.Check:output_type -> mbchain.v1.CheckResponse
+	5,  // 17: mbchain.v1.PolicyService.Apply:output_type -> mbchain.v1.ApplyResponse
+	7,  // 18: mbchain.v1.PolicyService.Get:output_type -> mbchain.v1.GetResponse
+	9,  // 19: mbchain.v1.PolicyService.History:output_type -> mbchain.v1.HistoryResponse
+	13, // 20: mbchain.v1.PolicyService.Explain:output_type -> mbchain.v1.ExplainResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_policy_proto_init() }
@@ -1050,7 +1298,7 @@ func file_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_policy_proto_rawDesc), len(file_policy_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -84,6 +84,7 @@ func encodeRule(r genl.Rule, hits uint64) []byte {
 	}
 	ae.Bytes(uapi.RuleAttrTypes, types)
 	ae.Uint64(uapi.RuleAttrHits, hits)
+	ae.Uint8(uapi.RuleAttrSetup, uint8(r.Setup))
 	return encode(ae)
 }
 

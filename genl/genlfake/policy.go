@@ -52,6 +52,11 @@ func (k *Kernel) policyAdd(s *socket, b []byte, _ bool) ([][]byte, error) {
 		uapi.PolicyAttrRule:  nested(func() (attrs, func() error) { return parseRule(&p) }),
 		uapi.PolicyAttrProg:  parseProgram(&p.Programs),
 		uapi.PolicyAttrProg6: parseProgram(&p.Programs6),
+
+		uapi.PolicyAttrGuard:      nested(func() (attrs, func() error) { return parseGuard(&p) }),
+		uapi.PolicyAttrGuardProg:  parseProgram(&p.GuardPrograms),
+		uapi.PolicyAttrGuardProg6: parseProgram(&p.GuardPrograms6),
+
 		uapi.PolicyAttrHost4: parseHost(&p, hosts, addr4),
 		uapi.PolicyAttrHost6: parseHost(&p, hosts, addr6),
 	})
@@ -81,6 +86,7 @@ func parseType(p *genl.Policy) (attrs, func() error) {
 	return attrs{
 			uapi.TypeAttrName:     text(&t.Name, genl.MaxTypeName),
 			uapi.TypeAttrInstance: instance,
+			uapi.TypeAttrChoice:   inRange(0, uint8(genl.InTurn), func(v uint8) { t.Choice = genl.Choice(v) }),
 		}, func() error {
 			switch {
 			case t.Name == "":
@@ -108,6 +114,7 @@ func parseRule(p *genl.Policy) (attrs, func() error) {
 				r.OnFailure = genl.OnFailure(v)
 			})),
 			uapi.RuleAttrTypes: seen(&types, numbers16(&r.Types, genl.MaxHops-1)),
+			uapi.RuleAttrSetup: inRange(0, uint8(genl.SetupOutOfBand), func(v uint8) { r.Setup = genl.SetupWay(v) }),
 		}, func() error {
 			if !id || !onFailure || !types {
 				return refusal{syscall.EINVAL, "rule without id, on-failure or types"}
@@ -121,6 +128,26 @@ func parseRule(p *genl.Policy) (attrs, func() error) {
 				return refusal{syscall.E2BIG, "too many rules"}
 			}
 			p.Rules = append(p.Rules, r)
+			return nil
+		}
+}
+
+func parseGuard(p *genl.Policy) (attrs, func() error) {
+	var (
+		g  genl.Guard
+		id bool
+	)
+	return attrs{
+			uapi.GuardAttrID:       seen(&id, number(&g.ID)),
+			uapi.GuardAttrRequired: flag(&g.Required),
+		}, func() error {
+			switch {
+			case !id:
+				return refusal{syscall.EINVAL, "guard without id"}
+			case len(p.Guards) == genl.MaxRules:
+				return refusal{syscall.E2BIG, "too many guards"}
+			}
+			p.Guards = append(p.Guards, g)
 			return nil
 		}
 }

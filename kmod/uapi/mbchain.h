@@ -40,6 +40,7 @@
  *   order of the message; ENOENT without one. Any number of:
  *       MBC_POLICY_A_TYPE: nested; types are numbered from 0 in this order
  *           MBC_TYPE_A_NAME: string, at most MBC_TYPE_NAME_LEN - 1 bytes
+ *           MBC_TYPE_A_CHOICE: u8, enum mbc_choice; absent: MBC_CHOICE_HASH
  *           MBC_TYPE_A_INSTANCE: nested, 1 to MBC_MAX_INSTANCES times
  *               MBC_INSTANCE_A_ADDR4: __be32 } one of them, or both: a session
  *               MBC_INSTANCE_A_ADDR6: in6_addr } is for instances that have an
@@ -51,11 +52,20 @@
  *           MBC_RULE_A_ON_FAILURE: u8, enum mbc_on_failure
  *           MBC_RULE_A_TYPES: array of u16 type numbers, 0 to MBC_MAX_HOPS-1
  *               of them, left to right; none: the session is left alone
+ *           MBC_RULE_A_SETUP: u8, enum mbc_setup_way; absent: MBC_SETUP_WAY_AUTO
  *       MBC_POLICY_A_PROG: classic BPF, an array of struct sock_filter, at
  *           most 4096; it sees an IPv4 packet from its IP header on and
  *           returns an answer, see MBC_ANSWER_GO; the first one is run first
  *       MBC_POLICY_A_PROG6: the same for IPv6 packets, which it sees without
  *           extension headers: TCP begins at byte 40
+ *       MBC_POLICY_A_GUARD: nested; guards are numbered from 1 in this order. They
+ *           are rules for sessions whose server is this host, and say which of
+ *           these have to come through their chain
+ *           MBC_GUARD_A_ID: u32, the rule's number in the whole policy
+ *           MBC_GUARD_A_REQUIRED: flag; what comes otherwise is dropped
+ *       MBC_POLICY_A_GUARD_PROG, MBC_POLICY_A_GUARD_PROG6: as PROG and PROG6, run
+ *           for what begins a session with this host and came through no chain;
+ *           they return numbers of guards
  *       MBC_POLICY_A_HOST4: __be32 } the address of a host that runs mbchain;
  *       MBC_POLICY_A_HOST6: in6_addr } a session whose server is not among
  *           them cannot be chained
@@ -68,7 +78,8 @@
  *   the number of rules, types, programs and hosts (of both families).
  *
  * MBC_CMD_GET_RULE: dump. One message per rule:
- *   MBC_RULE_A_ID, MBC_RULE_A_ON_FAILURE, MBC_RULE_A_TYPES, MBC_RULE_A_HITS
+ *   MBC_RULE_A_ID, MBC_RULE_A_ON_FAILURE, MBC_RULE_A_TYPES, MBC_RULE_A_HITS,
+ *   MBC_RULE_A_SETUP
  *
  * MBC_CMD_GET_SESSION: do, with MBC_SESSION_A_ID: that session or ENOENT.
  *   dump, with nothing: every session. Answers MBC_SESSION_A_*. A dump during
@@ -359,17 +370,39 @@ enum mbc_policy_attr {
 	MBC_POLICY_A_N_HOSTS,		/* u32, answer only */
 	MBC_POLICY_A_PROG6,		/* struct sock_filter[] */
 	MBC_POLICY_A_HOST6,		/* struct in6_addr */
+	MBC_POLICY_A_GUARD,		/* nested, MBC_GUARD_A_* */
+	MBC_POLICY_A_GUARD_PROG,	/* struct sock_filter[] */
+	MBC_POLICY_A_GUARD_PROG6,	/* struct sock_filter[] */
 	__MBC_POLICY_A_MAX
 };
 #define MBC_POLICY_A_MAX (__MBC_POLICY_A_MAX - 1)
+
+enum mbc_guard_attr {
+	MBC_GUARD_A_UNSPEC,
+	MBC_GUARD_A_ID,			/* u32 */
+	MBC_GUARD_A_REQUIRED,		/* flag */
+	__MBC_GUARD_A_MAX
+};
+#define MBC_GUARD_A_MAX (__MBC_GUARD_A_MAX - 1)
 
 enum mbc_type_attr {
 	MBC_TYPE_A_UNSPEC,
 	MBC_TYPE_A_NAME,		/* string */
 	MBC_TYPE_A_INSTANCE,		/* nested, MBC_INSTANCE_A_* */
+	MBC_TYPE_A_CHOICE,		/* u8, enum mbc_choice */
 	__MBC_TYPE_A_MAX
 };
 #define MBC_TYPE_A_MAX (__MBC_TYPE_A_MAX - 1)
+
+/* By what a session gets one of a type's instances, each with a likelihood or as
+ * often as its weight says.
+ */
+enum mbc_choice {
+	MBC_CHOICE_HASH,		/* a hash of its five-tuple */
+	MBC_CHOICE_SOURCE,		/* a hash of its client's address */
+	MBC_CHOICE_TURN,		/* how many have matched its rule on this host */
+	__MBC_CHOICE_MAX
+};
 
 enum mbc_instance_attr {
 	MBC_INSTANCE_A_UNSPEC,
@@ -387,6 +420,7 @@ enum mbc_rule_attr {
 	MBC_RULE_A_ON_FAILURE,		/* u8, enum mbc_on_failure */
 	MBC_RULE_A_TYPES,		/* u16[] */
 	MBC_RULE_A_HITS,		/* u64, sessions; answer only */
+	MBC_RULE_A_SETUP,		/* u8, enum mbc_setup_way */
 	__MBC_RULE_A_MAX
 };
 #define MBC_RULE_A_MAX (__MBC_RULE_A_MAX - 1)
@@ -396,6 +430,15 @@ enum mbc_on_failure {
 	MBC_ON_FAILURE_BLOCK,		/* its packets are dropped */
 	MBC_ON_FAILURE_BYPASS,		/* it goes straight to the server */
 	__MBC_ON_FAILURE_MAX
+};
+
+/* How the client's host has the chain set up. UDP is always set up out-of-band. */
+enum mbc_setup_way {
+	MBC_SETUP_WAY_AUTO,		/* in-band, but past neighbours that answer no SYN
+					 * with payload */
+	MBC_SETUP_WAY_IN_BAND,		/* in-band whatever the neighbour does */
+	MBC_SETUP_WAY_OUT_OF_BAND,	/* by the agents */
+	__MBC_SETUP_WAY_MAX
 };
 
 enum mbc_session_attr {
@@ -665,6 +708,9 @@ enum mbc_reason {
 					 * ahead: counted as one that waits, too */
 	MBC_REASON_PAUSE_SPLIT,		/* packet: what has been sent before went on, the
 					 * rest waits: counted likewise */
+	/* a rule that is required */
+	MBC_REASON_UNCHAINED,		/* packet: begins a session with this host past the
+					 * chain that a guard requires: drop */
 	__MBC_REASON_MAX
 };
 #define MBC_REASON_MAX (__MBC_REASON_MAX - 1)

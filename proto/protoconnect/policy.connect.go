@@ -43,6 +43,8 @@ const (
 	PolicyServiceApplyProcedure = "/mbchain.v1.PolicyService/Apply"
 	// PolicyServiceGetProcedure is the fully-qualified name of the PolicyService's Get RPC.
 	PolicyServiceGetProcedure = "/mbchain.v1.PolicyService/Get"
+	// PolicyServiceHistoryProcedure is the fully-qualified name of the PolicyService's History RPC.
+	PolicyServiceHistoryProcedure = "/mbchain.v1.PolicyService/History"
 	// PolicyServiceExplainProcedure is the fully-qualified name of the PolicyService's Explain RPC.
 	PolicyServiceExplainProcedure = "/mbchain.v1.PolicyService/Explain"
 )
@@ -57,8 +59,11 @@ type PolicyServiceClient interface {
 	// running one: a call whose outcome is unknown may be repeated. What the policy
 	// makes of live sessions is done afterwards, and again if the call is repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
-	// Get answers the running policy and what each host says of it.
+	// Get answers the running policy and what each host says of it, or an older policy;
+	// NotFound when that is not kept any more.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)
+	// History lists the policies that are kept, without their texts.
+	History(context.Context, *proto.HistoryRequest) (*proto.HistoryResponse, error)
 	// Explain says which rule, chain and instances a session would get.
 	Explain(context.Context, *proto.ExplainRequest) (*proto.ExplainResponse, error)
 }
@@ -92,6 +97,12 @@ func NewPolicyServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(policyServiceMethods.ByName("Get")),
 			connect.WithClientOptions(opts...),
 		),
+		history: connect.NewClient[proto.HistoryRequest, proto.HistoryResponse](
+			httpClient,
+			baseURL+PolicyServiceHistoryProcedure,
+			connect.WithSchema(policyServiceMethods.ByName("History")),
+			connect.WithClientOptions(opts...),
+		),
 		explain: connect.NewClient[proto.ExplainRequest, proto.ExplainResponse](
 			httpClient,
 			baseURL+PolicyServiceExplainProcedure,
@@ -106,6 +117,7 @@ type policyServiceClient struct {
 	check   *connect.Client[proto.CheckRequest, proto.CheckResponse]
 	apply   *connect.Client[proto.ApplyRequest, proto.ApplyResponse]
 	get     *connect.Client[proto.GetRequest, proto.GetResponse]
+	history *connect.Client[proto.HistoryRequest, proto.HistoryResponse]
 	explain *connect.Client[proto.ExplainRequest, proto.ExplainResponse]
 }
 
@@ -136,6 +148,15 @@ func (c *policyServiceClient) Get(ctx context.Context, req *proto.GetRequest) (*
 	return nil, err
 }
 
+// History calls mbchain.v1.PolicyService.History.
+func (c *policyServiceClient) History(ctx context.Context, req *proto.HistoryRequest) (*proto.HistoryResponse, error) {
+	response, err := c.history.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Explain calls mbchain.v1.PolicyService.Explain.
 func (c *policyServiceClient) Explain(ctx context.Context, req *proto.ExplainRequest) (*proto.ExplainResponse, error) {
 	response, err := c.explain.CallUnary(ctx, connect.NewRequest(req))
@@ -155,8 +176,11 @@ type PolicyServiceHandler interface {
 	// running one: a call whose outcome is unknown may be repeated. What the policy
 	// makes of live sessions is done afterwards, and again if the call is repeated.
 	Apply(context.Context, *proto.ApplyRequest) (*proto.ApplyResponse, error)
-	// Get answers the running policy and what each host says of it.
+	// Get answers the running policy and what each host says of it, or an older policy;
+	// NotFound when that is not kept any more.
 	Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error)
+	// History lists the policies that are kept, without their texts.
+	History(context.Context, *proto.HistoryRequest) (*proto.HistoryResponse, error)
 	// Explain says which rule, chain and instances a session would get.
 	Explain(context.Context, *proto.ExplainRequest) (*proto.ExplainResponse, error)
 }
@@ -186,6 +210,12 @@ func NewPolicyServiceHandler(svc PolicyServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(policyServiceMethods.ByName("Get")),
 		connect.WithHandlerOptions(opts...),
 	)
+	policyServiceHistoryHandler := connect.NewUnaryHandlerSimple(
+		PolicyServiceHistoryProcedure,
+		svc.History,
+		connect.WithSchema(policyServiceMethods.ByName("History")),
+		connect.WithHandlerOptions(opts...),
+	)
 	policyServiceExplainHandler := connect.NewUnaryHandlerSimple(
 		PolicyServiceExplainProcedure,
 		svc.Explain,
@@ -200,6 +230,8 @@ func NewPolicyServiceHandler(svc PolicyServiceHandler, opts ...connect.HandlerOp
 			policyServiceApplyHandler.ServeHTTP(w, r)
 		case PolicyServiceGetProcedure:
 			policyServiceGetHandler.ServeHTTP(w, r)
+		case PolicyServiceHistoryProcedure:
+			policyServiceHistoryHandler.ServeHTTP(w, r)
 		case PolicyServiceExplainProcedure:
 			policyServiceExplainHandler.ServeHTTP(w, r)
 		default:
@@ -221,6 +253,10 @@ func (UnimplementedPolicyServiceHandler) Apply(context.Context, *proto.ApplyRequ
 
 func (UnimplementedPolicyServiceHandler) Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.PolicyService.Get is not implemented"))
+}
+
+func (UnimplementedPolicyServiceHandler) History(context.Context, *proto.HistoryRequest) (*proto.HistoryResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.PolicyService.History is not implemented"))
 }
 
 func (UnimplementedPolicyServiceHandler) Explain(context.Context, *proto.ExplainRequest) (*proto.ExplainResponse, error) {

@@ -331,6 +331,16 @@ func testSwallowedSYNs(t *testing.T, f family) {
 	t.Run("before the server", func(t *testing.T) { swallowSYNs(t, f, 3) })
 }
 
+// swallow drops SYNs with payload that come to a host from its left.
+func swallow(t *testing.T, h *host, f family) {
+	t.Helper()
+	// The headers of a SYN take 60 or 80 bytes.
+	h.nft(t, "netdev swallow", fmt.Sprintf(`chain in {
+		type filter hook ingress device "left" priority 0;
+		meta l4proto tcp tcp flags & (syn | ack) == syn meta length > %d drop
+	}`, f.header+40))
+}
+
 // swallowSYNs drops SYNs with payload in front of a host of a rig.
 func swallowSYNs(t *testing.T, f family, gap int) {
 	r := newRigOf(t, f, 2)
@@ -339,11 +349,7 @@ func swallowSYNs(t *testing.T, f family, gap int) {
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n")
 	r.agentsOn(t, r.hosts...)
 	e := server.echo(t, 5001)
-	// The headers of a SYN take 60 or 80 bytes.
-	right.nft(t, "netdev swallow", fmt.Sprintf(`chain in {
-		type filter hook ingress device "left" priority 0;
-		meta l4proto tcp tcp flags & (syn | ack) == syn meta length > %d drop
-	}`, f.header+40))
+	swallow(t, right, f)
 
 	c := client.connect(t, 0, server.port(5001))
 	talk(t, c, 100_000)

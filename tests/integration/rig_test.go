@@ -206,14 +206,14 @@ func (r *rig) give(t *testing.T, rules string, h *host, clients ...*host) {
 func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	out := &genl.Policy{Version: r.version, Seed: rigSeed}
 	for _, nf := range sub.Types {
-		converted := genl.Type{Name: nf.Name}
+		converted := genl.Type{Name: nf.Name, Choice: genl.Choice(nf.Choose)}
 		for _, in := range nf.Instances {
 			converted.Instances = append(converted.Instances, genl.Instance{Addr: in.Address, Addr6: in.Address6, Weight: in.Weight})
 		}
 		out.Types = append(out.Types, converted)
 	}
 	for _, rule := range sub.Rules {
-		converted := genl.Rule{ID: uint32(rule.Number), OnFailure: genl.OnFailure(rule.OnFailure)}
+		converted := genl.Rule{ID: uint32(rule.Number), OnFailure: genl.OnFailure(rule.OnFailure), Setup: genl.SetupWay(rule.SetUp)}
 		for _, nf := range rule.Types {
 			converted.Types = append(converted.Types, uint16(nf))
 		}
@@ -229,6 +229,33 @@ func (r *rig) compile(sub *policy.Subpolicy) (*genl.Policy, error) {
 	}
 	out.Programs6, err = policy.Compile6(predicates)
 	return out, err
+}
+
+// guard makes a host stop what rules that are required do not let in.
+func (r *rig) guard(t *testing.T, rules string, h *host) {
+	t.Helper()
+	p, err := policy.Parse(r.types() + rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := r.compile(p.Split(hops(h)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var predicates []policy.Predicate
+	for _, g := range p.Guards(hops(h)) {
+		compiled.Guards = append(compiled.Guards, genl.Guard{ID: uint32(g.Number), Required: g.Required})
+		predicates = append(predicates, g.Predicate)
+	}
+	if compiled.GuardPrograms, err = policy.Compile(predicates); err == nil {
+		compiled.GuardPrograms6, err = policy.Compile6(predicates)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
+		t.Fatalf("load guards of %s: %v", h.name, err)
+	}
 }
 
 // hops are the addresses of hosts.

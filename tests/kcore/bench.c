@@ -92,7 +92,7 @@ static void bench_xlate(u32 i)
 static void bench_choose(u32 i)
 {
 	setup.super.sport = i;
-	sink += mbc_path_choose(&type, 0, &setup.super, &key.secret)->ip6[0];
+	sink += mbc_path_choose(&type, 0, &setup.super, &key.secret, 0)->ip6[0];
 }
 
 static void bench_build(u32 i)
@@ -101,7 +101,7 @@ static void bench_build(u32 i)
 	unsigned int n;
 
 	setup.super.sport = i;
-	sink += mbc_path_build(hops, &n, chain, 1, &setup.super, true, &key.secret);
+	sink += mbc_path_build(hops, &n, chain, 1, &setup.super, true, &key.secret, 0);
 }
 
 static const struct {

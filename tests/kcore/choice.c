@@ -76,15 +76,23 @@ static void print_instance(FILE *out, const struct mbc_instance *in)
 	fprintf(out, ":%u", in->weight);
 }
 
+static const char *const choices[] = {
+	[MBC_CHOICE_HASH] = "hash",
+	[MBC_CHOICE_SOURCE] = "source",
+	[MBC_CHOICE_TURN] = "turn",
+};
+
 static void print_vector(FILE *out, u8 family, bool mixed, unsigned int vector,
-			 u32 *state)
+			 u8 choice, u32 *state)
 {
 	struct mbc_instance instances[MBC_MAX_INSTANCES];
 	struct mbc_nf_type type = {
 		.n_instances = vector == N_VECTORS - 1 ? MBC_MAX_INSTANCES :
 			       counts[vector % ARRAY_SIZE(counts)],
 		.instances = instances,
+		.choice = choice,
 	};
+	const u32 turn = vector * 1000003;
 	const u8 *seed_bytes = seeds[vector / 2 % ARRAY_SIZE(seeds)];
 	const siphash_key_t seed = make_key(seed_bytes);
 	const unsigned int index = vector % (MBC_MAX_HOPS - 1);
@@ -96,6 +104,7 @@ static void print_vector(FILE *out, u8 family, bool mixed, unsigned int vector,
 	print_hex(out, seed_bytes, MBC_KEY_LEN);
 	fprintf(out, " %u ", index);
 	print_tuple(out, &t);
+	fprintf(out, " %s %u", choices[choice], turn);
 	for (i = 0; i < type.n_instances; i++) {
 		instances[i] = instance(family, mixed, i);
 		instances[i].weight = weight(vector, state);
@@ -104,26 +113,31 @@ static void print_vector(FILE *out, u8 family, bool mixed, unsigned int vector,
 	}
 	make_total(&type);
 	fputs(" -> ", out);
-	print_addr(out, mbc_path_choose(&type, index, &t, &seed), family);
+	print_addr(out, mbc_path_choose(&type, index, &t, &seed, turn),
+		   family);
 	fputc('\n', out);
 }
 
 void choice_print(FILE *out)
 {
-	unsigned int i;
+	unsigned int i, choice;
 	u32 state = 2025;
 
 	fputs("# SPDX-License-Identifier: GPL-2.0-only\n"
 	      "# Which instance a session gets. Made by `kcore --print choice`.\n"
-	      "# seed index saddr daddr sport dport proto addr:weight,... -> addr\n"
+	      "# seed index saddr daddr sport dport proto choice turn addr:weight,... -> addr\n"
 	      "# An instance's IPv6 address is in brackets, behind + if it has both.\n",
 	      out);
 	for (i = 0; i < N_VECTORS; i++)
-		print_vector(out, AF_INET, false, i, &state);
+		print_vector(out, AF_INET, false, i, MBC_CHOICE_HASH, &state);
 	for (i = 0; i < N_VECTORS; i++)
-		print_vector(out, AF_INET6, true, i, &state);
+		print_vector(out, AF_INET6, true, i, MBC_CHOICE_HASH, &state);
 	for (i = 0; i < N_VECTORS; i++)
-		print_vector(out, AF_INET, true, i, &state);
+		print_vector(out, AF_INET, true, i, MBC_CHOICE_HASH, &state);
+	for (choice = MBC_CHOICE_SOURCE; choice < __MBC_CHOICE_MAX; choice++)
+		for (i = 0; i < N_VECTORS; i++)
+			print_vector(out, i % 2 ? AF_INET6 : AF_INET, true, i,
+				     choice, &state);
 }
 
 void choice_test(void)

@@ -45,8 +45,10 @@ static void take_chain(struct fuzz_input *in, struct chain *chain)
 	chain->n = fuzz_take(in, 1) % (MAX_TYPES + 1);
 	for (i = 0; i < chain->n; i++) {
 		struct mbc_nf_type *type = &chain->types[i];
+		const u8 byte = fuzz_take(in, 1);
 
-		type->n_instances = 1 + fuzz_take(in, 1) % MAX_INSTANCES;
+		type->n_instances = 1 + byte % MAX_INSTANCES;
+		type->choice = (byte >> 6) % __MBC_CHOICE_MAX;
 		type->instances = chain->instances[i];
 		for (j = 0; j < type->n_instances; j++)
 			take_instance(in, &type->instances[j]);
@@ -56,11 +58,16 @@ static void take_chain(struct fuzz_input *in, struct chain *chain)
 }
 
 /* What is hashed, as the text of path.h has it. */
-static unsigned int hashed(const struct mbc_tuple *t, unsigned int index,
-			   u8 *data)
+static unsigned int hashed(u8 choice, const struct mbc_tuple *t,
+			   unsigned int index, u8 *data)
 {
 	const u8 last[] = { t->proto, index };
 
+	if (choice == MBC_CHOICE_SOURCE) {
+		memcpy(data, &t->saddr, mbc_addr_len(t->family));
+		data[mbc_addr_len(t->family)] = index;
+		return mbc_addr_len(t->family) + 1;
+	}
 	if (t->family == AF_INET) {
 		memcpy(data, &t->saddr, 4);
 		memcpy(data + 4, &t->daddr, 4);
@@ -77,10 +84,11 @@ static unsigned int hashed(const struct mbc_tuple *t, unsigned int index,
 
 /* The choice by division: point / 2^32 of the weights lie before it. */
 static void check_choice(const struct mbc_nf_type *type, unsigned int index,
-			 const struct mbc_tuple *t, const siphash_key_t *seed)
+			 const struct mbc_tuple *t, const siphash_key_t *seed,
+			 u32 turn)
 {
 	const enum mbc_addr_slot slot = mbc_addr_slot(t->family);
-	const union mbc_addr *got = mbc_path_choose(type, index, t, seed);
+	const union mbc_addr *got = mbc_path_choose(type, index, t, seed, turn);
 	const struct mbc_instance *in;
 	u64 point, before = 0;
 	u8 data[38];
@@ -88,8 +96,11 @@ static void check_choice(const struct mbc_nf_type *type, unsigned int index,
 	MUST(!got == !type->total_weight[slot]);
 	if (!got)
 		return;
-	point = (siphash(data, hashed(t, index, data), seed) >> 32) *
-		type->total_weight[slot];
+	if (type->choice == MBC_CHOICE_TURN)
+		point = (u64)(turn % type->total_weight[slot]) << 32;
+	else
+		point = (siphash(data, hashed(type->choice, t, index, data),
+				 seed) >> 32) * type->total_weight[slot];
 	for (in = type->instances; &in->addr[slot] != got; in++) {
 		MUST(in < type->instances + type->n_instances);
 		before += in->has & BIT(slot) ? in->weight : 0;
@@ -101,7 +112,7 @@ static void check_choice(const struct mbc_nf_type *type, unsigned int index,
 /* The path as the text of path.h has it: choose, merge neighbours, refuse. */
 static enum mbc_reason model(const struct chain *chain, union mbc_addr *hops,
 			     unsigned int *n, const struct mbc_tuple *t,
-			     const siphash_key_t *seed)
+			     const siphash_key_t *seed, u32 turn)
 {
 	union mbc_addr all[MBC_MAX_HOPS + 1];
 	const union mbc_addr *addr;
@@ -111,7 +122,7 @@ static enum mbc_reason model(const struct chain *chain, union mbc_addr *hops,
 	all[k++] = t->saddr;
 	for (i = 0; i <= chain->n; i++) {
 		addr = i == chain->n ? &t->daddr :
-		       mbc_path_choose(chain->list[i], i, t, seed);
+		       mbc_path_choose(chain->list[i], i, t, seed, turn);
 		if (!addr)
 			return MBC_REASON_NO_INSTANCE;
 		if (k > 1 && mbc_addr_equal(addr, &all[k - 1]))
@@ -144,10 +155,11 @@ void fuzz_path(const u8 *data, size_t len)
 
 	take_chain(&in, chain);
 	for (i = 0; i < chain->n; i++)
-		check_choice(chain->list[i], i, &t, &seed);
+		check_choice(chain->list[i], i, &t, &seed, k0);
 
-	reason = mbc_path_build(hops, &n, chain->list, chain->n, &t, true, &seed);
-	MUST(reason == model(chain, want, &want_n, &t, &seed));
+	reason = mbc_path_build(hops, &n, chain->list, chain->n, &t, true,
+				&seed, k0);
+	MUST(reason == model(chain, want, &want_n, &t, &seed, k0));
 	if (!reason) {
 		MUST(n == want_n && n >= 1 && n <= chain->n + 1);
 		MUST(!memcmp(hops, want, n * sizeof(*hops)));

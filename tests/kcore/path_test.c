@@ -101,7 +101,7 @@ static void test_build(u8 family)
 		t = make_tuple(family, make_host(family, CLIENT), 40000,
 			       make_host(family, rows[i].server), 80);
 		n = 0;
-		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, true, &seed);
+		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, true, &seed, 0);
 		EXPECT_EQ(got, rows[i].want_n ? MBC_REASON_NONE :
 			  MBC_REASON_CHAIN_LOOP);
 		EXPECT_EQ(n, rows[i].want_n);
@@ -112,7 +112,7 @@ static void test_build(u8 family)
 
 		/* Without mbchain the server is no hop, unless as an NF's. */
 		got = mbc_path_build(hops, &n, chain, rows[i].n, &t, false,
-				     &seed);
+				     &seed, 0);
 		EXPECT_EQ(got, rows[i].want_n ? MBC_REASON_NONE :
 			  MBC_REASON_CHAIN_LOOP);
 		if (rows[i].want_n)
@@ -133,7 +133,7 @@ static void count(const struct mbc_nf_type *type, u8 family,
 	memset(counts, 0, 4 * sizeof(*counts));
 	for (i = 0; i < 100000; i++) {
 		t = make_random_tuple(family, &state);
-		got = mbc_path_choose(type, 0, &t, &seed);
+		got = mbc_path_choose(type, 0, &t, &seed, 0);
 		for (j = 0; j < 4; j++)
 			counts[j] += got == &type->instances[j].addr[slot];
 	}
@@ -206,19 +206,19 @@ static void test_none(u8 family)
 
 	test_begin("%s: a type of the other family has no instance",
 		   family_name(family));
-	EXPECT(!mbc_path_choose(&other, 0, &t, &seed), "but one is chosen");
+	EXPECT(!mbc_path_choose(&other, 0, &t, &seed, 0), "but one is chosen");
 	chain[0] = &other;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 1, &t, true, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 1, &t, true, &seed, 0),
 		  MBC_REASON_NO_INSTANCE);
 	chain[0] = &both;
 	chain[1] = &other;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed, 0),
 		  MBC_REASON_NO_INSTANCE);
 	chain[0] = &other;
 	chain[1] = &both;
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 2, &t, true, &seed, 0),
 		  MBC_REASON_NO_INSTANCE);
-	EXPECT_EQ(mbc_path_build(hops, &n, &chain[1], 1, &t, true, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, &chain[1], 1, &t, true, &seed, 0),
 		  MBC_REASON_NONE);
 }
 
@@ -239,24 +239,24 @@ static void test_inputs(u8 family)
 	for (i = 0; i < 256; i++)
 		instances[i] = instance(i, 1);
 	type = type_of(instances, 256);
-	want = mbc_path_choose(&type, 0, &t, &seed);
+	want = mbc_path_choose(&type, 0, &t, &seed, 0);
 
 	test_begin("%s: the same session gets the same instance", name);
-	EXPECT(mbc_path_choose(&type, 0, &t, &seed) == want, "another one");
+	EXPECT(mbc_path_choose(&type, 0, &t, &seed, 0) == want, "another one");
 
 	test_begin("%s: a type that stands twice in a chain chooses twice",
 		   name);
-	EXPECT_EQ(mbc_path_build(hops, &n, chain, 3, &t, true, &seed),
+	EXPECT_EQ(mbc_path_build(hops, &n, chain, 3, &t, true, &seed, 0),
 		  MBC_REASON_NONE);
 	EXPECT_EQ(n, 4);
 	for (i = 0; i < 3; i++)
 		EXPECT(mbc_addr_equal(&hops[i], mbc_path_choose(&type, i, &t,
-								&seed)),
+								&seed, 0)),
 		       "hop %u", i);
 
 	test_begin("%s: position and seed matter", name);
-	EXPECT(mbc_path_choose(&type, 1, &t, &seed) != want, "position");
-	EXPECT(mbc_path_choose(&type, 0, &t, &other) != want, "seed");
+	EXPECT(mbc_path_choose(&type, 1, &t, &seed, 0) != want, "position");
+	EXPECT(mbc_path_choose(&type, 0, &t, &other, 0) != want, "seed");
 
 	test_begin("%s: every byte of a session's name matters", name);
 	for (i = 0; i < offsetof(struct mbc_tuple, family); i++) {
@@ -264,9 +264,56 @@ static void test_inputs(u8 family)
 			continue;	/* 0 in all of IPv4 */
 		u = t;
 		((u8 *)&u)[i] ^= FLIP;
-		EXPECT(mbc_path_choose(&type, 0, &u, &seed) != want,
+		EXPECT(mbc_path_choose(&type, 0, &u, &seed, 0) != want,
 		       "byte %u", i);
 	}
+}
+
+/* Sessions of one client, and their turns. */
+static void test_methods(u8 family)
+{
+	struct mbc_instance instances[3];
+	struct mbc_nf_type type;
+	const char *name = family_name(family);
+	const enum mbc_addr_slot slot = mbc_addr_slot(family);
+	const union mbc_addr *got, *want = NULL;
+	unsigned int i, j, changes = 0, counts[3] = { 0 };
+	struct mbc_tuple t;
+
+	for (i = 0; i < 3; i++)
+		instances[i] = instance(i, i + 1);
+	type = type_of(instances, 3);
+
+	test_begin("%s: by source, all sessions of a client are alike", name);
+	type.choice = MBC_CHOICE_SOURCE;
+	for (i = 0; i < 1000; i++) {
+		t = make_tuple(family, make_host(family, i / 10), 40000 + i,
+			       make_host(family, 9 + i), 80 + i);
+		got = mbc_path_choose(&type, 0, &t, &seed, i);
+		if (i % 10)
+			EXPECT(got == want, "session %u", i);
+		else if (i)
+			changes += got != want;
+		want = got;
+	}
+	EXPECT(changes > 20, "clients do not differ: %u", changes);
+
+	test_begin("%s: in turn, each has its weight of every round", name);
+	type.choice = MBC_CHOICE_TURN;
+	for (i = 0; i < 60; i++) {
+		t = make_tuple(family, make_host(family, 1), 40000,
+			       make_host(family, 9), 80);
+		got = mbc_path_choose(&type, i % 4, &t, &seed, i);
+		for (j = 0; j < 3; j++)
+			counts[j] += got == &instances[j].addr[slot];
+	}
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(counts[i], 10 * (i + 1));
+	for (i = 0; i < 3; i++)
+		instances[i].has = BIT(!slot);
+	type = type_of(instances, 3);
+	type.choice = MBC_CHOICE_TURN;
+	EXPECT(!mbc_path_choose(&type, 0, &t, &seed, 7), "but one is chosen");
 }
 
 void path_test(void)
@@ -278,5 +325,6 @@ void path_test(void)
 		test_weights(families[i]);
 		test_none(families[i]);
 		test_inputs(families[i]);
+		test_methods(families[i]);
 	}
 }

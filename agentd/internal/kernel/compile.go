@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 
+	"golang.org/x/net/bpf"
+
 	"mbchain/genl"
 	"mbchain/policy"
 	"mbchain/proto"
@@ -35,6 +37,15 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 		p.Rules = append(p.Rules, out)
 		predicates = append(predicates, predicate)
 	}
+	guards := make([]policy.Predicate, 0, len(sub.GetGuards()))
+	for _, g := range sub.GetGuards() {
+		predicate, err := policy.ParsePredicate(g.GetPredicate())
+		if err != nil {
+			return nil, inPart(err, "guard of rule %d", g.GetNumber())
+		}
+		p.Guards = append(p.Guards, genl.Guard{ID: g.GetNumber(), Required: g.GetRequired()})
+		guards = append(guards, predicate)
+	}
 	for _, h := range sub.GetHosts() {
 		addr, err := netip.ParseAddr(h)
 		if err != nil {
@@ -43,17 +54,30 @@ func compile(sub *proto.Subpolicy) (*genl.Policy, error) {
 		p.Hosts = append(p.Hosts, addr)
 	}
 	var err error
-	if p.Programs, err = policy.Compile(predicates); err != nil {
+	if p.Programs, p.Programs6, err = programs(predicates); err != nil {
 		return nil, err
 	}
-	if p.Programs6, err = policy.Compile6(predicates); err != nil {
-		return nil, err
+	if p.GuardPrograms, p.GuardPrograms6, err = programs(guards); err != nil {
+		return nil, fmt.Errorf("guards: %w", err)
 	}
 	return p, nil
 }
 
+// programs compiles predicates for both families.
+func programs(predicates []policy.Predicate) (four, six [][]bpf.RawInstruction, err error) {
+	if four, err = policy.Compile(predicates); err != nil {
+		return nil, nil, err
+	}
+	six, err = policy.Compile6(predicates)
+	return four, six, err
+}
+
 func nfType(t *proto.NFType) (genl.Type, error) {
 	out := genl.Type{Name: t.GetName()}
+	var known bool
+	if out.Choice, known = choices[t.GetChoice()]; !known {
+		return genl.Type{}, fmt.Errorf("choice %v is of a newer policyd: upgrade this agentd", t.GetChoice())
+	}
 	for _, in := range t.GetInstances() {
 		addr, err := address(in.GetAddress())
 		if err != nil {
@@ -76,6 +100,18 @@ func address(text string) (netip.Addr, error) {
 	return netip.ParseAddr(text)
 }
 
+var choices = map[proto.Choice]genl.Choice{
+	proto.Choice_CHOICE_HASH:   genl.ByHash,
+	proto.Choice_CHOICE_SOURCE: genl.BySource,
+	proto.Choice_CHOICE_TURN:   genl.InTurn,
+}
+
+var setupWays = map[proto.SetUpWay]genl.SetupWay{
+	proto.SetUpWay_SET_UP_WAY_AUTO:        genl.SetupAuto,
+	proto.SetUpWay_SET_UP_WAY_IN_BAND:     genl.SetupInBand,
+	proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND: genl.SetupOutOfBand,
+}
+
 func rule(r *proto.Rule) (genl.Rule, policy.Predicate, error) {
 	predicate, err := policy.ParsePredicate(r.GetPredicate())
 	if err != nil {
@@ -84,6 +120,10 @@ func rule(r *proto.Rule) (genl.Rule, policy.Predicate, error) {
 	out := genl.Rule{ID: r.GetNumber(), OnFailure: genl.Block}
 	if r.GetBypassOnFailure() {
 		out.OnFailure = genl.Bypass
+	}
+	var known bool
+	if out.Setup, known = setupWays[r.GetSetUp()]; !known {
+		return genl.Rule{}, nil, fmt.Errorf("set-up %v is of a newer policyd: upgrade this agentd", r.GetSetUp())
 	}
 	for _, t := range r.GetTypes() {
 		if t > math.MaxUint16 {

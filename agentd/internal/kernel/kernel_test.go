@@ -49,13 +49,14 @@ func sub() *proto.Subpolicy {
 			{Name: "firewall", Instances: []*proto.Instance{
 				{Address: "10.0.0.2", Address6: "fd00::2", Weight: 2, Name: "mb1"}, {Address: "10.0.0.4", Weight: 1}, {Address6: "fd00::5", Weight: 7},
 			}},
-			{Name: "ids", Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
+			{Name: "ids", Choice: proto.Choice_CHOICE_TURN, Instances: []*proto.Instance{{Address: "10.0.0.3", Weight: 1}}},
 		},
 		Rules: []*proto.Rule{
 			{Number: 1, Predicate: "dstport=80 & srcip=10.0.0.0/24", Types: []uint32{0, 1}},
-			{Number: 4, Predicate: "any", BypassOnFailure: true},
+			{Number: 4, Predicate: "any", BypassOnFailure: true, SetUp: proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND},
 		},
-		Hosts: []string{"10.0.0.1", "2001:db8::1", "10.0.0.5"},
+		Hosts:  []string{"10.0.0.1", "2001:db8::1", "10.0.0.5"},
+		Guards: []*proto.Guard{{Number: 2, Predicate: "srcip=10.0.0.7"}, {Number: 3, Predicate: "dstport=80", Required: true}},
 	}
 }
 
@@ -73,21 +74,26 @@ func TestLoadPolicyLoadsWhatPolicydMeans(t *testing.T) {
 				{Addr: netip.MustParseAddr("10.0.0.4"), Weight: 1},
 				{Addr6: netip.MustParseAddr("fd00::5"), Weight: 7},
 			}},
-			{Name: "ids", Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
+			{Name: "ids", Choice: genl.InTurn, Instances: []genl.Instance{{Addr: netip.MustParseAddr("10.0.0.3"), Weight: 1}}},
 		},
 		Rules: []genl.Rule{
 			{ID: 1, OnFailure: genl.Block, Types: []uint16{0, 1}},
-			{ID: 4, OnFailure: genl.Bypass},
+			{ID: 4, OnFailure: genl.Bypass, Setup: genl.SetupOutOfBand},
 		},
-		Hosts: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.5")},
+		Hosts:  []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.5")},
+		Guards: []genl.Guard{{ID: 2}, {ID: 3, Required: true}},
 	}
 	got := module.Policy()
-	diff := cmp.Diff(want, got, compareNet, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(genl.Policy{}, "Programs", "Programs6"))
+	diff := cmp.Diff(want, got, compareNet, cmpopts.EquateEmpty(),
+		cmpopts.IgnoreFields(genl.Policy{}, "Programs", "Programs6", "GuardPrograms", "GuardPrograms6"))
 	if diff != "" {
 		t.Errorf("policy in the module (-want +got):\n%s", diff)
 	}
 	if len(got.Programs) != 1 || len(got.Programs6) != 1 {
 		t.Errorf("%d programs of IPv4 and %d of IPv6, want 1 of each", len(got.Programs), len(got.Programs6))
+	}
+	if len(got.GuardPrograms) != 1 || len(got.GuardPrograms6) != 1 {
+		t.Errorf("%d guard programs of IPv4 and %d of IPv6, want 1 of each", len(got.GuardPrograms), len(got.GuardPrograms6))
 	}
 }
 
@@ -131,6 +137,9 @@ func TestLoadPolicySaysWhatItCannotRead(t *testing.T) {
 		{"predicate", func(s *proto.Subpolicy) { s.Rules[1].Predicate = "colour=red" }, "compile subpolicy: rule 4: "},
 		{"type number", func(s *proto.Subpolicy) { s.Rules[0].Types[1] = 65536 },
 			"compile subpolicy: rule 1: type number 65536, there are at most 256"},
+		{"guard", func(s *proto.Subpolicy) { s.Guards[1].Predicate = "colour=red" }, "compile subpolicy: guard of rule 3: "},
+		{"set-up", func(s *proto.Subpolicy) { s.Rules[0].SetUp = 9 }, "compile subpolicy: rule 1: set-up 9 is of a newer policyd"},
+		{"choice", func(s *proto.Subpolicy) { s.Types[1].Choice = 9 }, `compile subpolicy: type 1 ("ids"): choice 9 is of a newer policyd`},
 		{"host", func(s *proto.Subpolicy) { s.Hosts[0] = "client" }, `compile subpolicy: host "client": `},
 	}
 	for _, test := range tests {

@@ -127,6 +127,16 @@ const (
 	PolicyAttrNHosts
 	PolicyAttrProg6
 	PolicyAttrHost6
+	PolicyAttrGuard
+	PolicyAttrGuardProg
+	PolicyAttrGuardProg6
+)
+
+// enum mbc_guard_attr
+const (
+	GuardAttrUnspec = iota
+	GuardAttrID
+	GuardAttrRequired
 )
 
 // enum mbc_type_attr
@@ -134,6 +144,14 @@ const (
 	TypeAttrUnspec = iota
 	TypeAttrName
 	TypeAttrInstance
+	TypeAttrChoice
+)
+
+// enum mbc_choice
+const (
+	ChoiceHash = iota
+	ChoiceSource
+	ChoiceTurn
 )
 
 // enum mbc_instance_attr
@@ -152,12 +170,20 @@ const (
 	RuleAttrOnFailure
 	RuleAttrTypes
 	RuleAttrHits
+	RuleAttrSetup
 )
 
 // enum mbc_on_failure
 const (
 	OnFailureBlock = iota
 	OnFailureBypass
+)
+
+// enum mbc_setup_way
+const (
+	SetupWayAuto = iota
+	SetupWayInBand
+	SetupWayOutOfBand
 )
 
 // enum mbc_session_attr

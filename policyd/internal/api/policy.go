@@ -20,6 +20,13 @@ type policyService struct{ *Server }
 // Check implements PolicyService.
 func (s policyService) Check(ctx context.Context, r *proto.CheckRequest) (*proto.CheckResponse, error) {
 	p, found := check(r.Source)
+	if p != nil && r.Hosts {
+		state, err := s.Cluster.State()
+		if err != nil {
+			return nil, coded(err)
+		}
+		found.Warnings = append(found.Warnings, diagnostics(p.CheckHosts(knownHosts(state)))...)
+	}
 	if p != nil && r.Live {
 		live, missing, err := s.survey(ctx, push.AskFor, p, 0)
 		if err != nil {
@@ -28,6 +35,15 @@ func (s policyService) Check(ctx context.Context, r *proto.CheckRequest) (*proto
 		found.Live = viewLive(live, missing)
 	}
 	return found, nil
+}
+
+// knownHosts are the hosts that a policy is compared with.
+func knownHosts(state *store.State) []policy.Host {
+	hosts := make([]policy.Host, len(state.Hosts))
+	for i, h := range state.Hosts {
+		hosts[i] = policy.Host{Name: h.Name, Addresses: h.Addresses, NFTypes: h.NFTypes}
+	}
+	return hosts
 }
 
 // check parses a policy text. The policy is nil when the text is wrong.
@@ -52,11 +68,12 @@ func diagnostics(list []policy.Diagnostic) []*proto.Diagnostic {
 	var to []*proto.Diagnostic
 	for _, d := range list {
 		to = append(to, &proto.Diagnostic{
-			Line:    uint32(d.Line),
-			Column:  uint32(d.Column),
-			Message: d.Message,
-			Text:    d.Text,
-			Width:   uint32(d.Width),
+			Line:     uint32(d.Line),
+			Column:   uint32(d.Column),
+			Message:  d.Message,
+			Text:     d.Text,
+			Width:    uint32(d.Width),
+			Document: d.Document,
 		})
 	}
 	return to
@@ -72,6 +89,8 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 		Source:        r.Source,
 		IfVersion:     r.IfVersion,
 		AppliedUnixMS: time.Now().UnixMilli(),
+		By:            actor(ctx),
+		RollbackOf:    r.RollbackOf,
 	}})
 	if err != nil {
 		s.Logger.Warn("policy not applied", "peer", peer(ctx), "error", err)
@@ -111,17 +130,28 @@ func peer(ctx context.Context) string {
 }
 
 // Get implements PolicyService.
-func (s policyService) Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error) {
+func (s policyService) Get(_ context.Context, r *proto.GetRequest) (*proto.GetResponse, error) {
 	state, err := s.Cluster.State()
 	if err != nil {
 		return nil, coded(err)
 	}
-	return &proto.GetResponse{
-		Version:       state.Policy.Version,
-		Source:        state.Policy.Source,
-		AppliedUnixMs: state.Policy.AppliedUnixMS,
-		Hosts:         s.Hub.Policies(),
-	}, nil
+	p := state.Policy
+	if r.Version != 0 {
+		if p, err = at(state, r.Version); err != nil {
+			return nil, err
+		}
+	}
+	answer := &proto.GetResponse{
+		Version:       p.Version,
+		Source:        p.Source,
+		AppliedUnixMs: p.AppliedUnixMS,
+		By:            p.By,
+		RollbackOf:    p.RollbackOf,
+	}
+	if p.Version == state.Policy.Version {
+		answer.Hosts = s.Hub.Policies()
+	}
+	return answer, nil
 }
 
 // Explain implements PolicyService.
@@ -144,14 +174,20 @@ func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*pro
 		answer.Matched = true
 		answer.Rule = uint32(e.Rule.Number)
 		answer.RuleText = e.Rule.String()
+		answer.RuleName = e.Rule.Name
 		answer.Line = uint32(e.Rule.Line)
+		answer.Document = e.Rule.Document
 		answer.OnFailure = e.Rule.OnFailure.String()
 	}
 	for _, c := range e.Choices {
+		address := ""
+		if c.Address.IsValid() {
+			address = c.Address.String()
+		}
 		answer.Hops = append(answer.Hops, &proto.ExplainHop{
 			Type:        c.Type,
 			Host:        c.Host,
-			Address:     c.Address.String(),
+			Address:     address,
 			Weight:      c.Instance.Weight,
 			TotalWeight: c.Total,
 			Point:       uint64(c.Point),

@@ -64,13 +64,14 @@ func (d *Domain) Allow(p *policy.Policy, seed policy.Seed, a Ask, r *proto.Sessi
 func (d *Domain) mayLeave(rule *policy.Rule, seed policy.Seed, host string, super chain.FiveTuple) error {
 	var chosen, able []*policy.Type
 	for i, t := range rule.Chain {
-		if d.Owners[policy.Choose(seed, t, i, super).Address] == host {
-			chosen = append(chosen, t)
-		}
-		if slices.ContainsFunc(t.Instances, func(in policy.Instance) bool {
+		isAble := slices.ContainsFunc(t.Instances, func(in policy.Instance) bool {
 			return d.Owners[in.Address] == host || d.Owners[in.Address6] == host
-		}) {
+		})
+		if isAble {
 			able = append(able, t)
+		}
+		if d.Owners[policy.Choose(seed, t, i, super).Address] == host || isAble && !t.Foretold(super.Family()) {
+			chosen = append(chosen, t)
 		}
 	}
 	if len(chosen) == 0 { // it came by a migration
@@ -132,4 +133,4 @@ func (d *Domain) lastAnchor(r *proto.Session, super chain.FiveTuple) bool {
 }
 
 // at names a rule: "rule 2 (line 7)".
-func at(r *policy.Rule) string { return fmt.Sprintf("rule %d (line %d)", r.Number, r.Line) }
+func at(r *policy.Rule) string { return r.Label() }

@@ -144,7 +144,7 @@ func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) 
 		return nil, err
 	}
 	joins := len(have) > 0 && f.same(have[len(have)-1], super.Destination.Addr())
-	want, err := policy.BuildPath(f.seed, rule.Chain, super, joins)
+	want, err := policy.BuildPathBeside(f.seed, rule.Chain, super, joins, have)
 	if err != nil {
 		return nil, fmt.Errorf("rule %d gives it no chain: %w", rule.Number, err)
 	}

@@ -68,6 +68,10 @@ func TestFollowReplacesTheSmallestPiece(t *testing.T) {
 		keeps bool
 	}{
 		{"nothing", "match(any) >> {fw -> ids} live-sessions migrate", web(), "", nil, true},
+		{"whose turn it was does not matter", "type turn { 10.0.0.5, 10.0.0.2, 10.0.0.6 } choose round-robin\n" +
+			"match(any) >> {turn -> ids} live-sessions migrate", web(), "", nil, true},
+		{"two in turn, and each is there", "type turn { 10.0.0.3, 10.0.0.2 } choose round-robin\ntype other { 10.0.0.2, 10.0.0.3 } choose round-robin\n" +
+			"match(any) >> {turn -> other} live-sessions migrate", web(), "", nil, true},
 		{"no rule", "match(dstport=443) >> {fw} live-sessions migrate", web(), "", nil, true},
 		{"only new ones", "match(any) >> {fw} live-sessions new-only", web(), "", nil, true},
 		{"one leaves at the end", "match(any) >> {fw} live-sessions migrate", web(), "mb1",

@@ -17,6 +17,7 @@ type subpolicies struct {
 	policy    *policy.Policy
 	types     []*proto.NFType
 	rules     []*proto.Rule
+	guards    []*proto.Guard
 }
 
 // of returns the host's part of d.
@@ -29,6 +30,7 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 		Seed:    d.Seed[:],
 		Types:   s.types,
 		Rules:   s.rules,
+		Guards:  s.guards,
 		Hosts:   d.addresses,
 	}
 	for _, k := range d.State.Keys {
@@ -38,13 +40,16 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 }
 
 func (s *subpolicies) split(p *policy.Policy) {
-	s.policy, s.types, s.rules = p, nil, nil
+	s.policy, s.types, s.rules, s.guards = p, nil, nil, nil
+	for _, g := range p.Guards(s.addresses) {
+		s.guards = append(s.guards, &proto.Guard{Number: uint32(g.Number), Predicate: g.Predicate.String(), Required: g.Required})
+	}
 	part := p.Split(s.addresses)
 	if s.gateway {
 		part = p.Whole()
 	}
 	for _, t := range part.Types {
-		to := &proto.NFType{Name: t.Name}
+		to := &proto.NFType{Name: t.Name, Choice: choices[t.Choose]}
 		for _, in := range t.Instances {
 			to.Instances = append(to.Instances, &proto.Instance{
 				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
@@ -57,12 +62,25 @@ func (s *subpolicies) split(p *policy.Policy) {
 			Number:          uint32(r.Number),
 			Predicate:       r.Predicate.String(),
 			BypassOnFailure: r.OnFailure == policy.Bypass,
+			SetUp:           setUps[r.SetUp],
 		}
 		for _, t := range r.Types {
 			to.Types = append(to.Types, uint32(t))
 		}
 		s.rules = append(s.rules, to)
 	}
+}
+
+var choices = map[policy.Method]proto.Choice{
+	policy.ByHash:   proto.Choice_CHOICE_HASH,
+	policy.BySource: proto.Choice_CHOICE_SOURCE,
+	policy.InTurn:   proto.Choice_CHOICE_TURN,
+}
+
+var setUps = map[policy.SetUp]proto.SetUpWay{
+	policy.Auto:      proto.SetUpWay_SET_UP_WAY_AUTO,
+	policy.InBand:    proto.SetUpWay_SET_UP_WAY_IN_BAND,
+	policy.OutOfBand: proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND,
 }
 
 // addressText writes an address, and none as the empty text.

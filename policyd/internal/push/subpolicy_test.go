@@ -56,3 +56,36 @@ func TestSubpolicyOfAGateway(t *testing.T) {
 		}
 	})
 }
+
+// The server's host is told what has to come through its chain, and how instances are
+// chosen and chains set up goes to the client's.
+func TestSubpolicyOfARequiredRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newTestDomain(t)
+		d.policy(`type firewall { 10.0.0.2, 10.0.0.3 } choose round-robin
+match(srcip=10.0.0.7) >> {}
+match(srcip=10.0.0.8 & dstip=10.0.0.9) >> {firewall} enforce required set-up out-of-band
+`)
+		control := "proto=udp & dstport=7300 | proto=tcp & dstport=7400"
+		for _, tt := range []struct {
+			host, address string
+			want          *proto.Subpolicy
+		}{
+			{"client", "10.0.0.8", &proto.Subpolicy{
+				Types: []*proto.NFType{{Name: "firewall", Choice: proto.Choice_CHOICE_TURN, Instances: []*proto.Instance{
+					{Address: "10.0.0.2", Weight: 1}, {Address: "10.0.0.3", Weight: 1}}}},
+				Rules: []*proto.Rule{{Number: 2, Predicate: "srcip=10.0.0.8 & dstip=10.0.0.9", Types: []uint32{0},
+					SetUp: proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND}},
+			}},
+			{"server", "10.0.0.9", &proto.Subpolicy{Guards: []*proto.Guard{
+				{Predicate: control}, {Number: 1, Predicate: "srcip=10.0.0.7"}, {Number: 2, Predicate: "srcip=10.0.0.8 & dstip=10.0.0.9", Required: true},
+			}}},
+		} {
+			_, got := d.connect(registration(tt.host, tt.address)).subpolicy()
+			if diff := cmp.Diff(tt.want, got, protocmp.Transform(),
+				protocmp.IgnoreFields(&proto.Subpolicy{}, "seed", "keys", "version", "hosts")); diff != "" {
+				t.Errorf("subpolicy of %s (-want +got):\n%s", tt.host, diff)
+			}
+		}
+	})
+}

@@ -50,10 +50,13 @@ func (s *State) setPolicy(c *SetPolicy) (*State, error) {
 		return nil, fmt.Errorf("%w: version %d runs, not %d", ErrVersion, running, *c.IfVersion)
 	}
 	next := *s
+	next.History = s.withRunning()
 	next.Policy = Policy{
 		Version:       running + 1,
 		Source:        c.Source,
 		AppliedUnixMS: c.AppliedUnixMS,
+		By:            c.By,
+		RollbackOf:    c.RollbackOf,
 	}
 	return &next, nil
 }

@@ -68,7 +68,8 @@ func TestApplyCommandsInOrder(t *testing.T) {
 		{
 			name:  "every new text is a new version, the running one is not",
 			steps: []step{ok(setPolicy("a")), same(setPolicy("a")), ok(setPolicy("b"))},
-			want:  State{Index: 3, Policy: Policy{Version: 2, Source: "b", AppliedUnixMS: 1000}},
+			want: State{Index: 3, Policy: Policy{Version: 2, Source: "b", AppliedUnixMS: 1000},
+				History: []Policy{{Version: 1, Source: "a", AppliedUnixMS: 1000}}},
 		},
 		{
 			name:  "the empty text is a policy too",
@@ -85,7 +86,8 @@ func TestApplyCommandsInOrder(t *testing.T) {
 				same(setPolicy("b", 1)), // repeated: the outcome was unknown
 				refused(setPolicy("c", 1), ErrVersion),
 			},
-			want: State{Index: 4, Policy: Policy{Version: 2, Source: "b", AppliedUnixMS: 1000}},
+			want: State{Index: 4, Policy: Policy{Version: 2, Source: "b", AppliedUnixMS: 1000},
+				History: []Policy{{Version: 1, Source: "a", AppliedUnixMS: 1000}}},
 		},
 		{
 			name: "hosts are kept by name and replaced whole",

@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// commandVersion is that of the encoding. A new kind of command, or a new
-// field of one, is a new version.
-const commandVersion = 1
+// commandVersion is the newest of the encoding. A new kind of command, or a new
+// field of one, is a new version; older ones stay in the log and are read.
+const commandVersion = 2
 
 // Command changes the state. Exactly one member is set. Every command may be
 // applied twice: the second time it changes nothing.
@@ -21,6 +21,15 @@ type Command struct {
 	SetUp     *SetUp     `json:"set_up,omitempty"`
 	SetPolicy *SetPolicy `json:"set_policy,omitempty"`
 	SetHost   *SetHost   `json:"set_host,omitempty"`
+}
+
+// version is the oldest encoding that can carry c: while nodes are being
+// upgraded one after the other, the old ones still read what they know.
+func (c Command) version() int {
+	if p := c.SetPolicy; p != nil && (p.By != "" || p.RollbackOf != 0) {
+		return 2
+	}
+	return 1
 }
 
 // SetUp gives a new state its seed and keys. A state that has them keeps them.
@@ -36,6 +45,8 @@ type SetPolicy struct {
 	Source        string  `json:"source"`
 	IfVersion     *uint64 `json:"if_version,omitempty"` // refuse unless this one runs
 	AppliedUnixMS int64   `json:"applied_unix_ms"`
+	By            string  `json:"by,omitempty"`          // who asked for it
+	RollbackOf    uint64  `json:"rollback_of,omitempty"` // version whose text it is; 0: none
 }
 
 // SetHost adds a host, or replaces what is known of it.
@@ -57,7 +68,7 @@ func EncodeCommand(cmd Command) ([]byte, error) {
 	if err := cmd.check(); err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
-	b, err := json.Marshal(commandEnvelope{Version: commandVersion, Command: cmd})
+	b, err := json.Marshal(commandEnvelope{Version: cmd.version(), Command: cmd})
 	if err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
@@ -92,6 +103,9 @@ func (c Command) check() error {
 		n++
 		if !utf8.ValidString(c.SetPolicy.Source) { // JSON would alter it
 			return errors.New("policy is not UTF-8 text")
+		}
+		if by := c.SetPolicy.By; len(by) > MaxBy || !utf8.ValidString(by) {
+			return fmt.Errorf("policy applied by %d bytes", len(by))
 		}
 	}
 	if c.SetHost != nil {
@@ -143,15 +157,15 @@ func (h Host) check() error {
 
 // checkVersion comes before the strict reading, so that what a newer program
 // wrote is told from what is damaged.
-func checkVersion(b []byte, want int) error {
+func checkVersion(b []byte, newest int) error {
 	var e struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
-	if e.Version != want {
-		return fmt.Errorf("version %d, this program knows %d", e.Version, want)
+	if e.Version < 1 || e.Version > newest {
+		return fmt.Errorf("version %d, this program knows %d", e.Version, newest)
 	}
 	return nil
 }

@@ -32,6 +32,10 @@ func TestCommandGolden(t *testing.T) {
 			`{"version":1,"set_policy":{"source":"","if_version":7,"applied_unix_ms":1000}}`,
 		},
 		{
+			"policy rolled back", Command{SetPolicy: &SetPolicy{AppliedUnixMS: 1000, By: "10.0.0.7", RollbackOf: 3}},
+			`{"version":2,"set_policy":{"source":"","applied_unix_ms":1000,"by":"10.0.0.7","rollback_of":3}}`,
+		},
+		{
 			"host", setHost(h, "old"),
 			`{"version":1,"set_host":{"host":{"name":"mb1","addresses":["10.0.0.2","10.0.0.3"],"nf_types":["firewall"],"changed_unix_ms":5},"replaces":["old"]}}`,
 		},
@@ -60,8 +64,8 @@ func TestDecodeCommandRefuses(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"nothing", ``, "unexpected end"},
 		{"no JSON", `{"version":1,`, "unexpected end"},
-		{"no version", `{"set_policy":{"source":""}}`, "version 0, this program knows 1"},
-		{"a newer version, whatever it holds", `{"version":2,"set_moon":{}}`, "version 2, this program knows 1"},
+		{"no version", `{"set_policy":{"source":""}}`, "version 0, this program knows 2"},
+		{"a newer version, whatever it holds", `{"version":3,"set_moon":{}}`, "version 3, this program knows 2"},
 		{"unknown field", `{"version":1,"set_moon":{}}`, `unknown field "set_moon"`},
 		{"no command", `{"version":1}`, "0 kinds of command"},
 		{"two commands", `{"version":1,"set_policy":{"source":""},"set_host":{"host":{"name":"a","addresses":["10.0.0.1"]}}}`, "2 kinds of command"},
@@ -69,6 +73,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		{"no key", `{"version":1,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[]}}`, "no set-up key"},
 		{"host without address", `{"version":1,"set_host":{"host":{"name":"a","addresses":[]}}}`, "no address"},
 		{"host with half an address", `{"version":1,"set_host":{"host":{"name":"a","addresses":["10.0"]}}}`, "too short"},
+		{"long name of who", `{"version":2,"set_policy":{"source":"","by":"` + strings.Repeat("x", MaxBy+1) + `"}}`, "applied by 257 bytes"},
 		{"more after it", `{"version":1,"set_policy":{"source":""}} {}`, "after top-level value"},
 	}
 	for _, tt := range tests {

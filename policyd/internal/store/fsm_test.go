@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -201,10 +202,13 @@ func TestSnapshotGolden(t *testing.T) {
 	f.Apply(entry(t, 4, setUp(1)))
 	f.Apply(entry(t, 5, setPolicy("p")))
 	f.Apply(entry(t, 6, setHost(host("a", "10.0.0.1"))))
-	want := `{"version":1,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
+	want := `{"version":2,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
 		`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}],` +
 		`"hosts":[{"name":"a","addresses":["10.0.0.1"]}]}}` + "\n"
 	if diff := cmp.Diff(want, snapshotOf(t, f).String()); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
+	}
+	if _, err := ReadSnapshot(strings.NewReader(strings.Replace(want, `"version":2`, `"version":1`, 1))); err != nil {
+		t.Errorf("what an older program wrote: %v", err)
 	}
 }

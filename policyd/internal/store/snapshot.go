@@ -9,11 +9,12 @@ import (
 	"io"
 )
 
-// snapshotVersion is that of the encoding; a new field is a new version.
-const snapshotVersion = 1
+// snapshotVersion is the newest of the encoding; a new field is a new version,
+// and older ones are read.
+const snapshotVersion = 2
 
-// maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB,
-// escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
+// maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB and
+// MaxHistoryBytes of older ones, escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
 const maxSnapshot = 256 << 20
 
 type snapshotEnvelope struct {
@@ -60,6 +61,9 @@ func (s *State) check() error {
 		if err := checkSecrets(s.Seed, s.Keys); err != nil {
 			return err
 		}
+	}
+	if err := s.checkHistory(); err != nil {
+		return err
 	}
 	if len(s.Hosts) > MaxHosts {
 		return fmt.Errorf("%d hosts", len(s.Hosts))

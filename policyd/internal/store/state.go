@@ -30,6 +30,9 @@ type State struct {
 	Seed   []byte     `json:"seed,omitempty"`  // key of the instance choice
 	Keys   []SetupKey `json:"keys,omitempty"`  // the first one signs
 	Hosts  []Host     `json:"hosts,omitempty"` // by name
+	// History are the policies that ran before, the newest first: MaxHistory of
+	// them and MaxHistoryBytes at most.
+	History []Policy `json:"history,omitempty"`
 }
 
 // Policy is a policy text that was found right when it was applied.
@@ -37,6 +40,8 @@ type Policy struct {
 	Version       uint64 `json:"version"` // 0: none was ever applied
 	Source        string `json:"source,omitempty"`
 	AppliedUnixMS int64  `json:"applied_unix_ms,omitempty"`
+	By            string `json:"by,omitempty"`          // who applied it, as far as policyd knows
+	RollbackOf    uint64 `json:"rollback_of,omitempty"` // version whose text it is again; 0: none
 }
 
 // SetupKey signs and verifies the set-up headers between hosts.
