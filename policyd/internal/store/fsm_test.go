@@ -46,7 +46,16 @@ func snapshotOf(t interface{ Fatal(...any) }, f *FSM) *sink {
 }
 
 func drawCommand(t *rapid.T) Command {
-	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	switch rapid.IntRange(0, 7).Draw(t, "kind") {
+	case 4:
+		name := rapid.SampledFrom([]string{"p1", "p2", "p3"}).Draw(t, "node")
+		return setNode(name, rapid.SampledFrom([]string{"a:1", "a:2"}).Draw(t, "address"))
+	case 5:
+		return Command{RemoveNode: &RemoveNode{Name: rapid.SampledFrom([]string{"p1", "p2"}).Draw(t, "node")}}
+	case 6:
+		return addToken("p1", "secret", rapid.Int64Range(0, 9).Draw(t, "expires"), rapid.Int64Range(0, 9).Draw(t, "now"))
+	case 7:
+		return numbered(setPolicy(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "source")), rapid.ByteRange(1, 3).Draw(t, "number"))
 	case 0:
 		return setUp(rapid.Byte().Draw(t, "secret"))
 	case 1:
@@ -145,7 +154,7 @@ func TestFSMKeepsItsStateWhenRestoreFails(t *testing.T) {
 	f := NewFSM()
 	f.Apply(entry(t, 1, setPolicy("a")))
 	want, _ := f.State()
-	if err := f.Restore(io.NopCloser(bytes.NewBufferString(`{"version":1,"state":{"hosts":[{}]}}`))); err == nil {
+	if err := f.Restore(io.NopCloser(bytes.NewBufferString(`{"version":2,"state":{"hosts":[{}]}}`))); err == nil {
 		t.Fatal("a damaged snapshot was restored")
 	}
 	if got, _ := f.State(); got != want {
@@ -201,7 +210,7 @@ func TestSnapshotGolden(t *testing.T) {
 	f.Apply(entry(t, 4, setUp(1)))
 	f.Apply(entry(t, 5, setPolicy("p")))
 	f.Apply(entry(t, 6, setHost(host("a", "10.0.0.1"))))
-	want := `{"version":1,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
+	want := `{"version":2,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
 		`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}],` +
 		`"hosts":[{"name":"a","addresses":["10.0.0.1"]}]}}` + "\n"
 	if diff := cmp.Diff(want, snapshotOf(t, f).String()); diff != "" {

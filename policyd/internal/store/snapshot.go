@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
-// snapshotVersion is that of the encoding; a new field is a new version.
-const snapshotVersion = 1
+// snapshotVersion is the newest of the encoding; a new field is a new version,
+// and older ones are read.
+const snapshotVersion = 2
 
 // maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB,
 // escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
@@ -60,6 +62,20 @@ func (s *State) check() error {
 		if err := checkSecrets(s.Seed, s.Keys); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(checkNodes(s.Nodes), checkRequests(s.Requests)); err != nil {
+		return err
+	}
+	if len(s.JoinTokens) > MaxJoinTokens {
+		return fmt.Errorf("%d join tokens", len(s.JoinTokens))
+	}
+	for _, t := range s.JoinTokens {
+		if err := t.check(); err != nil {
+			return err
+		}
+	}
+	if !utf8.ValidString(s.Policy.Source) {
+		return errors.New("policy is not UTF-8 text")
 	}
 	if len(s.Hosts) > MaxHosts {
 		return fmt.Errorf("%d hosts", len(s.Hosts))

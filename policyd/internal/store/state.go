@@ -30,6 +30,10 @@ type State struct {
 	Seed   []byte     `json:"seed,omitempty"`  // key of the instance choice
 	Keys   []SetupKey `json:"keys,omitempty"`  // the first one signs
 	Hosts  []Host     `json:"hosts,omitempty"` // by name
+
+	Nodes      []Node      `json:"nodes,omitempty"` // by name
+	JoinTokens []JoinToken `json:"join_tokens,omitempty"`
+	Requests   []Request   `json:"requests,omitempty"` // the oldest first
 }
 
 // Policy is a policy text that was found right when it was applied.
