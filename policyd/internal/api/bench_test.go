@@ -53,7 +53,22 @@ func (m *memory) State() (*store.State, error) {
 	return m.fsm.State()
 }
 
-func (m *memory) Status() cluster.Status { return cluster.Status{State: "leader", AppliedIndex: 7} }
+func (m *memory) Status() cluster.Status {
+	return cluster.Status{ID: "p1", State: "leader", AppliedIndex: 7}
+}
+
+func (m *memory) Copy() (*store.State, error)    { return m.fsm.State() }
+func (m *memory) Confirm() (*store.State, error) { return m.State() }
+func (m *memory) Leader() (cluster.Leader, <-chan struct{}) {
+	return cluster.Leader{Name: "p1", Here: true}, nil
+}
+func (m *memory) Members() ([]cluster.Member, uint64, error) {
+	return []cluster.Member{{Name: "p1", Voter: true}}, 1, nil
+}
+func (m *memory) Add(string, string) error { return nil }
+func (m *memory) Promote(string) error     { return nil }
+func (m *memory) Remove(string) error      { return nil }
+func (m *memory) Transfer(string) error    { return nil }
 
 // pipes is a listener and a dialer in memory. Its connections hold nothing
 // back: a write waits until somebody reads.

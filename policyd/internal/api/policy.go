@@ -68,7 +68,11 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 	if p == nil {
 		return nil, wrongPolicy(found)
 	}
-	result, err := s.Cluster.Apply(ctx, store.Command{SetPolicy: &store.SetPolicy{
+	number, err := requestNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.Cluster.Apply(ctx, store.Command{Request: number, SetPolicy: &store.SetPolicy{
 		Source:        r.Source,
 		IfVersion:     r.IfVersion,
 		AppliedUnixMS: time.Now().UnixMilli(),
@@ -79,7 +83,7 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 	}
 	s.Hub.Update(result.State)
 	answer := &proto.ApplyResponse{
-		Version:   result.State.Policy.Version,
+		Version:   result.PolicyVersion,
 		Rules:     found.Rules,
 		Hosts:     uint32(s.Hub.Counts().Connected),
 		Unchanged: !result.Changed,
@@ -111,24 +115,45 @@ func peer(ctx context.Context) string {
 }
 
 // Get implements PolicyService.
-func (s policyService) Get(context.Context, *proto.GetRequest) (*proto.GetResponse, error) {
-	state, err := s.Cluster.State()
+func (s policyService) Get(ctx context.Context, _ *proto.GetRequest) (*proto.GetResponse, error) {
+	if requestHeader(ctx, headerRead) == readLocal {
+		return s.getCopy()
+	}
+	state, err := s.Cluster.Confirm()
 	if err != nil {
 		return nil, coded(err)
 	}
+	answer := viewPolicy(state)
+	answer.Hosts = s.Hub.Policies()
+	return answer, nil
+}
+
+// getCopy answers with what this node has, leader or not. What hosts say is
+// known to the leader alone.
+func (s policyService) getCopy() (*proto.GetResponse, error) {
+	state, err := s.Cluster.Copy()
+	if err != nil {
+		return nil, coded(err)
+	}
+	return viewPolicy(state), nil
+}
+
+func viewPolicy(state *store.State) *proto.GetResponse {
 	return &proto.GetResponse{
 		Version:       state.Policy.Version,
 		Source:        state.Policy.Source,
 		AppliedUnixMs: state.Policy.AppliedUnixMS,
-		Hosts:         s.Hub.Policies(),
-	}, nil
+	}
 }
 
-// Explain implements PolicyService.
+// Explain implements PolicyService, with this node's own copy of the policy.
 func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*proto.ExplainResponse, error) {
 	tuple, err := fiveTuple(r.Tuple)
 	if err != nil {
 		return nil, err
+	}
+	if state, err := s.Cluster.Copy(); err == nil && state.IsSetUp() {
+		s.Hub.Update(state)
 	}
 	d, err := s.Hub.Domain()
 	if err != nil {

@@ -111,7 +111,7 @@ func TestOpenRefusesADamagedDirectory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := copyDir(t, whole)
 			tt.damage(t, dir)
-			n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+			n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 			if err == nil {
 				n.Close()
 				t.Fatal("opened")
@@ -147,7 +147,7 @@ func TestOpenRefusesALogCutAnywhere(t *testing.T) {
 		if err := os.Truncate(filepath.Join(dir, "raft.db"), info.Size()*i/16); err != nil {
 			t.Fatal(err)
 		}
-		n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+		n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 		if err != nil {
 			refused++
 			if !errors.Is(err, ErrDamaged) {
@@ -174,19 +174,19 @@ func TestOpenRefusesALogCutAnywhere(t *testing.T) {
 func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)
-	if err := r.raft.Apply([]byte(`{"version":2}`), 0).Error(); err != nil {
+	if err := r.raft.Apply([]byte(`{"version":3}`), 0).Error(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	err = n.Run(t.Context(), nil)
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2, this program knows 1") {
+	err = n.Run(t.Context(), office(nil))
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 3, this program knows 2") {
 		t.Errorf("error %v", err)
 	}
 }
