@@ -58,6 +58,35 @@ var model = porcupine.Model{
 	Equal: func(a, b any) bool { return a == b },
 }
 
+// A checker that finds nothing wrong with anything would pass, too.
+func TestModelFindsWhatIsWrong(t *testing.T) {
+	one, other := uint64(1), uint64(2)
+	op := func(call, back int64, in input, out output) porcupine.Operation {
+		return porcupine.Operation{Input: in, Call: call, Output: out, Return: back}
+	}
+	applied := op(0, 10, input{source: "a"}, output{version: 1})
+	tests := []struct {
+		name string
+		list []porcupine.Operation
+		want porcupine.CheckResult
+	}{
+		{"in order", []porcupine.Operation{applied, op(20, 30, input{}, output{version: 1, source: "a"})}, porcupine.Ok},
+		{"lost change", []porcupine.Operation{applied, op(20, 30, input{}, output{})}, porcupine.Illegal},
+		{"applied twice", []porcupine.Operation{applied, op(20, 30, input{}, output{version: 2, source: "a"})}, porcupine.Illegal},
+		{"refused rightly", []porcupine.Operation{applied, op(20, 30, input{source: "b", ifVersion: &other}, output{refused: true})}, porcupine.Ok},
+		{"refused wrongly", []porcupine.Operation{applied, op(20, 30, input{source: "b", ifVersion: &one}, output{refused: true})}, porcupine.Illegal},
+		{"unknown and done", []porcupine.Operation{applied, op(12, math.MaxInt64, input{source: "b"}, output{unknown: true}),
+			op(20, 30, input{}, output{version: 2, source: "b"})}, porcupine.Ok},
+		{"unknown and not done", []porcupine.Operation{applied, op(12, math.MaxInt64, input{source: "b"}, output{unknown: true}),
+			op(20, 30, input{}, output{version: 1, source: "a"})}, porcupine.Ok},
+	}
+	for _, tt := range tests {
+		if got := porcupine.CheckOperationsTimeout(model, tt.list, time.Minute); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 // history is what clients saw. Its methods may be called concurrently.
 type history struct {
 	began time.Time

@@ -33,6 +33,13 @@ type node struct {
 	log     bytes.Buffer // of all its processes
 }
 
+func (n *node) String() string {
+	if n == nil {
+		return "no node"
+	}
+	return n.id
+}
+
 // Write takes the log.
 func (n *node) Write(b []byte) (int, error) {
 	n.mu.Lock()

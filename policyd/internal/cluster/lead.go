@@ -48,6 +48,9 @@ func (n *Node) Run(ctx context.Context, office Office) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-n.stable.failed:
+			n.broken = true
+			return err
 		case o := <-n.leaders:
 			n.logger.Info("raft leader changed", "leader", string(o.Data.(raft.LeaderObservation).LeaderID))
 			n.tellChange()

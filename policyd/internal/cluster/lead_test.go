@@ -28,7 +28,7 @@ func (l *slowLog) StoreLogs(logs []*raft.Log) error {
 // a policyd that led and answered "not ready" for ever.
 func TestNodeLeadsWithASlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &Node{config: Config{ID: "p1"}, logger: testLogger(t), fsm: store.NewFSM(), changed: make(chan struct{})}
+		n := &Node{config: Config{ID: "p1"}, logger: testLogger(t), fsm: store.NewFSM(), changed: make(chan struct{}), stable: new(stableStore)}
 		_, n.transport = raft.NewInmemTransport("")
 		log := &slowLog{InmemStore: raft.NewInmemStore(), held: make(chan struct{})}
 		cfg, snaps := raftConfig(n.config, raftLogger(n.logger)), raft.NewInmemSnapshotStore()

@@ -60,8 +60,11 @@ type Node struct {
 	fsm       *store.FSM
 	transport raft.Transport
 	raft      *raft.Raft
+	stable    *stableStore
 	leaders   chan raft.Observation
 	ready     atomic.Uint64 // term in which it leads and has seen all that was ever committed; 0: none
+
+	broken bool // Raft has stopped in the middle, and waits for ever; set by Run
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when another leads
@@ -107,9 +110,9 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n.raft, err = raft.NewRaft(raftConfig(cfg, hlog), n.fsm, n.disk.log, n.disk.log, n.disk.snaps, n.transport)
-	if err != nil {
-		return nil, n.disk.damaged(fmt.Errorf("start raft: %w", err))
+	n.stable = &stableStore{StableStore: n.disk.log, dir: cfg.Dir, failed: make(chan error, 1)}
+	if err := n.startRaft(raftConfig(cfg, hlog), n.disk.log, n.disk.snaps); err != nil {
+		return nil, err
 	}
 	n.raft.RegisterObserver(raft.NewObserver(n.leaders, false, func(o *raft.Observation) bool {
 		_, leader := o.Data.(raft.LeaderObservation)
@@ -209,11 +212,12 @@ func (n *Node) Confirm() (*store.State, error) {
 	return n.State()
 }
 
-// Close stops Raft and gives the data directory back.
+// Close stops Raft and gives the data directory back. It comes after
+// [Node.Run].
 func (n *Node) Close() error {
 	n.ready.Store(0)
 	var err error
-	if n.raft != nil {
+	if n.raft != nil && !n.broken {
 		err = n.raft.Shutdown().Error()
 	}
 	if t, ok := n.transport.(raft.WithClose); ok {
