@@ -40,7 +40,7 @@ func (s clusterService) remove(ctx context.Context, name string) (left uint32, e
 	}
 	at := slices.IndexFunc(members, func(m *proto.Member) bool { return m.Name == name })
 	if at < 0 {
-		return 0, fmt.Errorf("%w: see mbctl cluster status", cluster.ErrNoMember)
+		return 0, cluster.ErrNoMember
 	}
 	nodes := s.askNodes(ctx, members)
 	voters, _ := countVoters(nodes)
