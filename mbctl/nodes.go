@@ -60,7 +60,7 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 	number := make([]byte, 16)
 	rand.Read(number) // never fails
 	for round := 1; ; round++ {
-		answer, err, again := n.askAll(r, body, hex.EncodeToString(number), round == tryRounds)
+		answer, again, err := n.askAll(r, body, hex.EncodeToString(number), round == tryRounds)
 		if !again || round == tryRounds {
 			return answer, err
 		}
@@ -72,16 +72,16 @@ func (n *nodes) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // askAll asks each node once, until one has an answer. It reports whether it is
 // worth to ask all again: one of them was there, and said so.
-func (n *nodes) askAll(r *http.Request, body []byte, number string, last bool) (answer *http.Response, err error, again bool) {
+func (n *nodes) askAll(r *http.Request, body []byte, number string, last bool) (answer *http.Response, again bool, err error) {
 	for i := range n.addresses {
 		at := (n.at + i) % len(n.addresses)
 		answer, err = n.ask(r, body, number, n.addresses[at])
 		if err == nil && !n.askAnother(r, answer) {
 			n.at = at
-			return answer, nil, false
+			return answer, false, nil
 		}
 		if err != nil && !isDial(err) && (!repeatable(r.URL.Path) || r.Context().Err() != nil) {
-			return nil, err, false
+			return nil, false, err
 		}
 		again = again || err == nil
 		if err == nil && !(last && i == len(n.addresses)-1) {
@@ -89,7 +89,7 @@ func (n *nodes) askAll(r *http.Request, body []byte, number string, last bool) (
 			answer.Body.Close()
 		}
 	}
-	return answer, err, again
+	return answer, again, err
 }
 
 func (n *nodes) ask(r *http.Request, body []byte, number, address string) (*http.Response, error) {

@@ -149,9 +149,9 @@ func unspecified(host string) bool {
 	return host == "" || err == nil && a.IsUnspecified()
 }
 
-// exposed reports whether other hosts may reach the port.
-func (cfg *config) exposed() bool {
-	host, _, _ := net.SplitHostPort(cfg.listen)
+// exposed reports whether other hosts may reach a port.
+func exposed(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen)
 	if strings.EqualFold(host, "localhost") {
 		return false
 	}

@@ -120,8 +120,11 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	hub.Follow() // until the node leads
 	server := api.NewServer(api.Config{Cluster: node, Hub: hub, Version: version, Logger: log})
 	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen, "data_dir", cfg.data)
-	if cfg.exposed() {
+	if exposed(cfg.listen) {
 		log.Warn("whoever reaches this port can change the policy: there is no TLS yet", "listen", l.Addr().String())
+	}
+	if cfg.raftListen != "" && exposed(cfg.raftListen) {
+		log.Warn("whoever reaches this port can change everything: there is no TLS yet", "raft_listen", cfg.raftListen)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))

@@ -71,7 +71,7 @@ func TestExposed(t *testing.T) {
 		"127.0.0.1:7400": false, "[::1]:7400": false, "localhost:7400": false,
 		"0.0.0.0:7400": true, ":7400": true, "10.0.0.1:7400": true, "policyd.example:7400": true,
 	} {
-		if got := (&config{listen: listen}).exposed(); got != want {
+		if got := exposed(listen); got != want {
 			t.Errorf("%s: %t, want %t", listen, got, want)
 		}
 	}
