@@ -72,6 +72,7 @@ func long(n int) string { return policyOf(n) + strings.Repeat("# nothing\n", 20<
 // the node keeps what it acknowledged, and says what to do if it has to end.
 // When there is room it catches up.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, role := range []string{"follower", "leader"} {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()

@@ -55,6 +55,9 @@ func (d *domain) add(ip string) *node {
 	d.nodes = append(d.nodes, n)
 	d.t.Cleanup(func() {
 		n.stop(syscall.SIGKILL)
+		if n.said("panic: ") || n.said("DATA RACE") {
+			d.t.Errorf("%s has a fault of its own", n.id)
+		}
 		if d.t.Failed() {
 			d.t.Logf("log of %s:\n%s", n.id, &n.log)
 		}

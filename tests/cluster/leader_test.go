@@ -12,6 +12,7 @@ import (
 // is applied twice, the history is linearizable, and an agent is only ever
 // pushed whole policies, in order.
 func TestLeaderIsKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	const killEvery = 5 * time.Second
 	kills := 4
 	if soak() {

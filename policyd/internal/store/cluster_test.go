@@ -171,6 +171,8 @@ func TestSnapshotRefusesWhatCommandsCannotMake(t *testing.T) {
 		{"nodes out of order", `"nodes":[{"name":"b","address":"x:1"},{"name":"a","address":"x:1"}]`, "out of order"},
 		{"node without port", `"nodes":[{"name":"b","address":"x"}]`, "address"},
 		{"short request", `"requests":[{"id":"AQ==","policy_version":1}]`, "request of 1 bytes"},
+		{"one address for two hosts", `"hosts":[{"name":"a","addresses":["10.0.0.1"]},{"name":"b","addresses":["10.0.0.1"]}]`, "a and b have"},
+		{"version near its end", `"seed":"","policy":{"version":18446744073709551615}`, "policy version 1844"},
 		{"short token", `"join_tokens":[{"node":"a","hash":"AQ==","expires_unix_ms":1}]`, "1 bytes"},
 	}
 	for _, tt := range tests {
