@@ -27,8 +27,9 @@ const (
 
 // joiner asks a cluster to take this node in.
 type joiner struct {
-	cfg *config
-	log *slog.Logger
+	cfg       *config
+	log       *slog.Logger
+	transport *http.Transport // knows no proxy: nodes reach each other
 }
 
 // enter asks until the cluster expects this node. It fails if asking again is
@@ -94,7 +95,7 @@ func (j joiner) insist(ctx context.Context, ready bool) error {
 func (j joiner) ask(ctx context.Context, address string, ready bool) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	client := protoconnect.NewClusterServiceClient(http.DefaultClient, "http://"+address)
+	client := protoconnect.NewClusterServiceClient(&http.Client{Transport: j.transport}, "http://"+address)
 	_, err := client.JoinNode(ctx, &proto.JoinNodeRequest{
 		Name: j.cfg.id, Token: j.cfg.joinToken, RaftAddress: j.cfg.raftListen, Address: j.cfg.advertise, Ready: ready,
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -99,7 +100,8 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer l.Close()
-	joining := joiner{cfg, log}
+	joining := joiner{cfg, log, &http.Transport{}}
+	defer joining.transport.CloseIdleConnections()
 	settings := cluster.Config{
 		ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Address: cfg.advertise, Recover: cfg.recover, Logger: log,
 	}

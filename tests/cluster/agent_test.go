@@ -17,9 +17,11 @@ import (
 // agent is a simulated host that follows whichever policyd lets it, and looks
 // at what it is pushed.
 type agent struct {
-	d    *domain
-	name string
-	at   int
+	d       *domain
+	name    string
+	address string // of the host
+	rules   int    // that each policy has for it
+	at      int
 
 	mu      sync.Mutex
 	running uint64
@@ -47,7 +49,7 @@ func (a *agent) follow(ctx context.Context) {
 func (a *agent) subscribe(ctx context.Context, agents protoconnect.AgentServiceClient) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := agents.Subscribe(ctx, &proto.SubscribeRequest{Host: a.name, Addresses: []string{"10.0.0.1"}, RunningVersion: a.version()})
+	stream, err := agents.Subscribe(ctx, &proto.SubscribeRequest{Host: a.name, Addresses: []string{a.address}, RunningVersion: a.version()})
 	if err != nil {
 		return
 	}
@@ -86,8 +88,8 @@ func (a *agent) take(s *proto.Subpolicy) {
 		}
 		port = m[1]
 	}
-	if want := 3; s.Version != 0 && len(s.Rules) != want {
-		a.wrong = append(a.wrong, fmt.Sprintf("version %d has %d rules, want %d", s.Version, len(s.Rules), want))
+	if s.Version != 0 && len(s.Rules) != a.rules {
+		a.wrong = append(a.wrong, fmt.Sprintf("version %d has %d rules, want %d", s.Version, len(s.Rules), a.rules))
 	}
 	if before, again := a.seen[s.Version]; again && before != port {
 		a.wrong = append(a.wrong, fmt.Sprintf("version %d names %s, and before %s", s.Version, port, before))

@@ -282,3 +282,30 @@ func TestEnterComesBeforeRaft(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// What a node that joins late has missed is not in the log any more.
+func TestNodeThatJoinsLateGetsASnapshot(t *testing.T) {
+	first := open(t, Config{ID: "p1", Dir: t.TempDir()})
+	leader(t, first)
+	fill(t, first, trailingEntries+10)
+	if err := first.raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	if oldest, err := first.disk.log.FirstIndex(); err != nil || oldest < 2 {
+		t.Fatalf("the log begins with %d, error %v: nothing is missing", oldest, err)
+	}
+	late := open(t, Config{ID: "p2", Dir: t.TempDir(), Enter: entered})
+	join(t, first, late)
+	want, err := first.Copy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantPolicy(t, late, want.Policy.Version)
+	got, err := late.Copy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(want, got); d != "" {
+		t.Errorf("state (-want +got):\n%s", d)
+	}
+}
