@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strconv"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -77,17 +78,16 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, leader cluster.
 	}
 	if r.URL.Path == protoconnect.AgentServiceSubscribeProcedure {
 		ctx, cancel := context.WithCancel(r.Context())
+		var watch sync.WaitGroup
+		defer watch.Wait()
 		defer cancel()
-		watched := make(chan struct{})
-		defer func() { cancel(); <-watched }()
-		go func() {
-			defer close(watched)
+		watch.Go(func() {
 			select {
 			case <-changed:
 				cancel()
 			case <-ctx.Done():
 			}
-		}()
+		})
 		r = r.WithContext(ctx)
 		w = newPushWriter(w, s.PushTimeout)
 	}
