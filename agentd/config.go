@@ -27,7 +27,7 @@ import (
 type config struct {
 	name      string
 	addresses []netip.Addr // none: those that the host has at the moment
-	policyd   string
+	policyd   []string
 	socket    string
 	state     string
 	nfTypes   []string
@@ -50,9 +50,9 @@ func flags() []cli.Flag {
 			Name: "address", EnvVars: []string{"MBCHAIN_ADDRESS"}, DefaultText: "all global unicast addresses",
 			Usage: "`ADDRESS` of this host that subsessions may use, IPv4 or IPv6 (may be repeated)",
 		},
-		&cli.StringFlag{
-			Name: "policyd", EnvVars: []string{"MBCHAIN_POLICYD"}, Value: "127.0.0.1:7400",
-			Usage: "`ADDRESS:PORT` of the policy server",
+		&cli.StringSliceFlag{
+			Name: "policyd", EnvVars: []string{"MBCHAIN_POLICYD"}, Value: cli.NewStringSlice("127.0.0.1:7400"),
+			Usage: "`ADDRESS:PORT` of the policy server; of each, with commas between, if there are several",
 		},
 		&cli.StringFlag{
 			Name: "socket", EnvVars: []string{"MBCHAIN_SOCKET"}, Value: "/run/mbchain/agentd.sock",
@@ -110,7 +110,7 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	cfg := &config{
 		name:           c.String("name"),
-		policyd:        c.String("policyd"),
+		policyd:        c.StringSlice("policyd"),
 		socket:         c.String("socket"),
 		state:          c.String("state"),
 		nfTypes:        list(c, "nf-type"),
@@ -142,8 +142,13 @@ func newConfig(c *cli.Context) (*config, error) {
 	if !nameForm.MatchString(cfg.name) {
 		return nil, fmt.Errorf("--name %q: not of a-z, 0-9, '.' and '-', 1 to 63 of them", cfg.name)
 	}
-	if err := checkServer(cfg.policyd); err != nil {
-		return nil, fmt.Errorf("--policyd %q: %w", cfg.policyd, err)
+	if len(cfg.policyd) == 0 {
+		return nil, errors.New("--policyd: no address")
+	}
+	for _, server := range cfg.policyd {
+		if err := checkServer(server); err != nil {
+			return nil, fmt.Errorf("--policyd %q: %w", server, err)
+		}
 	}
 	for _, s := range list(c, "address") {
 		addr, err := netip.ParseAddr(s)

@@ -39,6 +39,7 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"NF type without a name", []string{"--nf-type", "ids", "--nf-type="}, `--nf-type "": not of 1 to 31 characters`},
 		{"policyd without a port", []string{"--policyd", "policyd1"}, `--policyd "policyd1": not of the form ADDRESS:PORT`},
 		{"policyd without an address", []string{"--policyd", ":7400"}, `--policyd ":7400": no address`},
+		{"one of several policyds", []string{"--policyd", "10.0.0.1:7400,policyd2"}, `--policyd "policyd2": not of the form ADDRESS:PORT`},
 		{"policyd's port", []string{"--policyd", "policyd1:http"}, `--policyd "policyd1:http": port "http" is not from 1 to 65535`},
 		{"NF", []string{"--nf", "mirror:ids0"}, `--nf "mirror:ids0": want inline, none, tap:DEVICE or redirect:IN,OUT`},
 		{"NF without a device", []string{"--nf", "tap"}, `--nf "tap": want inline, none, tap:DEVICE or redirect:IN,OUT`},

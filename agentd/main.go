@@ -40,6 +40,9 @@ Examples:
    A host whose name and addresses are what the system says:
       agentd --policyd 10.255.0.100:7400
 
+   One in a domain with three policyds:
+      agentd --policyd 10.255.0.101:7400,10.255.0.102:7400,10.255.0.103:7400
+
    A middlebox, said explicitly:
       agentd --name mb1 --address 10.0.0.2 --nf-type firewall --policyd 10.255.0.100:7400
 
@@ -126,14 +129,14 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	}
 	policyd := push.New(push.Config{Host: cfg.name, Policyd: cfg.policyd, Log: log, Dial: dialControl})
 	a := agent.New(agent.Config{
-		Host: cfg.name, NFTypes: cfg.nfTypes, Policyd: cfg.policyd,
+		Host: cfg.name, NFTypes: cfg.nfTypes,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
 		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{}, Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 
-	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
+	log.Info("started", "version", version, "host", cfg.name, "policyd", strings.Join(cfg.policyd, ","),
 		"socket", cfg.socket, "state_dir", cfg.state)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })

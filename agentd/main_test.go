@@ -215,7 +215,7 @@ func TestAgentdDoesNotStartTwice(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := &config{
-				name: "mb1", policyd: nobody,
+				name: "mb1", policyd: []string{nobody},
 				socket: filepath.Join(dir, test.socket), state: filepath.Join(dir, test.state),
 			}
 			err := run(t.Context(), cfg, t.Output(), agenttest.NewModule())

@@ -36,6 +36,7 @@ func (w *world) app() *cli.App {
 			w.migrateCommand(),
 			w.hostCommand(),
 			w.statsCommand(),
+			w.clusterCommand(),
 			w.versionCommand(),
 			w.completionCommand(),
 			w.completeCommand(),
@@ -53,7 +54,7 @@ func (w *world) globalFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.StringFlag{Name: "policyd", Value: address,
-			Usage: "`ADDRESS:PORT` of policyd; MBCHAIN_POLICYD sets the default"},
+			Usage: "`ADDRESS:PORT` of policyd, or of each with commas between; MBCHAIN_POLICYD sets the default"},
 		&cli.StringFlag{Name: "agent",
 			Usage: "ask the agent of this host at `SOCKET` (" + agentSocket + "): session, stats, status, migrate leave, migrate request"},
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout,

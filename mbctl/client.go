@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,9 +23,12 @@ const agentSocket = "/run/mbchain/agentd.sock"
 // policyd is the domain's server, as one command uses it.
 type policyd struct {
 	remote
+	addresses []string
+
 	policy  protoconnect.PolicyServiceClient
 	domain  protoconnect.DomainServiceClient
 	migrate protoconnect.MigrationServiceClient
+	cluster protoconnect.ClusterServiceClient
 }
 
 // agent is the local agent, as one command uses it.
@@ -52,21 +56,31 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 		return nil, usagef("%s asks policyd: --agent goes with session, stats, status, migrate leave and migrate request only",
 			c.Command.HelpName)
 	}
-	address := c.String("policyd")
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, usagef("read --policyd %q: want ADDRESS:PORT, such as %s", address, defaultPolicyd)
+	addresses := strings.Split(c.String("policyd"), ",")
+	for i, address := range addresses {
+		addresses[i] = strings.TrimSpace(address)
+		if _, _, err := net.SplitHostPort(addresses[i]); err != nil {
+			return nil, usagef("read --policyd %q: want ADDRESS:PORT, such as %s", address, defaultPolicyd)
+		}
 	}
-	client := w.httpClient("tcp", address)
-	url := "http://" + address
+	return w.policydAt(addresses), nil
+}
+
+// policydAt is the policyds at these addresses, any of which will do.
+func (w *world) policydAt(addresses []string) *policyd {
+	client, url := &http.Client{Transport: w.nodes(addresses)}, "http://"+addresses[0]
 	return &policyd{
 		remote: remote{
-			name:    "policyd at " + address,
+			name:    "policyd at " + strings.Join(addresses, ", "),
 			restart: "is it running? pass --policyd or set MBCHAIN_POLICYD",
 		},
+		addresses: addresses,
+
 		policy:  protoconnect.NewPolicyServiceClient(client, url, cleaning()),
 		domain:  protoconnect.NewDomainServiceClient(client, url, cleaning()),
 		migrate: protoconnect.NewMigrationServiceClient(client, url, cleaning()),
-	}, nil
+		cluster: protoconnect.NewClusterServiceClient(client, url, cleaning()),
+	}
 }
 
 // agent is nil unless --agent is given.

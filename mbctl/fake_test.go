@@ -40,6 +40,8 @@ type fake struct {
 	status   *proto.GetStatusResponse
 	local    *proto.HostStatus
 	moves    *moves
+	cluster  *proto.GetClusterResponse
+	nodes    []*proto.NodeStatus // one after the other
 
 	check    *proto.CheckResponse
 	askedFor *proto.AskRequest
@@ -177,6 +179,7 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 		mux.Handle(protoconnect.NewPolicyServiceHandler(f))
 		mux.Handle(protoconnect.NewDomainServiceHandler(f))
 		mux.Handle(protoconnect.NewMigrationServiceHandler(migrationFake{f}))
+		mux.Handle(protoconnect.NewClusterServiceHandler(clusterFake{fake: f}))
 	})
 	local := serve(t, func(mux *http.ServeMux) {
 		mux.Handle(protoconnect.NewLocalServiceHandler(localFake{f}))
@@ -198,10 +201,13 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 			tw.files[name] = string(text)
 			return nil
 		},
+		save: func(string, []byte) error { return nil },
 		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			f.asked = append(f.asked, network+" "+address)
 			to, ok := map[string]string{
 				"tcp " + defaultPolicyd: domain,
+				"tcp 10.255.0.102:7400": domain,
+				"tcp 10.255.0.103:7400": domain,
 				"unix " + agentSocket:   local,
 			}[network+" "+address]
 			if !ok {

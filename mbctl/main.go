@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -34,6 +36,7 @@ func osWorld() *world {
 		getenv:  os.Getenv,
 		open:    func(name string) (file, error) { return os.Open(name) },
 		write:   rewriteFile,
+		save:    save,
 		dial:    new(net.Dialer).DialContext,
 		now:     time.Now,
 		sleep:   sleep,
@@ -43,6 +46,22 @@ func osWorld() *world {
 		colour:  terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 		utf8:    utf8Locale(os.Getenv),
 	}
+}
+
+// save replaces a file.
+func save(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 func newJob() uint64 {

@@ -24,6 +24,7 @@ type world struct {
 	getenv func(key string) string
 	open   func(name string) (file, error)
 	write  func(name string, text []byte) error // whole or not at all
+	save   func(name string, data []byte) error // for its owner alone, whole or not at all
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
 	now   func() time.Time

@@ -19,6 +19,10 @@ type config struct {
 	data       string
 	id         string
 	raftListen string
+	advertise  string // empty: other nodes cannot be told where this one is
+	join       []string
+	joinToken  string
+	recover    bool
 	logLevel   slog.Level
 	logFormat  string
 }
@@ -34,11 +38,27 @@ var flags = []cli.Flag{
 	},
 	&cli.StringFlag{
 		Name: "id", EnvVars: []string{"MBCHAIN_ID"}, Value: "policyd1",
-		Usage: "`NAME` of this voter, the same for the life of the data directory",
+		Usage: "`NAME` of this node, another for each, the same for the life of the data directory",
 	},
 	&cli.StringFlag{
-		Name: "raft-listen", EnvVars: []string{"MBCHAIN_RAFT_LISTEN"}, DefaultText: "no port: one voter needs none",
-		Usage: "`ADDRESS:PORT` for other voters",
+		Name: "raft-listen", EnvVars: []string{"MBCHAIN_RAFT_LISTEN"}, DefaultText: "no port: one node needs none",
+		Usage: "`ADDRESS:PORT` for the Raft of other nodes, 7401 by custom",
+	},
+	&cli.StringFlag{
+		Name: "advertise", EnvVars: []string{"MBCHAIN_ADVERTISE"}, DefaultText: "that of --listen",
+		Usage: "`ADDRESS:PORT` at which agents, mbctl and other nodes reach --listen",
+	},
+	&cli.StringSliceFlag{
+		Name: "join", EnvVars: []string{"MBCHAIN_JOIN"},
+		Usage: "`ADDRESS:PORT` of a node whose cluster to join, if the data directory is empty (may be repeated)",
+	},
+	&cli.StringFlag{
+		Name: "join-token", EnvVars: []string{"MBCHAIN_JOIN_TOKEN"},
+		Usage: "`TOKEN` that mbctl cluster join printed",
+	},
+	&cli.BoolFlag{
+		Name:  "recover",
+		Usage: "go on as the only node, after most others were lost for good; once",
 	},
 	&cli.StringFlag{
 		Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
@@ -72,6 +92,9 @@ func newConfig(c *cli.Context) (*config, error) {
 			return nil, fmt.Errorf("read --raft-listen %q: want ADDRESS:PORT, such as 127.0.0.1:7401", cfg.raftListen)
 		}
 	}
+	if err := cfg.readCluster(c); err != nil {
+		return nil, err
+	}
 	if cfg.data == "" {
 		return nil, fmt.Errorf("read --data: no directory is given")
 	}
@@ -87,9 +110,48 @@ func newConfig(c *cli.Context) (*config, error) {
 	return cfg, nil
 }
 
-// exposed reports whether other hosts may reach the port.
-func (cfg *config) exposed() bool {
-	host, _, _ := net.SplitHostPort(cfg.listen)
+// readCluster reads what is about other nodes.
+func (cfg *config) readCluster(c *cli.Context) error {
+	cfg.advertise, cfg.recover, cfg.joinToken = c.String("advertise"), c.Bool("recover"), c.String("join-token")
+	switch host, _, err := net.SplitHostPort(cfg.advertise); {
+	case cfg.advertise == "":
+		if host, port, _ := net.SplitHostPort(cfg.listen); port != "0" && !unspecified(host) {
+			cfg.advertise = cfg.listen
+		}
+	case err != nil || unspecified(host):
+		return fmt.Errorf("read --advertise %q: want ADDRESS:PORT that reaches this node, such as 10.255.0.100:7400", cfg.advertise)
+	}
+	for _, address := range c.StringSlice("join") {
+		if address == "" {
+			continue // an empty variable of the environment says nothing
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("read --join %q: want ADDRESS:PORT, such as 10.255.0.100:7400", address)
+		}
+		cfg.join = append(cfg.join, address)
+	}
+	switch {
+	case cfg.raftListen != "" && cfg.advertise == "":
+		return fmt.Errorf("read --listen %q: other nodes need an address that reaches this one: give --advertise ADDRESS:PORT", cfg.listen)
+	case len(cfg.join) > 0 && cfg.recover:
+		return fmt.Errorf("read --recover: a node that recovers is a cluster of its own: leave out --join")
+	case len(cfg.join) > 0 && cfg.raftListen == "":
+		return fmt.Errorf("read --join: other nodes need a port to reach this one: give --raft-listen ADDRESS:PORT")
+	case len(cfg.join) > 0 && cfg.joinToken == "":
+		return fmt.Errorf("read --join: no token is given: mbctl cluster join %s prints one for --join-token", cfg.id)
+	}
+	return nil
+}
+
+// unspecified reports whether host stands for all addresses of this host.
+func unspecified(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "" || err == nil && a.IsUnspecified()
+}
+
+// exposed reports whether other hosts may reach a port.
+func exposed(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen)
 	if strings.EqualFold(host, "localhost") {
 		return false
 	}

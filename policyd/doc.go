@@ -8,6 +8,9 @@
 //	                                               |                |
 //	                                           internal/push <------+
 //
+// Several policyds are a cluster, one of which leads. What comes to another one
+// and is for the leader, internal/api passes on; see docs/ARCHITECTURE.md.
+//
 // A command goes down the right side: api checks it, cluster has it committed,
 // store applies it. The state that comes of it goes to push, which sends it to
 // the hosts. Policyd is not on the path of any packet or connection: while it

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -26,6 +27,8 @@ var version = "dev"
 const description = `policyd keeps the policy of a domain and pushes each host's part of it to the
 agent there. Hosts need it to learn of changes, not to set sessions up.
 
+Three or five of them are a cluster that goes on without one or two.
+
 Whoever reaches its port can change the policy: there is no TLS yet. By default
 it listens on loopback; give --listen an address of a management network for
 agents on other hosts.
@@ -37,6 +40,11 @@ Examples:
 
    For the agents of a domain, on its management network:
       policyd --listen 10.255.0.100:7400 --data /var/lib/mbchain/policyd
+
+   The first of three nodes, and another, with what mbctl cluster join printed:
+      policyd --id policyd1 --listen 10.255.0.101:7400 --raft-listen 10.255.0.101:7401
+      policyd --id policyd2 --listen 10.255.0.102:7400 --raft-listen 10.255.0.102:7401 \
+         --join 10.255.0.101:7400 --join-token TOKEN
 
    Without privileges, to try it out:
       policyd --data ./policyd-data & mbctl policy apply web.policy
@@ -92,21 +100,48 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer l.Close()
-	node, err := cluster.Open(cluster.Config{ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Logger: log})
+	joining := joiner{cfg, log, &http.Transport{}}
+	defer joining.transport.CloseIdleConnections()
+	settings := cluster.Config{
+		ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Address: cfg.advertise, Recover: cfg.recover, Logger: log,
+	}
+	if len(cfg.join) > 0 {
+		settings.Enter = joining.enter
+	}
+	node, err := cluster.Open(ctx, settings)
 	if err != nil {
+		if ctx.Err() != nil {
+			log.Info("stopped")
+			return nil
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
 
 	hub := push.NewHub(node, log)
+	hub.Follow() // until the node leads
 	server := api.NewServer(api.Config{Cluster: node, Hub: hub, Version: version, Logger: log})
-	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "data_dir", cfg.data)
-	if cfg.exposed() {
+	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen, "data_dir", cfg.data)
+	if exposed(cfg.listen) {
 		log.Warn("whoever reaches this port can change the policy: there is no TLS yet", "listen", l.Addr().String())
 	}
+	if cfg.raftListen != "" && exposed(cfg.raftListen) {
+		log.Warn("whoever reaches this port can change everything: there is no TLS yet", "raft_listen", cfg.raftListen)
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return node.Run(ctx, hub.Update) })
-	group.Go(func() error { return server.Serve(ctx, l) })
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group.Go(func() error { return node.Run(ctx, hub) })
+	group.Go(func() error { return server.Serve(serving, l) })
+	group.Go(func() error {
+		<-ctx.Done()
+		node.Leave() // while agents and others can still be told
+		stopServing()
+		return nil
+	})
+	if len(cfg.join) > 0 {
+		group.Go(func() error { return joining.settle(ctx, node) })
+	}
 	err = group.Wait()
 	log.Info("stopped")
 	return err

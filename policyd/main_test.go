@@ -36,7 +36,13 @@ func TestStart(t *testing.T) {
 		{"help", []string{"--help"}, 0, "policyd --listen 10.255.0.100:7400", ""},
 		{"version", []string{"--version"}, 0, "policyd version dev", ""},
 		{"argument", []string{"serve"}, 2, "", `unknown argument "serve"`},
-		{"unknown option", []string{"--join", "x"}, 2, "", "-join"},
+		{"unknown option", []string{"--joint", "x"}, 2, "", "-joint"},
+		{"join nowhere", []string{"--join", "x"}, 2, "", `read --join "x"`},
+		{"join without a port", []string{"--join", "10.0.0.1:7400", "--join-token", "x"}, 2, "", "give --raft-listen"},
+		{"join without a token", []string{"--join", "10.0.0.1:7400", "--raft-listen", "127.0.0.1:0"}, 2, "", "mbctl cluster join policyd1"},
+		{"join and recover", []string{"--join", "10.0.0.1:7400", "--raft-listen", "127.0.0.1:0", "--recover"}, 2, "", "leave out --join"},
+		{"advertise", []string{"--advertise", "0.0.0.0:7400"}, 2, "", "read --advertise"},
+		{"nobody can find it", []string{"--listen", ":7400", "--raft-listen", "127.0.0.1:0"}, 2, "", "give --advertise"},
 		{"listen", []string{"--listen", "7400"}, 2, "", "read --listen"},
 		{"raft-listen", []string{"--raft-listen", "7401"}, 2, "", "read --raft-listen"},
 		{"data", []string{"--data", ""}, 2, "", "read --data"},
@@ -65,7 +71,7 @@ func TestExposed(t *testing.T) {
 		"127.0.0.1:7400": false, "[::1]:7400": false, "localhost:7400": false,
 		"0.0.0.0:7400": true, ":7400": true, "10.0.0.1:7400": true, "policyd.example:7400": true,
 	} {
-		if got := (&config{listen: listen}).exposed(); got != want {
+		if got := exposed(listen); got != want {
 			t.Errorf("%s: %t, want %t", listen, got, want)
 		}
 	}

@@ -39,6 +39,7 @@ type Disk interface {
 // Policyd is who the agent follows; see package push.
 type Policyd interface {
 	Connected() bool
+	Address() string // of the one it follows, or tries to
 	Acknowledge(ctx context.Context, a subpolicy.Acknowledge)
 	Resubscribe()
 	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
@@ -55,7 +56,6 @@ type Mover interface {
 type Config struct {
 	Host          string // its name
 	NFTypes       []string
-	Policyd       string // address and port that it follows
 	AgentVersion  string
 	KernelRelease string
 	// Addresses returns those that subsessions may use, at this moment.

@@ -48,7 +48,7 @@ func startWith(t *testing.T, m *agenttest.Module, d *disk, configure func(*agent
 		addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")},
 	}
 	config := agent.Config{
-		Host: "mb1", NFTypes: []string{"firewall"}, Policyd: "policyd1:7400",
+		Host: "mb1", NFTypes: []string{"firewall"},
 		AgentVersion: "1.2.3", KernelRelease: "6.12",
 		Addresses: func() ([]netip.Addr, error) {
 			b.mu.Lock()

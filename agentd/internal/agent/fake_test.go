@@ -53,6 +53,9 @@ type policyd struct {
 	askErr error
 }
 
+// Address implements Policyd.
+func (*policyd) Address() string { return "policyd1:7400" }
+
 func newPolicyd() *policyd { return &policyd{acks: make(chan subpolicy.Acknowledge, 16)} }
 
 func (p *policyd) Connected() bool { return true }

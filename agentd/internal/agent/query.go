@@ -108,7 +108,7 @@ func (a *Agent) Status(ctx context.Context) *proto.HostStatus {
 		Kernel:           a.config.KernelRelease,
 		PolicydConnected: a.policyd.Connected(),
 		UptimeMs:         uint64(time.Since(a.began).Milliseconds()),
-		Policyd:          a.config.Policyd,
+		Policyd:          a.policyd.Address(),
 		OfferedVersion:   machine.Offered,
 		PolicyError:      machine.Problem,
 		OutOfBand:        a.config.OutOfBand,

@@ -30,8 +30,8 @@ type Handler interface {
 
 // Config says whom a [Client] follows, and how.
 type Config struct {
-	Host    string // this host's name
-	Policyd string // address and port
+	Host    string   // this host's name
+	Policyd []string // addresses and ports of the policyds, any of which will do; at least one
 	Log     *slog.Logger
 	// Dial opens a TCP connection; nil: as the system does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -46,6 +46,7 @@ type Client struct {
 	mu      sync.Mutex
 	streams uint64  // subscriptions begun; the number of the last one
 	current *stream // nil: none
+	server  int     // which of Config.Policyd it follows or tries
 }
 
 // New returns a client that has not dialled yet.
@@ -59,13 +60,29 @@ func New(config Config) *Client {
 	return &Client{config: config}
 }
 
+// Address returns which policyd the client follows or tries to reach.
+func (c *Client) Address() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.config.Policyd[c.server]
+}
+
+// next turns to the next policyd.
+func (c *Client) next() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.server = (c.server + 1) % len(c.config.Policyd)
+}
+
 // Run follows policyd until ctx is done, and returns ctx's error.
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	p := pause{random: c.config.Random}
-	log := c.config.Log.With("policyd", c.config.Policyd)
-	told := "" // the failure that was logged last
+	told := map[string]string{} // the failure that was logged last, by policyd
+	tried := 0                  // policyds in a row that did not let it subscribe
 	for {
 		began := time.Now()
+		address := c.Address()
+		log := c.config.Log.With("policyd", address)
 		connected, err := c.follow(ctx, h, log)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -75,10 +92,17 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 		if connected && time.Since(began) > MaxPause {
 			p.reset()
 		}
-		d := p.take()
+		c.next()
+		if tried++; connected {
+			tried = 0
+		}
+		var d time.Duration
+		if connected || tried%len(c.config.Policyd) == 0 {
+			d = p.take() // all are away, or this one was not: let it settle
+		}
 		level := slog.LevelDebug
-		if connected || told != err.Error() {
-			level, told = slog.LevelWarn, err.Error()
+		if connected || told[address] != err.Error() {
+			level, told[address] = slog.LevelWarn, err.Error()
 		}
 		log.Log(ctx, level, "not subscribed", "error", err, "retry_in", d)
 		select {
@@ -94,7 +118,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 func (c *Client) follow(ctx context.Context, h Handler, log *slog.Logger) (bool, error) {
 	c.mu.Lock()
 	c.streams++
-	s := newStream(c.config, c.streams)
+	s := newStream(c.config, c.config.Policyd[c.server], c.streams)
 	c.mu.Unlock()
 
 	err := s.run(ctx, h, func() {

@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +67,7 @@ func start(t *testing.T) *bench {
 		return a
 	}
 	b.client = New(Config{
-		Host: "mb1", Policyd: "policyd1:7400",
+		Host: "mb1", Policyd: []string{"policyd1:7400"},
 		Log:    slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{ReplaceAttr: noTime})),
 		Dial:   b.policyd.dial,
 		Random: func() float64 { return 0.5 },
@@ -262,5 +264,56 @@ func TestClientThatIsThrownOutAtOnceSlowsDown(t *testing.T) {
 		if got, want := time.Since(began), 7750*time.Millisecond; got != want {
 			t.Errorf("six subscriptions took %v, want %v", got, want)
 		}
+	})
+}
+
+// One policyd of three is there, and then another.
+func TestClientFindsAPolicydThatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPolicyd(t)
+		var mu sync.Mutex
+		alive, dialled := "c:1", []string(nil)
+		client := New(Config{
+			Host: "mb1", Policyd: []string{"a:1", "b:1", "c:1"}, Log: slog.New(slog.DiscardHandler),
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				dialled = append(dialled, address)
+				if address != alive {
+					return nil, syscall.ECONNREFUSED
+				}
+				return p.dial(ctx, network, address)
+			},
+			Random: func() float64 { return 0.5 },
+		})
+		h := &host{offers: make(chan subpolicy.Offered, 16)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- client.Run(ctx, h) }()
+		began := time.Now()
+		<-p.subscribed
+		p.pushes <- offerOf(1, 7)
+		<-h.offers
+		if took := time.Since(began); took != 0 {
+			t.Errorf("found after %v, want no pause before all were tried", took)
+		}
+		if got := client.Address(); got != "c:1" || !client.Connected() {
+			t.Errorf("follows %s, connected %t", got, client.Connected())
+		}
+		mu.Lock()
+		alive, dialled = "b:1", nil
+		mu.Unlock()
+		p.pushes <- nil
+		<-p.subscribed
+		if took := time.Since(began); took != MinPause {
+			t.Errorf("back after %v, want one pause of %v", took, MinPause)
+		}
+		mu.Lock()
+		if diff := cmp.Diff([]string{"a:1", "b:1"}, dialled); diff != "" {
+			t.Errorf("dialled (-want +got):\n%s", diff)
+		}
+		mu.Unlock()
+		cancel()
+		<-ended
 	})
 }

@@ -3,8 +3,9 @@
 // Package push follows policyd: it keeps one subscription open, hands over
 // what policyd pushes, and takes the answers back.
 //
-// A [Client] dials again whenever the subscription ends, however it ends, after
-// a pause that doubles from [MinPause] to [MaxPause] and varies at random, so
+// A [Client] knows one policyd or several, any of which will do: it turns to the
+// next one whenever a subscription ends or does not come about. When it has tried
+// all of them, or lost one that it had, it dials again after a pause that doubles from [MinPause] to [MaxPause] and varies at random, so
 // that a thousand hosts do not come back in the same instant. It never gives
 // up. A subscription that is silent for [Silence] counts as dead: policyd sends
 // something every 5 s.

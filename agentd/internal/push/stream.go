@@ -45,7 +45,7 @@ type stream struct {
 	done chan struct{} // closed when nobody reads acks any more
 }
 
-func newStream(config Config, number uint64) *stream {
+func newStream(config Config, address string, number uint64) *stream {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	// One connection for each subscription, and none left over from a
@@ -55,7 +55,7 @@ func newStream(config Config, number uint64) *stream {
 		config: config,
 		number: number,
 		client: protoconnect.NewAgentServiceClient(&http.Client{Transport: transport},
-			"http://"+config.Policyd, connect.WithReadMaxBytes(maxPush)),
+			"http://"+address, connect.WithReadMaxBytes(maxPush)),
 		close: transport.CloseIdleConnections,
 		acks:  make(chan *proto.AcknowledgeRequest, maxAcks),
 		done:  make(chan struct{}),

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -27,6 +29,11 @@ type memory struct {
 	fsm   *store.FSM
 	index uint64
 	err   error // of every Apply and State
+
+	leader  *cluster.Leader // nil: this node
+	changed chan struct{}   // closed when another leads
+	members []cluster.Member
+	removed []string
 }
 
 func (m *memory) Apply(_ context.Context, cmd store.Command) (store.Result, error) {
@@ -53,7 +60,50 @@ func (m *memory) State() (*store.State, error) {
 	return m.fsm.State()
 }
 
-func (m *memory) Status() cluster.Status { return cluster.Status{State: "leader", AppliedIndex: 7} }
+func (m *memory) Status() cluster.Status {
+	s := cluster.Status{ID: "p1", Address: "p1:7400", RaftAddress: "10.0.0.1:7401", State: "leader", AppliedIndex: 7, LastIndex: 7}
+	if m.leader != nil {
+		s.ID, s.State, s.Leader = "p2", "follower", m.leader.Name
+	}
+	return s
+}
+
+func (m *memory) Copy() (*store.State, error)    { return m.fsm.State() }
+func (m *memory) Confirm() (*store.State, error) { return m.State() }
+
+func (m *memory) Leader() (cluster.Leader, <-chan struct{}) {
+	if m.leader != nil {
+		return *m.leader, m.changed
+	}
+	return cluster.Leader{Name: "p1", Here: true}, m.changed
+}
+
+func (m *memory) Members() ([]cluster.Member, uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.members == nil {
+		return []cluster.Member{{Name: "p1", RaftAddress: "10.0.0.1:7401", Voter: true}}, 1, nil
+	}
+	return slices.Clone(m.members), 1, nil
+}
+
+func (m *memory) Add(name, raftAddress string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.members = append(m.members, cluster.Member{Name: name, RaftAddress: raftAddress})
+	return nil
+}
+
+func (m *memory) Promote(string) error { return nil }
+
+func (m *memory) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.removed = append(m.removed, name)
+	return nil
+}
+
+func (m *memory) Transfer(string) error { return nil }
 
 // pipes is a listener and a dialer in memory. Its connections hold nothing
 // back: a write waits until somebody reads.
@@ -89,25 +139,39 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// network is other nodes by address.
+type network map[string]*pipes
+
+func (n network) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	p, known := n[address]
+	if !known {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
+	return p.dial(ctx, network, address)
+}
+
 // bench is a server over memory and pipes, and its clients.
 type bench struct {
 	t       *testing.T
 	cluster *memory
 	hub     *push.Hub
 	pipes   *pipes
+	network network
 	http    *http.Client
 	policy  protoconnect.PolicyServiceClient
 	domain  protoconnect.DomainServiceClient
 	agents  protoconnect.AgentServiceClient
 	moves   protoconnect.MigrationServiceClient
-	stop    func()
+
+	nodes protoconnect.ClusterServiceClient // the node's ClusterService
+	stop  func()
 }
 
 // newBench starts a server. It is called inside a synctest bubble.
 func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	b := &bench{t: t, cluster: &memory{fsm: store.NewFSM()}, pipes: newPipes()}
+	b := &bench{t: t, cluster: &memory{fsm: store.NewFSM()}, pipes: newPipes(), network: network{}}
 	b.hub = push.NewHub(b.cluster, logger)
 	secret := make([]byte, store.SecretLen)
 	r, err := b.cluster.Apply(t.Context(), store.Command{SetUp: &store.SetUp{
@@ -118,7 +182,7 @@ func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	}
 	b.hub.Update(r.State)
 
-	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger})
+	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger, Dial: b.network.dial})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, b.pipes) }()
@@ -143,6 +207,7 @@ func (b *bench) connect(transport *http.Transport, opts ...connect.ClientOption)
 	b.http = &http.Client{Transport: transport}
 	b.policy = protoconnect.NewPolicyServiceClient(b.http, url, opts...)
 	b.domain = protoconnect.NewDomainServiceClient(b.http, url, opts...)
+	b.nodes = protoconnect.NewClusterServiceClient(b.http, url, opts...)
 	b.moves = protoconnect.NewMigrationServiceClient(b.http, url, opts...)
 	b.agents = protoconnect.NewAgentServiceClient(b.http, url, opts...)
 }

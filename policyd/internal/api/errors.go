@@ -26,6 +26,13 @@ var codes = []struct {
 	{cluster.ErrNotReady, connect.CodeUnavailable},
 	{push.ErrNotReady, connect.CodeUnavailable},
 	{push.ErrStopping, connect.CodeUnavailable},
+	{push.ErrNotLeading, connect.CodeUnavailable},
+	{errBadToken, connect.CodePermissionDenied},
+	{errNoRaftPort, connect.CodeFailedPrecondition},
+	{errAlive, connect.CodeAlreadyExists},
+	{errQuorum, connect.CodeFailedPrecondition},
+	{cluster.ErrMember, connect.CodeFailedPrecondition},
+	{cluster.ErrNoMember, connect.CodeNotFound},
 	{cluster.ErrUnknownOutcome, connect.CodeUnknown},
 	{store.ErrVersion, connect.CodeAborted},
 	{store.ErrAddressTaken, connect.CodeAlreadyExists},
@@ -42,10 +49,24 @@ var codes = []struct {
 func coded(err error) error {
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
-			return connect.NewError(c.code, err)
+			to := connect.NewError(c.code, err)
+			switch {
+			case c.err == cluster.ErrUnknownOutcome:
+				tryAgain(to, outcomeUnknown)
+			case c.code == connect.CodeUnavailable:
+				tryAgain(to, nothingDone)
+			}
+			return to
 		}
 	}
 	return connect.NewError(connect.CodeInternal, err)
+}
+
+// tryAgain tells who called that the same may have another outcome in a moment,
+// and whether it may have taken effect.
+func tryAgain(err *connect.Error, done string) *connect.Error {
+	err.Meta().Set(headerTryAgain, done)
+	return err
 }
 
 // invalid says which field of a request is wrong, and why.

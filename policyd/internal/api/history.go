@@ -46,7 +46,7 @@ func kept(state *store.State) string {
 
 // History implements PolicyService.
 func (s policyService) History(context.Context, *proto.HistoryRequest) (*proto.HistoryResponse, error) {
-	state, err := s.Cluster.State()
+	state, err := s.Cluster.Confirm()
 	if err != nil {
 		return nil, coded(err)
 	}

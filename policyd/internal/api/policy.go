@@ -85,7 +85,11 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 	if p == nil {
 		return nil, wrongPolicy(found)
 	}
-	result, err := s.Cluster.Apply(ctx, store.Command{SetPolicy: &store.SetPolicy{
+	number, err := requestNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.Cluster.Apply(ctx, store.Command{Request: number, SetPolicy: &store.SetPolicy{
 		Source:        r.Source,
 		IfVersion:     r.IfVersion,
 		AppliedUnixMS: time.Now().UnixMilli(),
@@ -98,7 +102,7 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 	}
 	s.Hub.Update(result.State)
 	answer := &proto.ApplyResponse{
-		Version:   result.State.Policy.Version,
+		Version:   result.PolicyVersion,
 		Rules:     found.Rules,
 		Hosts:     uint32(s.Hub.Counts().Connected),
 		Unchanged: !result.Changed,
@@ -130,35 +134,57 @@ func peer(ctx context.Context) string {
 }
 
 // Get implements PolicyService.
-func (s policyService) Get(_ context.Context, r *proto.GetRequest) (*proto.GetResponse, error) {
-	state, err := s.Cluster.State()
+func (s policyService) Get(ctx context.Context, r *proto.GetRequest) (*proto.GetResponse, error) {
+	if requestHeader(ctx, headerRead) == readLocal {
+		return s.getCopy(r.Version)
+	}
+	state, err := s.Cluster.Confirm()
 	if err != nil {
 		return nil, coded(err)
 	}
+	answer, err := viewPolicy(state, r.Version)
+	if err == nil && answer.Version == state.Policy.Version {
+		answer.Hosts = s.Hub.Policies()
+	}
+	return answer, err
+}
+
+// getCopy answers with what this node has, leader or not. What hosts say is
+// known to the leader alone.
+func (s policyService) getCopy(version uint64) (*proto.GetResponse, error) {
+	state, err := s.Cluster.Copy()
+	if err != nil {
+		return nil, coded(err)
+	}
+	return viewPolicy(state, version)
+}
+
+// viewPolicy shows the running policy, or that of a version.
+func viewPolicy(state *store.State, version uint64) (*proto.GetResponse, error) {
 	p := state.Policy
-	if r.Version != 0 {
-		if p, err = at(state, r.Version); err != nil {
+	if version != 0 {
+		var err error
+		if p, err = at(state, version); err != nil {
 			return nil, err
 		}
 	}
-	answer := &proto.GetResponse{
+	return &proto.GetResponse{
 		Version:       p.Version,
 		Source:        p.Source,
 		AppliedUnixMs: p.AppliedUnixMS,
 		By:            p.By,
 		RollbackOf:    p.RollbackOf,
-	}
-	if p.Version == state.Policy.Version {
-		answer.Hosts = s.Hub.Policies()
-	}
-	return answer, nil
+	}, nil
 }
 
-// Explain implements PolicyService.
+// Explain implements PolicyService, with this node's own copy of the policy.
 func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*proto.ExplainResponse, error) {
 	tuple, err := fiveTuple(r.Tuple)
 	if err != nil {
 		return nil, err
+	}
+	if state, err := s.Cluster.Copy(); err == nil && state.IsSetUp() {
+		s.Hub.Update(state)
 	}
 	d, err := s.Hub.Domain()
 	if err != nil {

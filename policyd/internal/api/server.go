@@ -50,6 +50,19 @@ type Cluster interface {
 	State() (*store.State, error)
 	Apply(ctx context.Context, cmd store.Command) (store.Result, error)
 	Status() cluster.Status
+	Copy() (*store.State, error)
+	Confirm() (*store.State, error)
+	Leader() (cluster.Leader, <-chan struct{})
+	Membership
+}
+
+// Membership is who the nodes are.
+type Membership interface {
+	Members() ([]cluster.Member, uint64, error)
+	Add(name, raftAddress string) error
+	Promote(name string) error
+	Remove(name string) error
+	Transfer(name string) error
 }
 
 // Config is what a Server is made of.
@@ -62,15 +75,26 @@ type Config struct {
 	// PushTimeout is how long a push may take to be sent before the host
 	// counts as lost; 0: writeTimeout.
 	PushTimeout time.Duration
+
+	// Admit says whether a node may join with what it shows as its token; nil:
+	// with one that the state holds. It is called by the node that leads.
+	Admit func(ctx context.Context, name, token string) error
+	// Dial reaches other nodes; nil: as the system does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Server serves the four services.
+// Server serves the five services.
 type Server struct {
 	Config
 	started time.Time
 	jobs    jobs
 	follow  *followUps
 	asks    chan struct{} // one for each request of a host that is worked on
+
+	others   *http.Transport // to other nodes
+	errors   *connect.ErrorWriter
+	joins    chan struct{} // has room for the one node that joins
+	restores chan struct{} // one for each snapshot that is read
 }
 
 // NewServer returns a server.
@@ -78,7 +102,15 @@ func NewServer(cfg Config) *Server {
 	if cfg.PushTimeout == 0 {
 		cfg.PushTimeout = writeTimeout
 	}
-	return &Server{Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks)}
+	s := &Server{
+		Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks),
+		others: newOthers(cfg.Dial), errors: connect.NewErrorWriter(),
+		joins: make(chan struct{}, 1), restores: make(chan struct{}, maxRestores),
+	}
+	if s.Admit == nil {
+		s.Admit = s.admit
+	}
+	return s
 }
 
 // Handler returns what answers the requests.
@@ -88,7 +120,8 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
 	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
 	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, connect.WithReadMaxBytes(maxAgentRequest)))
-	return limitTime(mux)
+	mux.Handle(protoconnect.NewClusterServiceHandler(clusterService{s}, connect.WithReadMaxBytes(maxSnapshotRequest)))
+	return limitTime(s.route(mux))
 }
 
 // Listen opens a port for [Server.Serve].
@@ -112,6 +145,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 // requests that run come to their end. Meanwhile live sessions follow the policies
 // that are applied.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer s.others.CloseIdleConnections()
 	srv := s.httpServer()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

@@ -176,12 +176,16 @@ func (d *disk) damaged(cause error) error {
 		return fmt.Errorf("open data directory %s: %w", d.dir, cause)
 	}
 	return fmt.Errorf("open data directory %s: %w (or written by a newer policyd: then start that one): %w; "+
-		"sessions go on meanwhile; to begin anew, move it away (mv %s %s.damaged), start policyd "+
+		"sessions go on meanwhile; to begin anew, move it away (mv %s %s.damaged); then, if other nodes are alive, "+
+		"join them (mbctl cluster join NAME says how); if not, start policyd "+
 		"and apply the policy again (mbctl policy apply FILE): hosts register by themselves",
 		d.dir, ErrDamaged, cause, d.dir, d.dir)
 }
 
 func (d *disk) bootstrappedPath() string { return filepath.Join(d.dir, "bootstrapped") }
+
+// recoveredPath is there once the node was made the only voter.
+func (d *disk) recoveredPath() string { return filepath.Join(d.dir, "recovered") }
 
 func (d *disk) wasBootstrapped() bool {
 	_, err := os.Stat(d.bootstrappedPath())
@@ -190,8 +194,11 @@ func (d *disk) wasBootstrapped() bool {
 
 // markBootstrapped makes a log that vanishes later a sign of damage. It comes
 // after the log's first entry: a start that was cut short begins again.
-func (d *disk) markBootstrapped() error {
-	f, err := os.OpenFile(d.bootstrappedPath(), os.O_WRONLY|os.O_CREATE, 0o600)
+func (d *disk) markBootstrapped() error { return d.mark(d.bootstrappedPath()) }
+
+// mark makes an empty file that lasts.
+func (d *disk) mark(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("mark data directory: %w", err)
 	}

@@ -111,7 +111,7 @@ func TestOpenRefusesADamagedDirectory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := copyDir(t, whole)
 			tt.damage(t, dir)
-			n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+			n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 			if err == nil {
 				n.Close()
 				t.Fatal("opened")
@@ -147,7 +147,7 @@ func TestOpenRefusesALogCutAnywhere(t *testing.T) {
 		if err := os.Truncate(filepath.Join(dir, "raft.db"), info.Size()*i/16); err != nil {
 			t.Fatal(err)
 		}
-		n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+		n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 		if err != nil {
 			refused++
 			if !errors.Is(err, ErrDamaged) {
@@ -180,12 +180,12 @@ func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	err = n.Run(t.Context(), nil)
+	err = n.Run(t.Context(), office(nil))
 	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 3, this program knows 2") {
 		t.Errorf("error %v", err)
 	}

@@ -10,6 +10,10 @@ var (
 	// ErrUnknownOutcome: the command may take effect or not. Who repeats it
 	// does no harm.
 	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrMember: the nodes that there are do not allow it.
+	ErrMember = errors.New("members do not allow it")
+	// ErrNoMember: there is no such node.
+	ErrNoMember = errors.New("no node of the cluster")
 	// ErrLocked: another policyd uses the data directory.
 	ErrLocked = errors.New("data directory is in use")
 	// ErrDamaged: the data directory does not hold what was written to it.

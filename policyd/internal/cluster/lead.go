@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -18,10 +19,18 @@ import (
 // then on it waits for the disk alone.
 const enqueueTimeout = 5 * time.Second
 
-// Run follows the leadership until ctx ends. Each time that n comes to lead,
-// it calls onLead with the state, from then on as new as the log. An error
-// means that n cannot go on.
-func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
+// An Office is what goes with the leadership. Its methods are called one after
+// the other, by the goroutine of [Node.Run].
+type Office interface {
+	// Lead begins it, with the state, from then on as new as the log.
+	Lead(*store.State)
+	// Follow ends it.
+	Follow()
+}
+
+// Run follows the leadership until ctx ends. An error means that n cannot go
+// on.
+func (n *Node) Run(ctx context.Context, office Office) error {
 	failing := false
 	failed := func(err error) {
 		if !failing {
@@ -29,23 +38,35 @@ func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
 		}
 		failing = true
 	}
+	follow := func() {
+		if n.ready.Swap(0) != 0 {
+			n.logger.Warn("raft leadership lost")
+			office.Follow()
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-n.stable.failed:
+			n.broken = true
+			return err
+		case o := <-n.leaders:
+			n.logger.Info("raft leader changed", "leader", string(o.Data.(raft.LeaderObservation).LeaderID))
+			n.tellChange()
 		case leads := <-n.raft.LeaderCh():
+			// Another may have led since this node last did, also when
+			// nobody has told: Raft passes on the newest only.
+			follow()
 			if !leads {
-				if n.ready.Swap(false) {
-					n.logger.Warn("raft leadership lost")
-				}
 				continue
 			}
-			state, err := n.lead(ctx)
+			state, term, err := n.lead(ctx)
 			// Raft leads, and is still writing to a slow disk: no other
 			// turn would follow.
 			for errors.Is(err, raft.ErrEnqueueTimeout) && ctx.Err() == nil {
 				failed(err)
-				state, err = n.lead(ctx)
+				state, term, err = n.lead(ctx)
 			}
 			switch {
 			case errors.Is(err, store.ErrDamaged):
@@ -56,30 +77,71 @@ func (n *Node) Run(ctx context.Context, onLead func(*store.State)) error {
 				failing = false
 				n.logger.Info("raft leadership taken up",
 					"policy_version", state.Policy.Version, "hosts", len(state.Hosts))
-				onLead(state)
+				n.ready.Store(term)
+				office.Lead(state)
 			}
 		}
 	}
 }
 
 // lead waits until everything that an earlier leader committed is applied,
-// and sets up a new state.
-func (n *Node) lead(ctx context.Context) (*store.State, error) {
+// and makes the state say what it must. It returns the term that this holds for.
+func (n *Node) lead(ctx context.Context) (*store.State, uint64, error) {
+	term := n.raft.CurrentTerm()
 	if err := n.raft.Barrier(enqueueTimeout).Error(); err != nil {
-		return nil, fmt.Errorf("wait for the log: %w", err)
+		return nil, 0, fmt.Errorf("wait for the log: %w", err)
 	}
 	state, err := n.fsm.State()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !state.IsSetUp() {
 		r, err := n.apply(ctx, store.Command{SetUp: newSecrets()})
 		if err != nil {
-			return nil, fmt.Errorf("set up the state: %w", err)
+			return nil, 0, fmt.Errorf("set up the state: %w", err)
 		}
 		state = r.State
 	}
-	n.ready.Store(true)
+	if state, err = n.settleNodes(ctx, state); err != nil {
+		return nil, 0, fmt.Errorf("settle the nodes: %w", err)
+	}
+	return state, term, nil
+}
+
+// settleNodes makes Raft and the state know this node where it is now, and the
+// state forget nodes that are no members any more.
+func (n *Node) settleNodes(ctx context.Context, state *store.State) (*store.State, error) {
+	members, _, err := n.Members()
+	if err != nil {
+		return nil, err
+	}
+	apply := func(cmd store.Command) error {
+		r, err := n.apply(ctx, cmd)
+		if err == nil {
+			state = r.State
+		}
+		return err
+	}
+	for _, m := range members {
+		if here := n.transport.LocalAddr(); m.Name == n.config.ID && n.config.Listen != "" && m.RaftAddress != string(here) {
+			if err := n.raft.AddVoter(raft.ServerID(m.Name), here, 0, enqueueTimeout).Error(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, node := range state.Nodes {
+		if !slices.ContainsFunc(members, func(m Member) bool { return m.Name == node.Name }) {
+			if err := apply(store.Command{RemoveNode: &store.RemoveNode{Name: node.Name}}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	here := store.Node{Name: n.config.ID, Address: n.config.Address}
+	if known, _ := state.Node(here.Name); here.Address != "" && known != here {
+		if err := apply(store.Command{SetNode: &store.SetNode{Node: here}}); err != nil {
+			return nil, err
+		}
+	}
 	return state, nil
 }
 
@@ -100,7 +162,7 @@ func newSecrets() *store.SetUp {
 // Once Raft has taken the command Apply waits for its outcome whatever becomes
 // of ctx: an outcome that nobody waited for is one more unknown.
 func (n *Node) Apply(ctx context.Context, cmd store.Command) (store.Result, error) {
-	if !n.ready.Load() {
+	if !n.leads() {
 		return store.Result{}, ErrNotReady
 	}
 	return n.apply(ctx, cmd)

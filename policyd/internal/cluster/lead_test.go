@@ -28,10 +28,10 @@ func (l *slowLog) StoreLogs(logs []*raft.Log) error {
 // a policyd that led and answered "not ready" for ever.
 func TestNodeLeadsWithASlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &Node{id: "p1", logger: testLogger(t), fsm: store.NewFSM()}
+		n := &Node{config: Config{ID: "p1"}, logger: testLogger(t), fsm: store.NewFSM(), changed: make(chan struct{}), stable: new(stableStore)}
 		_, n.transport = raft.NewInmemTransport("")
 		log := &slowLog{InmemStore: raft.NewInmemStore(), held: make(chan struct{})}
-		cfg, snaps := raftConfig(n.id, raftLogger(n.logger)), raft.NewInmemSnapshotStore()
+		cfg, snaps := raftConfig(n.config, raftLogger(n.logger)), raft.NewInmemSnapshotStore()
 		voters := raft.Configuration{Servers: []raft.Server{
 			{Suffrage: raft.Voter, ID: cfg.LocalID, Address: n.transport.LocalAddr()},
 		}}
@@ -44,10 +44,10 @@ func TestNodeLeadsWithASlowDisk(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		leads, done := make(chan *store.State, 1), make(chan error, 1)
-		go func() { done <- n.Run(ctx, func(s *store.State) { leads <- s }) }()
+		go func() { done <- n.Run(ctx, office(leads)) }()
 
 		time.Sleep(3 * enqueueTimeout)
-		if n.ready.Load() {
+		if n.leads() {
 			t.Error("ready before the log took anything")
 		}
 		close(log.held)

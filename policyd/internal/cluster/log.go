@@ -41,9 +41,13 @@ type slogSink struct {
 // Accept passes one record on, a level lower: what Raft finds worth a warning
 // ("heartbeat timeout reached, starting election") happens at every start.
 func (s *slogSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
+	line := msg // without times, which differ each time it is said
 	for i, a := range args {
 		if f, ok := a.(hclog.Format); ok && len(f) > 0 {
 			args[i] = fmt.Sprintf(fmt.Sprint(f[0]), f[1:]...)
+		}
+		if _, isTime := a.(time.Duration); !isTime {
+			line += fmt.Sprint(args[i])
 		}
 	}
 	to := slog.LevelDebug
@@ -53,7 +57,7 @@ func (s *slogSink) Accept(_ string, level hclog.Level, msg string, args ...any) 
 	case hclog.Error:
 		to = slog.LevelError
 	}
-	if to > slog.LevelDebug && s.repeats(msg+fmt.Sprint(args...)) {
+	if to > slog.LevelDebug && s.repeats(line) {
 		to = slog.LevelDebug
 	}
 	s.logger.Log(context.Background(), to, msg, args...)

@@ -26,14 +26,14 @@ func TestRaftLogger(t *testing.T) {
 		l.Info("too small to be told")
 		l.Warn("starting election", "term", 2)
 		l.Named("snapshot").With("id", 7).Error("failed", "size", hclog.Fmt("%d bytes", 3))
-		for range 3 {
-			l.Error("no space left")
+		for i := range 3 {
+			l.Error("no space left", "backoff time", time.Duration(i))
 		}
 		time.Sleep(repeatAfter)
 		l.Error("no space left")
 		want := `level=INFO msg="starting election" component=raft term=2
 level=ERROR msg=failed component=raft id=7 size="3 bytes"
-level=ERROR msg="no space left" component=raft
+level=ERROR msg="no space left" component=raft "backoff time"=0s
 level=ERROR msg="no space left" component=raft
 `
 		if diff := cmp.Diff(want, out.String()); diff != "" {

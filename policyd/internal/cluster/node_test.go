@@ -28,13 +28,13 @@ type running struct {
 // start opens dir and waits until the node leads.
 func start(t *testing.T, dir string) *running {
 	t.Helper()
-	n, err := Open(Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: dir, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	leads, done := make(chan *store.State, 1), make(chan error, 1)
-	go func() { done <- n.Run(ctx, func(s *store.State) { leads <- s }) }()
+	go func() { done <- n.Run(ctx, office(leads)) }()
 	r := &running{Node: n}
 	r.stop = func() error {
 		r.stop = func() error { return nil }
@@ -54,6 +54,18 @@ func start(t *testing.T, dir string) *running {
 	}
 	return r
 }
+
+// office tells when its node leads.
+type office chan *store.State
+
+func (o office) Lead(s *store.State) {
+	select {
+	case o <- s:
+	default: // nobody waits any more
+	}
+}
+
+func (o office) Follow() {}
 
 func testLogger(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -135,7 +147,7 @@ func TestNodeGoesOnFromASnapshot(t *testing.T) {
 }
 
 func TestNodeListensForVoters(t *testing.T) {
-	n, err := Open(Config{ID: "p1", Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +157,7 @@ func TestNodeListensForVoters(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(Config{ID: "p1", Dir: t.TempDir(), Listen: "0.0.0.0:7401", Logger: testLogger(t)})
+	_, err = Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "0.0.0.0:7401", Logger: testLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), "reaches") {
 		t.Errorf("0.0.0.0: error %v", err)
 	}
@@ -153,7 +165,7 @@ func TestNodeListensForVoters(t *testing.T) {
 
 func TestNodeRefusesADirectoryInUse(t *testing.T) {
 	r := start(t, t.TempDir())
-	_, err := Open(Config{ID: "p1", Dir: r.disk.dir, Logger: testLogger(t)})
+	_, err := Open(t.Context(), Config{ID: "p1", Dir: r.disk.dir, Logger: testLogger(t)})
 	if !errors.Is(err, ErrLocked) {
 		t.Fatalf("error %v, want %v", err, ErrLocked)
 	}
@@ -169,7 +181,7 @@ func TestNodeRefusesAnotherNodesDirectory(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(Config{ID: "p2", Dir: r.disk.dir, Logger: testLogger(t)})
+	_, err := Open(t.Context(), Config{ID: "p2", Dir: r.disk.dir, Logger: testLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), `belongs to policyd "p1"`) {
 		t.Errorf("error %v", err)
 	}
@@ -177,7 +189,7 @@ func TestNodeRefusesAnotherNodesDirectory(t *testing.T) {
 }
 
 func TestNodeAnswersOnlyWhenItLeads(t *testing.T) {
-	n, err := Open(Config{ID: "p1", Dir: t.TempDir(), Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import "errors"
 var (
 	// ErrNotReady: the hub has no state to serve yet.
 	ErrNotReady = errors.New("policyd has no policy to serve yet")
+	// ErrNotLeading: another policyd leads, or none does yet.
+	ErrNotLeading = errors.New("this policyd does not lead")
 	// ErrReplaced ends a stream whose host opened another.
 	ErrReplaced = errors.New("replaced by a newer stream of this host")
 	// ErrDisplaced ends a stream whose host is known under other addresses by

@@ -31,10 +31,11 @@ type Hub struct {
 	hosts   map[string]*host
 	nonce   uint64 // the last one given out
 	stopped bool
+	leads   bool
 }
 
-// NewHub returns a hub without hosts. It serves nobody before the first
-// [Hub.Update].
+// NewHub returns a hub without hosts, which leads until it is told otherwise. It
+// serves nobody before the first [Hub.Update].
 func NewHub(proposer Proposer, logger *slog.Logger) *Hub {
 	now := time.Now()
 	return &Hub{
@@ -42,6 +43,7 @@ func NewHub(proposer Proposer, logger *slog.Logger) *Hub {
 		logger:   logger,
 		started:  now,
 		hosts:    map[string]*host{},
+		leads:    true,
 		// An ack that was on its way to the policyd before this one must not
 		// name a nonce of this one.
 		nonce: uint64(now.UnixMicro()),
@@ -101,11 +103,12 @@ func sameSecrets(a, b *Domain) bool {
 	})
 }
 
-// Domain returns the newest domain, or [ErrNotReady].
+// Domain returns the newest domain that the hub was brought, whether it leads or
+// not, or [ErrNotReady].
 func (h *Hub) Domain() (*Domain, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.ready(); err != nil {
+	if err := h.usable(); err != nil {
 		return nil, err
 	}
 	return h.domain, nil

@@ -86,6 +86,14 @@ func (h *Hub) attach(r Registration, s *stream) (cmd *store.SetHost, newest uint
 
 // ready says why nobody can be served, or nil. h.mu is held.
 func (h *Hub) ready() error {
+	if !h.leads && !h.stopped {
+		return ErrNotLeading
+	}
+	return h.usable()
+}
+
+// usable says why there is no domain to work with, or nil. h.mu is held.
+func (h *Hub) usable() error {
 	switch {
 	case h.stopped:
 		return ErrStopping

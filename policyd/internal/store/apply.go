@@ -22,11 +22,20 @@ func (s *State) Apply(index uint64, cmd Command) (*State, error) {
 		next, err = s.setPolicy(cmd.SetPolicy)
 	case cmd.SetHost != nil:
 		next, err = s.setHost(cmd.SetHost)
+	case cmd.SetNode != nil:
+		next, err = s.setNode(cmd.SetNode)
+	case cmd.RemoveNode != nil:
+		next = s.removeNode(cmd.RemoveNode)
+	case cmd.AddJoinToken != nil:
+		next, err = s.addJoinToken(cmd.AddJoinToken)
+	case cmd.Restore != nil:
+		next = s.restore(cmd.Restore)
 	}
 	if err != nil || next == nil {
 		return s, err
 	}
 	next.Index = index
+	next.remember(cmd.Request)
 	return next, nil
 }
 

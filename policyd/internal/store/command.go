@@ -11,25 +11,25 @@ import (
 	"unicode/utf8"
 )
 
-// commandVersion is the newest of the encoding. A new kind of command, or a new
-// field of one, is a new version; older ones stay in the log and are read.
+// commandVersion is that of the encoding, the only one that is read. A new kind
+// of command, or a new field of one, is a new version.
 const commandVersion = 2
 
-// Command changes the state. Exactly one member is set. Every command may be
+// Command changes the state. Exactly one kind is set. Every command may be
 // applied twice: the second time it changes nothing.
 type Command struct {
 	SetUp     *SetUp     `json:"set_up,omitempty"`
 	SetPolicy *SetPolicy `json:"set_policy,omitempty"`
 	SetHost   *SetHost   `json:"set_host,omitempty"`
-}
 
-// version is the oldest encoding that can carry c: while nodes are being
-// upgraded one after the other, the old ones still read what they know.
-func (c Command) version() int {
-	if p := c.SetPolicy; p != nil && (p.By != "" || p.RollbackOf != 0) {
-		return 2
-	}
-	return 1
+	SetNode      *SetNode      `json:"set_node,omitempty"`
+	RemoveNode   *RemoveNode   `json:"remove_node,omitempty"`
+	AddJoinToken *AddJoinToken `json:"add_join_token,omitempty"`
+	Restore      *Restore      `json:"restore,omitempty"`
+
+	// Request is the number that the sender gave the command, of RequestLen
+	// bytes; empty: none.
+	Request []byte `json:"request,omitempty"`
 }
 
 // SetUp gives a new state its seed and keys. A state that has them keeps them.
@@ -68,7 +68,7 @@ func EncodeCommand(cmd Command) ([]byte, error) {
 	if err := cmd.check(); err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
-	b, err := json.Marshal(commandEnvelope{Version: cmd.version(), Command: cmd})
+	b, err := json.Marshal(commandEnvelope{Version: commandVersion, Command: cmd})
 	if err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
@@ -114,6 +114,33 @@ func (c Command) check() error {
 			return err
 		}
 	}
+	if c.SetNode != nil {
+		n++
+		if err := c.SetNode.Node.check(); err != nil {
+			return err
+		}
+	}
+	if c.RemoveNode != nil {
+		n++
+	}
+	if c.AddJoinToken != nil {
+		n++
+		if err := c.AddJoinToken.Token.check(); err != nil {
+			return err
+		}
+	}
+	if c.Restore != nil {
+		n++
+		if c.Restore.State == nil || !c.Restore.State.IsSetUp() {
+			return errors.New("no whole state to restore")
+		}
+		if err := c.Restore.State.check(); err != nil {
+			return err
+		}
+	}
+	if len(c.Request) != 0 && len(c.Request) != RequestLen {
+		return fmt.Errorf("request number of %d bytes", len(c.Request))
+	}
 	if n != 1 {
 		return fmt.Errorf("%d kinds of command in one", n)
 	}
@@ -157,15 +184,15 @@ func (h Host) check() error {
 
 // checkVersion comes before the strict reading, so that what a newer program
 // wrote is told from what is damaged.
-func checkVersion(b []byte, newest int) error {
+func checkVersion(b []byte, known int) error {
 	var e struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
-	if e.Version < 1 || e.Version > newest {
-		return fmt.Errorf("version %d, this program knows %d", e.Version, newest)
+	if e.Version != known {
+		return fmt.Errorf("version %d, this program knows %d", e.Version, known)
 	}
 	return nil
 }

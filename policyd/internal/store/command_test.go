@@ -21,15 +21,15 @@ func TestCommandGolden(t *testing.T) {
 	}{
 		{
 			"set-up", setUp(1),
-			`{"version":1,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}`,
+			`{"version":2,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}`,
 		},
 		{
 			"policy", setPolicy("match(any) >> {}\n"),
-			`{"version":1,"set_policy":{"source":"match(any) \u003e\u003e {}\n","applied_unix_ms":1000}}`,
+			`{"version":2,"set_policy":{"source":"match(any) \u003e\u003e {}\n","applied_unix_ms":1000}}`,
 		},
 		{
 			"policy with version", setPolicy("", 7),
-			`{"version":1,"set_policy":{"source":"","if_version":7,"applied_unix_ms":1000}}`,
+			`{"version":2,"set_policy":{"source":"","if_version":7,"applied_unix_ms":1000}}`,
 		},
 		{
 			"policy rolled back", Command{SetPolicy: &SetPolicy{AppliedUnixMS: 1000, By: "10.0.0.7", RollbackOf: 3}},
@@ -37,7 +37,27 @@ func TestCommandGolden(t *testing.T) {
 		},
 		{
 			"host", setHost(h, "old"),
-			`{"version":1,"set_host":{"host":{"name":"mb1","addresses":["10.0.0.2","10.0.0.3"],"nf_types":["firewall"],"changed_unix_ms":5},"replaces":["old"]}}`,
+			`{"version":2,"set_host":{"host":{"name":"mb1","addresses":["10.0.0.2","10.0.0.3"],"nf_types":["firewall"],"changed_unix_ms":5},"replaces":["old"]}}`,
+		},
+		{
+			"policy with a request's number", numbered(setPolicy("a"), 3),
+			`{"version":2,"set_policy":{"source":"a","applied_unix_ms":1000},"request":"AwMDAwMDAwMDAwMDAwMDAw=="}`,
+		},
+		{
+			"node", setNode("policyd2", "10.0.0.2:7400"),
+			`{"version":2,"set_node":{"node":{"name":"policyd2","address":"10.0.0.2:7400"}}}`,
+		},
+		{
+			"node that leaves", Command{RemoveNode: &RemoveNode{Name: "policyd2"}},
+			`{"version":2,"remove_node":{"name":"policyd2"}}`,
+		},
+		{
+			"join token", addToken("policyd2", "secret", 9, 5),
+			`{"version":2,"add_join_token":{"token":{"node":"policyd2","hash":"K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=","expires_unix_ms":9},"now_unix_ms":5}}`,
+		},
+		{
+			"restore", Command{Restore: &Restore{State: &State{Seed: secret(1), Keys: []SetupKey{{ID: 1, Secret: secret(2)}}}}},
+			`{"version":2,"restore":{"state":{"index":0,"policy":{"version":0},"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}}`,
 		},
 	}
 	for _, tt := range tests {
@@ -63,18 +83,22 @@ func TestCommandGolden(t *testing.T) {
 func TestDecodeCommandRefuses(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"nothing", ``, "unexpected end"},
-		{"no JSON", `{"version":1,`, "unexpected end"},
+		{"no JSON", `{"version":2,`, "unexpected end"},
 		{"no version", `{"set_policy":{"source":""}}`, "version 0, this program knows 2"},
 		{"a newer version, whatever it holds", `{"version":3,"set_moon":{}}`, "version 3, this program knows 2"},
-		{"unknown field", `{"version":1,"set_moon":{}}`, `unknown field "set_moon"`},
-		{"no command", `{"version":1}`, "0 kinds of command"},
-		{"two commands", `{"version":1,"set_policy":{"source":""},"set_host":{"host":{"name":"a","addresses":["10.0.0.1"]}}}`, "2 kinds of command"},
-		{"short seed", `{"version":1,"set_up":{"seed":"AQ==","keys":[]}}`, "seed of 1 bytes"},
-		{"no key", `{"version":1,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[]}}`, "no set-up key"},
-		{"host without address", `{"version":1,"set_host":{"host":{"name":"a","addresses":[]}}}`, "no address"},
-		{"host with half an address", `{"version":1,"set_host":{"host":{"name":"a","addresses":["10.0"]}}}`, "too short"},
+		{"unknown field", `{"version":2,"set_moon":{}}`, `unknown field "set_moon"`},
+		{"no command", `{"version":2}`, "0 kinds of command"},
+		{"two commands", `{"version":2,"set_policy":{"source":""},"set_host":{"host":{"name":"a","addresses":["10.0.0.1"]}}}`, "2 kinds of command"},
+		{"short seed", `{"version":2,"set_up":{"seed":"AQ==","keys":[]}}`, "seed of 1 bytes"},
+		{"no key", `{"version":2,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[]}}`, "no set-up key"},
+		{"host without address", `{"version":2,"set_host":{"host":{"name":"a","addresses":[]}}}`, "no address"},
+		{"host with half an address", `{"version":2,"set_host":{"host":{"name":"a","addresses":["10.0"]}}}`, "too short"},
 		{"long name of who", `{"version":2,"set_policy":{"source":"","by":"` + strings.Repeat("x", MaxBy+1) + `"}}`, "applied by 257 bytes"},
-		{"more after it", `{"version":1,"set_policy":{"source":""}} {}`, "after top-level value"},
+		{"short request", `{"version":2,"set_policy":{"source":""},"request":"AQ=="}`, "request number of 1 bytes"},
+		{"node without address", `{"version":2,"set_node":{"node":{"name":"a","address":""}}}`, "has address"},
+		{"token of a few bytes", `{"version":2,"add_join_token":{"token":{"node":"a","hash":"AQ==","expires_unix_ms":1},"now_unix_ms":0}}`, "of 1 bytes"},
+		{"restore of nothing", `{"version":2,"restore":{"state":{"index":0,"policy":{"version":0}}}}`, "no whole state"},
+		{"more after it", `{"version":2,"set_policy":{"source":""}} {}`, "after top-level value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +117,8 @@ func TestEncodeCommandRefusesWhatItWouldAlter(t *testing.T) {
 }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3), setHost(host("a", "10.0.0.1"), "b")} {
+	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3), setHost(host("a", "10.0.0.1"), "b"),
+		setNode("policyd2", "10.0.0.2:7400"), addToken("policyd2", "secret", 9, 5), numbered(setPolicy("a"), 3)} {
 		b, err := EncodeCommand(cmd)
 		if err != nil {
 			f.Fatal(err)

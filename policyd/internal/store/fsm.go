@@ -14,7 +14,10 @@ import (
 type Result struct {
 	State   *State // after the command
 	Changed bool
-	Err     error // why the command was refused
+	// PolicyVersion is the one after the command; if it was applied before,
+	// the one that it led to then.
+	PolicyVersion uint64
+	Err           error // why the command was refused
 }
 
 // FSM is the state machine that Raft drives.
@@ -51,10 +54,13 @@ func (f *FSM) Apply(entry *raft.Log) any {
 		f.damage = fmt.Errorf("%w: log entry %d: %w", ErrDamaged, entry.Index, err)
 		return Result{State: f.state, Err: f.damage}
 	}
+	if before, again := f.state.done(cmd.Request); again {
+		return Result{State: f.state, Changed: true, PolicyVersion: before.PolicyVersion}
+	}
 	next, err := f.state.Apply(entry.Index, cmd)
 	changed := next != f.state
 	f.state = next
-	return Result{State: next, Changed: changed, Err: err}
+	return Result{State: next, Changed: changed, PolicyVersion: next.Policy.Version, Err: err}
 }
 
 // Snapshot implements [raft.FSM]. It costs nothing: the state is read-only.

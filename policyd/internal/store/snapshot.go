@@ -7,15 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"unicode/utf8"
 )
 
-// snapshotVersion is the newest of the encoding; a new field is a new version,
-// and older ones are read.
+// snapshotVersion is that of the encoding, the only one that is read; a new field
+// is a new version.
 const snapshotVersion = 2
 
 // maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB and
-// MaxHistoryBytes of older ones, escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
+// MaxHistoryBytes of older ones, escaped, and MaxHosts hosts with MaxAddresses
+// addresses stay well below it.
 const maxSnapshot = 256 << 20
+
+// maxVersion of a policy leaves room for all that will ever come.
+const maxVersion = 1 << 62
 
 type snapshotEnvelope struct {
 	Version int    `json:"version"`
@@ -65,16 +71,43 @@ func (s *State) check() error {
 	if err := s.checkHistory(); err != nil {
 		return err
 	}
+	if err := errors.Join(checkNodes(s.Nodes), checkRequests(s.Requests)); err != nil {
+		return err
+	}
+	if len(s.JoinTokens) > MaxJoinTokens {
+		return fmt.Errorf("%d join tokens", len(s.JoinTokens))
+	}
+	for _, t := range s.JoinTokens {
+		if err := t.check(); err != nil {
+			return err
+		}
+	}
+	if s.Policy.Version > maxVersion {
+		return fmt.Errorf("policy version %d", s.Policy.Version)
+	}
+	if !utf8.ValidString(s.Policy.Source) {
+		return errors.New("policy is not UTF-8 text")
+	}
 	if len(s.Hosts) > MaxHosts {
 		return fmt.Errorf("%d hosts", len(s.Hosts))
 	}
+	owners := map[netip.Addr]string{}
 	for i, h := range s.Hosts {
 		if err := h.check(); err != nil {
 			return err
 		}
+		for _, a := range h.Addresses {
+			if owner, taken := owners[a]; taken {
+				return fmt.Errorf("hosts %s and %s have address %s", owner, h.Name, a)
+			}
+			owners[a] = h.Name
+		}
 		if i > 0 && s.Hosts[i-1].Name >= h.Name {
 			return fmt.Errorf("host %s is out of order", h.Name)
 		}
+	}
+	if len(owners) > MaxAddresses {
+		return fmt.Errorf("%d addresses of hosts", len(owners))
 	}
 	return nil
 }

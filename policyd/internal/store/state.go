@@ -30,9 +30,14 @@ type State struct {
 	Seed   []byte     `json:"seed,omitempty"`  // key of the instance choice
 	Keys   []SetupKey `json:"keys,omitempty"`  // the first one signs
 	Hosts  []Host     `json:"hosts,omitempty"` // by name
+
 	// History are the policies that ran before, the newest first: MaxHistory of
 	// them and MaxHistoryBytes at most.
 	History []Policy `json:"history,omitempty"`
+
+	Nodes      []Node      `json:"nodes,omitempty"` // by name
+	JoinTokens []JoinToken `json:"join_tokens,omitempty"`
+	Requests   []Request   `json:"requests,omitempty"` // the oldest first
 }
 
 // Policy is a policy text that was found right when it was applied.

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"mbchain/proto"
+	"mbchain/proto/protoconnect"
+)
+
+// agent is a simulated host that follows whichever policyd lets it, and looks
+// at what it is pushed.
+type agent struct {
+	d       *domain
+	name    string
+	address string // of the host
+	rules   int    // that each policy has for it
+	at      int
+
+	mu      sync.Mutex
+	running uint64
+	wrong   []string
+	streams int
+	seen    map[uint64]string // port that the rules of a version name
+}
+
+var portOf = regexp.MustCompile(`dstport=(\d+)`)
+
+// follow subscribes again and again until ctx ends.
+func (a *agent) follow(ctx context.Context) {
+	a.seen = map[uint64]string{}
+	for ctx.Err() == nil {
+		n := a.d.nodes[a.at%len(a.d.nodes)]
+		a.at++
+		a.subscribe(ctx, protoconnect.NewAgentServiceClient(a.d.http, "http://"+n.address))
+		select {
+		case <-time.After(100 * time.Millisecond): // polls other processes
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (a *agent) subscribe(ctx context.Context, agents protoconnect.AgentServiceClient) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := agents.Subscribe(ctx, &proto.SubscribeRequest{Host: a.name, Addresses: []string{a.address}, RunningVersion: a.version()})
+	if err != nil {
+		return
+	}
+	defer stream.Close()
+	a.mu.Lock()
+	a.streams++
+	a.mu.Unlock()
+	silent := time.AfterFunc(15*time.Second, cancel)
+	defer silent.Stop()
+	for stream.Receive() {
+		silent.Reset(15 * time.Second)
+		push := stream.Msg()
+		if s := push.GetSubpolicy(); s != nil {
+			a.take(s)
+			// One that is not taken comes again on the next stream.
+			_, _ = agents.Acknowledge(ctx, &proto.AcknowledgeRequest{Host: a.name, Nonce: push.Nonce, Version: s.Version})
+		}
+	}
+}
+
+// take looks at a subpolicy: it is one whole policy, and none that is older
+// than the one before.
+func (a *agent) take(s *proto.Subpolicy) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s.Version < a.running {
+		a.wrong = append(a.wrong, fmt.Sprintf("version %d after version %d", s.Version, a.running))
+	}
+	a.running = s.Version
+	port := ""
+	for _, r := range s.Rules {
+		m := portOf.FindStringSubmatch(r.Predicate)
+		if m == nil || port != "" && m[1] != port {
+			a.wrong = append(a.wrong, fmt.Sprintf("version %d mixes policies: %v", s.Version, s.Rules))
+			return
+		}
+		port = m[1]
+	}
+	if s.Version != 0 && len(s.Rules) != a.rules {
+		a.wrong = append(a.wrong, fmt.Sprintf("version %d has %d rules, want %d", s.Version, len(s.Rules), a.rules))
+	}
+	if before, again := a.seen[s.Version]; again && before != port {
+		a.wrong = append(a.wrong, fmt.Sprintf("version %d names %s, and before %s", s.Version, port, before))
+	}
+	a.seen[s.Version] = port
+}
+
+func (a *agent) version() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
+// check compares what the agent was pushed with what was acknowledged.
+func (a *agent) check(t *testing.T, h *history) {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, text := range a.wrong {
+		t.Errorf("%s: %s", a.name, text)
+	}
+	for version, port := range a.seen {
+		source, acked := h.acked[version]
+		if m := portOf.FindStringSubmatch(source); acked && m[1] != port {
+			t.Errorf("%s: version %d names %s, applied was %q", a.name, version, port, source)
+		}
+	}
+	t.Logf("%s saw %d versions over %d streams", a.name, len(a.seen), a.streams)
+}
