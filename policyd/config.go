@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
+	"path/filepath"
 	"regexp"
-	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -19,6 +19,9 @@ type config struct {
 	data       string
 	id         string
 	raftListen string
+	socket     string
+	auditLog   string
+	rotate     time.Duration // 0: keys are not replaced by themselves
 	logLevel   slog.Level
 	logFormat  string
 }
@@ -39,6 +42,18 @@ var flags = []cli.Flag{
 	&cli.StringFlag{
 		Name: "raft-listen", EnvVars: []string{"MBCHAIN_RAFT_LISTEN"}, DefaultText: "no port: one voter needs none",
 		Usage: "`ADDRESS:PORT` for other voters",
+	},
+	&cli.StringFlag{
+		Name: "socket", EnvVars: []string{"MBCHAIN_POLICYD_SOCKET"}, Value: "/run/mbchain/policyd.sock",
+		Usage: "`PATH` of the unix socket by which root on this host, and nobody else, may do what an operator may",
+	},
+	&cli.StringFlag{
+		Name: "audit-log", EnvVars: []string{"MBCHAIN_AUDIT_LOG"}, DefaultText: "audit.log in the data directory",
+		Usage: "`FILE` that gets a line of JSON for each change: who, what, from where, with what result",
+	},
+	&cli.DurationFlag{
+		Name: "rotate-keys", EnvVars: []string{"MBCHAIN_ROTATE_KEYS"}, Value: 24 * time.Hour,
+		Usage: "`TIME` after which the set-up key of the data plane is replaced, such as 12h; 0: never by itself",
 	},
 	&cli.StringFlag{
 		Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
@@ -63,6 +78,18 @@ func newConfig(c *cli.Context) (*config, error) {
 		id:         c.String("id"),
 		raftListen: c.String("raft-listen"),
 		logFormat:  c.String("log-format"),
+		socket:     c.String("socket"),
+		auditLog:   c.String("audit-log"),
+		rotate:     c.Duration("rotate-keys"),
+	}
+	if cfg.auditLog == "" {
+		cfg.auditLog = filepath.Join(cfg.data, "audit.log")
+	}
+	if cfg.rotate < 0 {
+		return nil, fmt.Errorf("read --rotate-keys %v: want a time, such as 24h, or 0", cfg.rotate)
+	}
+	if cfg.socket == "" {
+		return nil, fmt.Errorf("read --socket: no path is given")
 	}
 	if _, _, err := net.SplitHostPort(cfg.listen); err != nil {
 		return nil, fmt.Errorf("read --listen %q: want ADDRESS:PORT, such as 127.0.0.1:7400", cfg.listen)
@@ -85,14 +112,4 @@ func newConfig(c *cli.Context) (*config, error) {
 		return nil, fmt.Errorf("read --log-format %q: want text or json", cfg.logFormat)
 	}
 	return cfg, nil
-}
-
-// exposed reports whether other hosts may reach the port.
-func (cfg *config) exposed() bool {
-	host, _, _ := net.SplitHostPort(cfg.listen)
-	if strings.EqualFold(host, "localhost") {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return err != nil || !a.IsLoopback()
 }

@@ -18,6 +18,7 @@ import (
 	"mbchain/policyd/internal/api"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
+	"mbchain/policyd/internal/self"
 )
 
 // version is set when a release is built.
@@ -26,9 +27,9 @@ var version = "dev"
 const description = `policyd keeps the policy of a domain and pushes each host's part of it to the
 agent there. Hosts need it to learn of changes, not to set sessions up.
 
-Whoever reaches its port can change the policy: there is no TLS yet. By default
-it listens on loopback; give --listen an address of a management network for
-agents on other hosts.
+All that is said on its port is TLS, with certificates that policyd itself issues
+(mbctl token create). Root on this host needs none: mbctl finds the unix socket. By
+default the port is on loopback; give --listen an address for agents on other hosts.
 
 Examples:
 
@@ -39,7 +40,8 @@ Examples:
       policyd --listen 10.255.0.100:7400 --data /var/lib/mbchain/policyd
 
    Without privileges, to try it out:
-      policyd --data ./policyd-data & mbctl policy apply web.policy
+      policyd --data ./policyd-data --socket ./policyd.sock &
+      mbctl --policyd unix:./policyd.sock policy apply web.policy
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 when
 it was called wrongly.`
@@ -92,21 +94,35 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer l.Close()
-	node, err := cluster.Open(cluster.Config{ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Logger: log})
+	me, err := self.Open(cfg.data, cfg.id)
+	if err != nil {
+		return err
+	}
+	node, err := cluster.Open(cluster.Config{ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, CA: me.CA(), Logger: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-
-	hub := push.NewHub(node, log)
-	server := api.NewServer(api.Config{Cluster: node, Hub: hub, Version: version, Logger: log})
-	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "data_dir", cfg.data)
-	if cfg.exposed() {
-		log.Warn("whoever reaches this port can change the policy: there is no TLS yet", "listen", l.Addr().String())
+	local, err := api.ListenLocal(cfg.socket) // after the data directory is locked
+	if err != nil {
+		return err
 	}
+	defer local.Close()
+	audit, auditFile, err := newAudit(cfg.auditLog, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, auditFile.Close()) }()
+
+	server := api.NewServer(api.Config{
+		Cluster: node, Hub: push.NewHub(node, log), Version: version, Logger: log,
+		Self: me, Audit: audit, RotateEvery: cfg.rotate,
+	})
+	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(),
+		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return node.Run(ctx, hub.Update) })
-	group.Go(func() error { return server.Serve(ctx, l) })
+	group.Go(func() error { return node.Run(ctx, server.Update) })
+	group.Go(func() error { return server.Serve(ctx, l, local) })
 	err = group.Wait()
 	log.Info("stopped")
 	return err

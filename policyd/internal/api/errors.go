@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
@@ -26,6 +27,11 @@ var codes = []struct {
 	{cluster.ErrNotReady, connect.CodeUnavailable},
 	{push.ErrNotReady, connect.CodeUnavailable},
 	{push.ErrStopping, connect.CodeUnavailable},
+	{identity.ErrRevoked, connect.CodeUnauthenticated},
+	{identity.ErrExpired, connect.CodeUnauthenticated},
+	{store.ErrToken, connect.CodeUnauthenticated},
+	{store.ErrNameTaken, connect.CodeAlreadyExists},
+	{store.ErrUnknown, connect.CodeNotFound},
 	{cluster.ErrUnknownOutcome, connect.CodeUnknown},
 	{store.ErrVersion, connect.CodeAborted},
 	{store.ErrAddressTaken, connect.CodeAlreadyExists},

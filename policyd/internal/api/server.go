@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
@@ -58,15 +59,30 @@ type Config struct {
 	Hub     *push.Hub
 	Version string // of policyd
 	Logger  *slog.Logger
+	Self    Self         // who this policyd is
+	Audit   *slog.Logger // of what changes; nil: none
+
+	// RotateEvery is how old a set-up key gets before it is replaced; 0: as old
+	// as operators let it.
+	RotateEvery time.Duration
 
 	// PushTimeout is how long a push may take to be sent before the host
 	// counts as lost; 0: writeTimeout.
 	PushTimeout time.Duration
 }
 
-// Server serves the four services.
+// Self is who a policyd is. It has a certificate once it knows the CA.
+type Self interface {
+	identity.Source
+	Use(ca []byte) error
+}
+
+// Server serves the services of policyd.
 type Server struct {
 	Config
+	guard   *guard
+	caller  func(*http.Request) (*caller, error) // identify, but for tests
+	joins   chan struct{}                        // one for each newcomer that is worked on
 	started time.Time
 	jobs    jobs
 	follow  *followUps
@@ -78,17 +94,26 @@ func NewServer(cfg Config) *Server {
 	if cfg.PushTimeout == 0 {
 		cfg.PushTimeout = writeTimeout
 	}
-	return &Server{Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks)}
+	s := &Server{
+		Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks),
+		guard: newGuard(), joins: make(chan struct{}, maxJoins),
+	}
+	s.caller = s.identify
+	return s
 }
 
 // Handler returns what answers the requests.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, connect.WithReadMaxBytes(maxPolicyRequest)))
-	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
-	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
-	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, connect.WithReadMaxBytes(maxAgentRequest)))
-	return limitTime(mux)
+	limit := func(bytes int) connect.HandlerOption {
+		return connect.WithHandlerOptions(connect.WithReadMaxBytes(bytes), connect.WithInterceptors(s.audited()))
+	}
+	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, limit(maxPolicyRequest)))
+	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, limit(maxDomainRequest)))
+	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, limit(maxDomainRequest)))
+	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, limit(maxAgentRequest)))
+	mux.Handle(protoconnect.NewIdentityServiceHandler(identityService{s}, limit(maxIdentityRequest)))
+	return limitTime(s.guarded(mux))
 }
 
 // Listen opens a port for [Server.Serve].
@@ -108,20 +133,32 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends; then it ends the streams, and lets the
-// requests that run come to their end. Meanwhile live sessions follow the policies
-// that are applied.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers by TLS on network, and to root alone on local, until ctx ends;
+// either may be nil. Then it ends the streams, and lets the requests that run come
+// to their end. Meanwhile live sessions follow the policies that are applied.
+func (s *Server) Serve(ctx context.Context, network, local net.Listener) error {
 	srv := s.httpServer()
 	g, ctx := errgroup.WithContext(ctx)
+	serve := func(l net.Listener, do func() error) {
+		g.Go(func() error {
+			if err := do(); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	if network != nil {
+		serve(network, func() error { return srv.ServeTLS(network, "", "") })
+	}
+	if local != nil {
+		serve(local, func() error { return srv.Serve(local) })
+	}
 	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve on %s: %w", l.Addr(), err)
-		}
+		s.followPolicies(ctx)
 		return nil
 	})
 	g.Go(func() error {
-		s.followPolicies(ctx)
+		s.rotateKeys(ctx)
 		return nil
 	})
 	g.Go(func() error {
@@ -141,6 +178,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) httpServer() *http.Server {
 	srv := &http.Server{
 		Handler:           s.Handler(),
+		ConnContext:       connContext,
+		TLSConfig:         identity.ServerTLS(s.Self, "h2", "http/1.1"),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -149,6 +188,7 @@ func (s *Server) httpServer() *http.Server {
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: lostTimeout, WriteByteTimeout: lostTimeout},
 	}
 	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetUnencryptedHTTP2(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true) // on the unix socket
 	return srv
 }

@@ -174,7 +174,7 @@ func TestOpenRefusesALogCutAnywhere(t *testing.T) {
 func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)
-	if err := r.raft.Apply([]byte(`{"version":2}`), 0).Error(); err != nil {
+	if err := r.raft.Apply([]byte(`{"version":3}`), 0).Error(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {
@@ -186,7 +186,7 @@ func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	}
 	defer n.Close()
 	err = n.Run(t.Context(), nil)
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2, this program knows 1") {
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 3, this program knows 1") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/store"
 )
 
@@ -79,8 +80,31 @@ func (n *Node) lead(ctx context.Context) (*store.State, error) {
 		}
 		state = r.State
 	}
+	if len(state.CA) == 0 { // a new cluster, or one of before there were CAs
+		if state, err = n.setCA(ctx); err != nil {
+			return nil, err
+		}
+	}
 	n.ready.Store(true)
 	return state, nil
+}
+
+func (n *Node) setCA(ctx context.Context) (*store.State, error) {
+	text := n.ca
+	if text == nil {
+		ca, err := identity.NewCA(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if text, err = ca.PEM(); err != nil {
+			return nil, err
+		}
+	}
+	r, err := n.apply(ctx, store.Command{SetCA: &store.SetCA{PEM: text}})
+	if err != nil {
+		return nil, fmt.Errorf("set up the CA: %w", err)
+	}
+	return r.State, nil
 }
 
 // newSecrets draws the seed and the first set-up key of a new cluster.

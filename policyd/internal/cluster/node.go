@@ -36,12 +36,15 @@ type Config struct {
 	// Listen is the TCP address for other voters. Empty: no port is opened,
 	// which suffices for one voter.
 	Listen string
+	// CA is that of a new cluster, as identity.ParseCA reads it; nil: it makes one.
+	CA     []byte
 	Logger *slog.Logger
 }
 
 // Node is one Raft voter.
 type Node struct {
 	id        string
+	ca        []byte // for a state without one; nil: it is made
 	logger    *slog.Logger
 	disk      *disk
 	fsm       *store.FSM
@@ -60,7 +63,7 @@ type Status struct {
 // node must be closed.
 func Open(cfg Config) (_ *Node, err error) {
 	hlog := raftLogger(cfg.Logger)
-	n := &Node{id: cfg.ID, logger: cfg.Logger, fsm: store.NewFSM()}
+	n := &Node{id: cfg.ID, ca: cfg.CA, logger: cfg.Logger, fsm: store.NewFSM()}
 	if n.disk, err = openDisk(cfg.Dir, hlog); err != nil {
 		return nil, err
 	}

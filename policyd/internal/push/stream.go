@@ -125,7 +125,7 @@ func (h *Hub) sendSubpolicy(s *stream) error {
 		return err
 	}
 	part := s.parts.of(d)
-	o := offer{nonce: h.nextNonce(), version: part.Version, rules: uint32(len(part.Rules))}
+	o := offer{nonce: h.nextNonce(), version: part.Version, index: d.State.Index, rules: uint32(len(part.Rules))}
 	h.mu.Lock()
 	if e := h.hosts[s.host.Name]; e != nil && e.stream == s {
 		e.offer(o)

@@ -22,6 +22,20 @@ func (s *State) Apply(index uint64, cmd Command) (*State, error) {
 		next, err = s.setPolicy(cmd.SetPolicy)
 	case cmd.SetHost != nil:
 		next, err = s.setHost(cmd.SetHost)
+	case cmd.SetCA != nil:
+		next = s.setCA(cmd.SetCA)
+	case cmd.AddToken != nil:
+		next, err = s.addToken(cmd.AddToken)
+	case cmd.DropToken != nil:
+		next = s.dropToken(cmd.DropToken)
+	case cmd.Admit != nil:
+		next, err = s.admit(cmd.Admit)
+	case cmd.Readdress != nil:
+		next, err = s.readdress(cmd.Readdress)
+	case cmd.Revoke != nil:
+		next, err = s.revoke(cmd.Revoke)
+	case cmd.SetKeys != nil:
+		next, err = s.setKeys(index, cmd.SetKeys)
 	}
 	if err != nil || next == nil {
 		return s, err
@@ -38,6 +52,15 @@ func (s *State) setUp(c *SetUp) *State {
 	}
 	next := *s
 	next.Seed, next.Keys = c.Seed, c.Keys
+	return &next
+}
+
+func (s *State) setCA(c *SetCA) *State {
+	if len(s.CA) > 0 {
+		return nil
+	}
+	next := *s
+	next.CA = c.PEM
 	return &next
 }
 

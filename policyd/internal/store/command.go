@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"mbchain/identity"
 )
 
 // commandVersion is that of the encoding. A new kind of command, or a new
 // field of one, is a new version.
-const commandVersion = 1
+const commandVersion = 2
 
 // Command changes the state. Exactly one member is set. Every command may be
 // applied twice: the second time it changes nothing.
@@ -21,6 +23,19 @@ type Command struct {
 	SetUp     *SetUp     `json:"set_up,omitempty"`
 	SetPolicy *SetPolicy `json:"set_policy,omitempty"`
 	SetHost   *SetHost   `json:"set_host,omitempty"`
+	// Of version 2.
+	SetCA     *SetCA     `json:"set_ca,omitempty"`
+	AddToken  *AddToken  `json:"add_token,omitempty"`
+	DropToken *DropToken `json:"drop_token,omitempty"`
+	Admit     *Admit     `json:"admit,omitempty"`
+	Readdress *Readdress `json:"readdress,omitempty"`
+	Revoke    *Revoke    `json:"revoke,omitempty"`
+	SetKeys   *SetKeys   `json:"set_keys,omitempty"`
+}
+
+// SetCA gives a state its CA. A state that has one keeps it.
+type SetCA struct {
+	PEM []byte `json:"pem"`
 }
 
 // SetUp gives a new state its seed and keys. A state that has them keeps them.
@@ -100,10 +115,53 @@ func (c Command) check() error {
 			return err
 		}
 	}
-	if n != 1 {
+	m, err := c.checkIdentity()
+	if err != nil {
+		return err
+	}
+	if n += m; n != 1 {
 		return fmt.Errorf("%d kinds of command in one", n)
 	}
 	return nil
+}
+
+// checkIdentity is check for the commands about who is who. It returns how many
+// there are.
+func (c Command) checkIdentity() (n int, err error) {
+	if c.SetCA != nil {
+		n++
+		if _, caErr := identity.ParseCA(c.SetCA.PEM); caErr != nil {
+			err = caErr
+		}
+	}
+	if c.AddToken != nil {
+		n++
+		err = errors.Join(err, c.AddToken.Token.check())
+	}
+	if c.DropToken != nil {
+		n++
+		err = errors.Join(err, identity.CheckTokenID(c.DropToken.ID))
+	}
+	if c.Admit != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Admit.Role, c.Admit.Name, c.Admit.Addresses))
+		if len(c.Admit.Key) != identity.HashLen {
+			err = errors.Join(err, fmt.Errorf("key of %d bytes", len(c.Admit.Key)))
+		}
+	}
+	if c.Readdress != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Readdress.Role, c.Readdress.Name, c.Readdress.Addresses))
+	}
+	if c.Revoke != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Revoke.Role, c.Revoke.Name, nil))
+	}
+	if c.SetKeys != nil {
+		n++
+		err = errors.Join(err, c.SetKeys.check())
+	}
+	return n, err
 }
 
 func checkSecrets(seed []byte, keys []SetupKey) error {
@@ -150,8 +208,9 @@ func checkVersion(b []byte, want int) error {
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
-	if e.Version != want {
-		return fmt.Errorf("version %d, this program knows %d", e.Version, want)
+	// What an earlier program wrote has fewer kinds and fields, and is read.
+	if e.Version < 1 || e.Version > want {
+		return fmt.Errorf("version %d, this program knows 1 to %d", e.Version, want)
 	}
 	return nil
 }

@@ -21,19 +21,19 @@ func TestCommandGolden(t *testing.T) {
 	}{
 		{
 			"set-up", setUp(1),
-			`{"version":1,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}`,
+			`{"version":2,"set_up":{"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}`,
 		},
 		{
 			"policy", setPolicy("match(any) >> {}\n"),
-			`{"version":1,"set_policy":{"source":"match(any) \u003e\u003e {}\n","applied_unix_ms":1000}}`,
+			`{"version":2,"set_policy":{"source":"match(any) \u003e\u003e {}\n","applied_unix_ms":1000}}`,
 		},
 		{
 			"policy with version", setPolicy("", 7),
-			`{"version":1,"set_policy":{"source":"","if_version":7,"applied_unix_ms":1000}}`,
+			`{"version":2,"set_policy":{"source":"","if_version":7,"applied_unix_ms":1000}}`,
 		},
 		{
 			"host", setHost(h, "old"),
-			`{"version":1,"set_host":{"host":{"name":"mb1","addresses":["10.0.0.2","10.0.0.3"],"nf_types":["firewall"],"changed_unix_ms":5},"replaces":["old"]}}`,
+			`{"version":2,"set_host":{"host":{"name":"mb1","addresses":["10.0.0.2","10.0.0.3"],"nf_types":["firewall"],"changed_unix_ms":5},"replaces":["old"]}}`,
 		},
 	}
 	for _, tt := range tests {
@@ -61,7 +61,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		{"nothing", ``, "unexpected end"},
 		{"no JSON", `{"version":1,`, "unexpected end"},
 		{"no version", `{"set_policy":{"source":""}}`, "version 0, this program knows 1"},
-		{"a newer version, whatever it holds", `{"version":2,"set_moon":{}}`, "version 2, this program knows 1"},
+		{"a newer version, whatever it holds", `{"version":3,"set_moon":{}}`, "version 3, this program knows 1"},
 		{"unknown field", `{"version":1,"set_moon":{}}`, `unknown field "set_moon"`},
 		{"no command", `{"version":1}`, "0 kinds of command"},
 		{"two commands", `{"version":1,"set_policy":{"source":""},"set_host":{"host":{"name":"a","addresses":["10.0.0.1"]}}}`, "2 kinds of command"},

@@ -201,7 +201,7 @@ func TestSnapshotGolden(t *testing.T) {
 	f.Apply(entry(t, 4, setUp(1)))
 	f.Apply(entry(t, 5, setPolicy("p")))
 	f.Apply(entry(t, 6, setHost(host("a", "10.0.0.1"))))
-	want := `{"version":1,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
+	want := `{"version":2,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
 		`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}],` +
 		`"hosts":[{"name":"a","addresses":["10.0.0.1"]}]}}` + "\n"
 	if diff := cmp.Diff(want, snapshotOf(t, f).String()); diff != "" {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"mbchain/identity"
 )
 
 // snapshotVersion is that of the encoding; a new field is a new version.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB,
 // escaped, and MaxHosts hosts with MaxAddresses addresses stay well below it.
@@ -61,6 +63,9 @@ func (s *State) check() error {
 			return err
 		}
 	}
+	if err := s.checkIdentity(); err != nil {
+		return err
+	}
 	if len(s.Hosts) > MaxHosts {
 		return fmt.Errorf("%d hosts", len(s.Hosts))
 	}
@@ -70,6 +75,31 @@ func (s *State) check() error {
 		}
 		if i > 0 && s.Hosts[i-1].Name >= h.Name {
 			return fmt.Errorf("host %s is out of order", h.Name)
+		}
+	}
+	return nil
+}
+
+func (s *State) checkIdentity() error {
+	if len(s.CA) > 0 {
+		if _, err := identity.ParseCA(s.CA); err != nil {
+			return err
+		}
+	}
+	for i, t := range s.Tokens {
+		if err := t.check(); err != nil {
+			return err
+		}
+		if i > 0 && s.Tokens[i-1].ID >= t.ID {
+			return fmt.Errorf("token %s is out of order", t.ID)
+		}
+	}
+	for i, m := range s.Members {
+		if err := m.check(); err != nil {
+			return err
+		}
+		if i > 0 && compareMembers(s.Members[i-1], m) >= 0 {
+			return fmt.Errorf("%s %s is out of order", m.Role, m.Name)
 		}
 	}
 	return nil

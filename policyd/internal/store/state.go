@@ -30,6 +30,15 @@ type State struct {
 	Seed   []byte     `json:"seed,omitempty"`  // key of the instance choice
 	Keys   []SetupKey `json:"keys,omitempty"`  // the first one signs
 	Hosts  []Host     `json:"hosts,omitempty"` // by name
+
+	// KeysIndex is the log entry that changed the keys last, 0: none since they
+	// were made; KeysUnixMS is when.
+	KeysIndex  uint64 `json:"keys_index,omitempty"`
+	KeysUnixMS int64  `json:"keys_unix_ms,omitempty"`
+
+	CA      []byte   `json:"ca,omitempty"`      // PEM, with its key: see identity.ParseCA
+	Tokens  []Token  `json:"tokens,omitempty"`  // by id
+	Members []Member `json:"members,omitempty"` // by role and name
 }
 
 // Policy is a policy text that was found right when it was applied.

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"mbchain/identity"
+	"mbchain/policyd/internal/store"
+)
+
+// tellEvery is how often a refusal for one reason is logged as a warning: who can
+// reach the port must not fill the disk.
+const tellEvery = time.Second
+
+// guard knows the requests that are under way, and what was refused.
+type guard struct {
+	mu      sync.Mutex
+	state   *store.State // nil: not known yet
+	visits  map[*visit]struct{}
+	refused map[string]uint64 // by reason
+	told    map[string]time.Time
+}
+
+// visit is a request under way.
+type visit struct {
+	who *caller
+	cut context.CancelCauseFunc
+}
+
+func newGuard() *guard {
+	return &guard{visits: map[*visit]struct{}{}, refused: map[string]uint64{}, told: map[string]time.Time{}}
+}
+
+// update takes a newer state: whoever was revoked in it is cut off at once.
+func (g *guard) update(state *store.State) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.state != nil && state.Index < g.state.Index {
+		return
+	}
+	g.state = state
+	for v := range g.visits {
+		if err := g.valid(v.who); err != nil {
+			v.cut(err)
+		}
+	}
+}
+
+// valid says whether a certificate was revoked. g.mu is held.
+func (g *guard) valid(who *caller) error {
+	if who.local || who.anyHost || g.state == nil {
+		return nil
+	}
+	return g.state.Valid(who.Subject)
+}
+
+// enter begins a visit, unless the certificate was revoked.
+func (g *guard) enter(ctx context.Context, who *caller) (context.Context, func(), error) {
+	ctx, cut := context.WithCancelCause(ctx)
+	v := &visit{who: who, cut: cut}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.valid(who); err != nil {
+		cut(nil)
+		return nil, nil, err
+	}
+	g.visits[v] = struct{}{}
+	stop := func() bool { return true }
+	if !who.expires.IsZero() {
+		stop = time.AfterFunc(time.Until(who.expires), func() { cut(identity.ErrExpired) }).Stop
+	}
+	return ctx, func() {
+		stop()
+		cut(nil)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.visits, v)
+	}, nil
+}
+
+// count counts a refusal, and says whether it is time to tell of it.
+func (g *guard) count(reason string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused[reason]++
+	now := time.Now()
+	tell := now.Sub(g.told[reason]) >= tellEvery
+	if tell {
+		g.told[reason] = now
+	}
+	return tell
+}
+
+// counts returns what was refused, by reason.
+func (g *guard) counts() map[string]uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.refused)
+}
+
+// refuse counts and logs a call that is not answered.
+func (s *Server) refuse(ctx context.Context, who *caller, procedure string, err error) {
+	reason, level := identity.Reason(err), slog.LevelDebug
+	if errors.Is(err, store.ErrToken) {
+		reason = "token"
+	}
+	if s.guard.count(reason) {
+		level = slog.LevelWarn
+	}
+	log := s.Logger.With("peer", who.from, "who", who.String(), "procedure", procedure, "reason", reason)
+	log.Log(ctx, level, "call refused", "error", err)
+}
+
+// guarded lets through what the table of package identity allows.
+func (s *Server) guarded(next http.Handler) http.Handler {
+	writer := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		procedure := r.URL.Path
+		access, known := identity.AccessTo(procedure)
+		if !known || access.Local {
+			http.NotFound(w, r)
+			return
+		}
+		who, err := s.caller(r)
+		code := connect.CodeUnauthenticated
+		ctx, leave := r.Context(), func() {}
+		if err == nil {
+			ctx, leave, err = s.guard.enter(ctx, who)
+		}
+		if err == nil {
+			if err = access.Check(who.Subject, procedure); err != nil {
+				leave()
+				code = connect.CodePermissionDenied
+			}
+		}
+		if access.Anyone && err != nil {
+			// Whatever it showed: the procedure judges by itself.
+			err, who = nil, &caller{from: who.from}
+			ctx, leave = r.Context(), func() {}
+		}
+		if err != nil {
+			s.refuse(r.Context(), who, procedure, err)
+			if access.Change {
+				s.audit(r.Context(), who, procedure, nil, connect.NewError(code, err))
+			}
+			w.Header().Set("Connection", "close")
+			_ = writer.Write(w, r, connect.NewError(code, err)) // nobody is left to tell
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, callerKey{}, who)))
+	})
+}
+
+// Update brings the server a state, newer than those before.
+func (s *Server) Update(state *store.State) {
+	if s.Self != nil {
+		if err := s.Self.Use(state.CA); err != nil {
+			s.Logger.Error("CA not usable", "error", err)
+		}
+	}
+	s.guard.update(state)
+	s.Hub.Update(state)
+}
