@@ -47,15 +47,22 @@ type stream struct {
 
 func newStream(config Config, number uint64) *stream {
 	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
+	scheme := "https://"
+	if protocols.SetHTTP2(true); config.TLS == nil {
+		scheme = "http://"
+		protocols.SetUnencryptedHTTP2(true)
+	}
 	// One connection for each subscription, and none left over from a
 	// policyd that is gone.
-	transport := &http.Transport{Protocols: &protocols, DialContext: config.Dial}
+	transport := &http.Transport{
+		Protocols: &protocols, DialContext: config.Dial,
+		TLSClientConfig: config.TLS, TLSHandshakeTimeout: callTimeout,
+	}
 	return &stream{
 		config: config,
 		number: number,
 		client: protoconnect.NewAgentServiceClient(&http.Client{Transport: transport},
-			"http://"+config.Policyd, connect.WithReadMaxBytes(maxPush)),
+			scheme+config.Policyd, connect.WithReadMaxBytes(maxPush)),
 		close: transport.CloseIdleConnections,
 		acks:  make(chan *proto.AcknowledgeRequest, maxAcks),
 		done:  make(chan struct{}),
