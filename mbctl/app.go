@@ -36,6 +36,10 @@ func (w *world) app() *cli.App {
 			w.migrateCommand(),
 			w.hostCommand(),
 			w.statsCommand(),
+			w.tokenCommand(),
+			w.memberCommand(),
+			w.keyCommand(),
+			w.identityCommand(),
 			w.versionCommand(),
 			w.completionCommand(),
 			w.completeCommand(),
@@ -53,7 +57,7 @@ func (w *world) globalFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.StringFlag{Name: "policyd", Value: address,
-			Usage: "`ADDRESS:PORT` of policyd; MBCHAIN_POLICYD sets the default"},
+			Usage: "`ADDRESS:PORT` of policyd, or unix:PATH of its socket; MBCHAIN_POLICYD sets the default, else the socket of this host is taken if there is one"},
 		&cli.StringFlag{Name: "agent",
 			Usage: "ask the agent of this host at `SOCKET` (" + agentSocket + "): session, stats, status, migrate leave, migrate request"},
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout,

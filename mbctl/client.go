@@ -25,6 +25,7 @@ type policyd struct {
 	policy  protoconnect.PolicyServiceClient
 	domain  protoconnect.DomainServiceClient
 	migrate protoconnect.MigrationServiceClient
+	who     protoconnect.IdentityServiceClient
 }
 
 // agent is the local agent, as one command uses it.
@@ -52,12 +53,11 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 		return nil, usagef("%s asks policyd: --agent goes with session, stats, status, migrate leave and migrate request only",
 			c.Command.HelpName)
 	}
-	address := c.String("policyd")
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, usagef("read --policyd %q: want ADDRESS:PORT, such as %s", address, defaultPolicyd)
+	address := w.policydAddress(c)
+	client, url, err := w.reach(c, address)
+	if err != nil {
+		return nil, err
 	}
-	client := w.httpClient("tcp", address)
-	url := "http://" + address
 	return &policyd{
 		remote: remote{
 			name:    "policyd at " + address,
@@ -66,6 +66,7 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 		policy:  protoconnect.NewPolicyServiceClient(client, url, cleaning()),
 		domain:  protoconnect.NewDomainServiceClient(client, url, cleaning()),
 		migrate: protoconnect.NewMigrationServiceClient(client, url, cleaning()),
+		who:     protoconnect.NewIdentityServiceClient(client, url, cleaning()),
 	}, nil
 }
 

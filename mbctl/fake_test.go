@@ -18,6 +18,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -27,6 +28,7 @@ import (
 type fake struct {
 	protoconnect.UnimplementedPolicyServiceHandler
 	protoconnect.UnimplementedDomainServiceHandler
+	*identityFake
 
 	apply    func(*proto.ApplyRequest) (*proto.ApplyResponse, error)
 	policies []*proto.GetResponse // one after the other, the last for ever
@@ -154,12 +156,16 @@ type testWorld struct {
 	out, err bytes.Buffer
 	files    map[string]string
 	env      map[string]string
+
+	identities map[string]*identity.Bundle // by path
 }
 
 func newTestWorld(t *testing.T, f *fake) *testWorld {
 	t.Helper()
 	tw := &testWorld{files: make(map[string]string), env: make(map[string]string)}
-	domain := serve(t, func(mux *http.ServeMux) {
+	f.identityFake = &identityFake{f: f}
+	domain := serveTLS(t, func(mux *http.ServeMux) {
+		mux.Handle(protoconnect.NewIdentityServiceHandler(f.identityFake))
 		mux.Handle(protoconnect.NewPolicyServiceHandler(f))
 		mux.Handle(protoconnect.NewDomainServiceHandler(f))
 		mux.Handle(protoconnect.NewMigrationServiceHandler(migrationFake{f}))
@@ -197,7 +203,10 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 		utf8:  true,
 
 		newJob: func() uint64 { return labJob },
+
+		exists: func(string) bool { return false },
 	}
+	withIdentity(t, tw)
 	return tw
 }
 

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mbchain/identity"
+	"mbchain/identity/keep"
 )
 
 // version is set by the build: -ldflags "-X main.version=...".
@@ -38,10 +41,19 @@ func osWorld() *world {
 		sleep:   sleep,
 		limit:   context.WithTimeout,
 		newJob:  newJob,
-		width:   width,
-		colour:  terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		utf8:    utf8Locale(os.Getenv),
+
+		load: keep.Load, save: keep.Save, exists: exists,
+		newToken: identity.NewToken,
+
+		width:  width,
+		colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		utf8:   utf8Locale(os.Getenv),
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func newJob() uint64 {
