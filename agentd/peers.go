@@ -78,6 +78,13 @@ func (p *peers) hear(from []netip.Addr, id lock.ID, m migrate.Message) { p.mover
 
 func (p *peers) lost(host netip.Addr) { p.mover.Lost(host) }
 
+// revoke passes on which hosts are to be trusted no more.
+func (p *peers) revoke(epochs map[string]uint32) {
+	if p.node != nil {
+		p.node.Revoke(epochs)
+	}
+}
+
 // open is the node's Open.
 func (p *peers) open(ctx context.Context, host netip.Addr) (setup.Stream, error) {
 	s, err := p.node.Open(ctx, host)

@@ -119,6 +119,7 @@ type Push struct {
 	//	*Push_Subpolicy
 	//	*Push_Query
 	//	*Push_KeepAlive
+	//	*Push_Revocations
 	Body          isPush_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -195,6 +196,15 @@ func (x *Push) GetKeepAlive() *KeepAlive {
 	return nil
 }
 
+func (x *Push) GetRevocations() *Revocations {
+	if x != nil {
+		if x, ok := x.Body.(*Push_Revocations); ok {
+			return x.Revocations
+		}
+	}
+	return nil
+}
+
 type isPush_Body interface {
 	isPush_Body()
 }
@@ -211,11 +221,17 @@ type Push_KeepAlive struct {
 	KeepAlive *KeepAlive `protobuf:"bytes,4,opt,name=keep_alive,json=keepAlive,proto3,oneof"` // every 5 s; not answered
 }
 
+type Push_Revocations struct {
+	Revocations *Revocations `protobuf:"bytes,20,opt,name=revocations,proto3,oneof"` // replaces those before; not answered
+}
+
 func (*Push_Subpolicy) isPush_Body() {}
 
 func (*Push_Query) isPush_Body() {}
 
 func (*Push_KeepAlive) isPush_Body() {}
+
+func (*Push_Revocations) isPush_Body() {}
 
 type KeepAlive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -253,6 +269,103 @@ func (*KeepAlive) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{2}
 }
 
+// Certificates of hosts that others take no more, though their time is not over.
+type Revocations struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*Revocation          `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"` // by name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocations) Reset() {
+	*x = Revocations{}
+	mi := &file_agent_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocations) ProtoMessage() {}
+
+func (x *Revocations) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocations.ProtoReflect.Descriptor instead.
+func (*Revocations) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Revocations) GetHosts() []*Revocation {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type Revocation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Epoch         uint32                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"` // certificates of earlier epochs are revoked
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_agent_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Revocation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Revocation) GetEpoch() uint32 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 // The part of the policy that one host needs. Rules keep their order.
 type Subpolicy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -268,7 +381,7 @@ type Subpolicy struct {
 
 func (x *Subpolicy) Reset() {
 	*x = Subpolicy{}
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -280,7 +393,7 @@ func (x *Subpolicy) String() string {
 func (*Subpolicy) ProtoMessage() {}
 
 func (x *Subpolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -293,7 +406,7 @@ func (x *Subpolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subpolicy.ProtoReflect.Descriptor instead.
 func (*Subpolicy) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{3}
+	return file_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Subpolicy) GetVersion() uint64 {
@@ -348,7 +461,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -360,7 +473,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -373,7 +486,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -400,7 +513,7 @@ type NFType struct {
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +525,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +538,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NFType) GetName() string {
@@ -456,7 +569,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +581,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +594,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Instance) GetAddress() string {
@@ -524,7 +637,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +649,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +662,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -598,7 +711,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -610,7 +723,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -623,7 +736,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -752,7 +865,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +877,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +890,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -802,7 +915,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +927,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +940,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 type StatusQuery struct {
@@ -838,7 +951,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +963,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +976,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 type AcknowledgeRequest struct {
@@ -878,7 +991,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1003,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1016,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -942,7 +1055,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1067,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1080,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 type AnswerRequest struct {
@@ -989,7 +1102,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1114,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1127,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1102,7 +1215,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1227,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1240,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1142,15 +1255,22 @@ const file_agent_proto_rawDesc = "" +
 	"\bnf_types\x18\x03 \x03(\tR\anfTypes\x12'\n" +
 	"\x0frunning_version\x18\x04 \x01(\x04R\x0erunningVersion\x12.\n" +
 	"\x06status\x18\x05 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x12\x18\n" +
-	"\agateway\x18\x06 \x01(\bR\agateway\"\xbe\x01\n" +
+	"\agateway\x18\x06 \x01(\bR\agateway\"\xfb\x01\n" +
 	"\x04Push\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x125\n" +
 	"\tsubpolicy\x18\x02 \x01(\v2\x15.mbchain.v1.SubpolicyH\x00R\tsubpolicy\x12)\n" +
 	"\x05query\x18\x03 \x01(\v2\x11.mbchain.v1.QueryH\x00R\x05query\x126\n" +
 	"\n" +
-	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAliveB\x06\n" +
+	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAlive\x12;\n" +
+	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocationsB\x06\n" +
 	"\x04body\"\v\n" +
-	"\tKeepAlive\"\xcb\x01\n" +
+	"\tKeepAlive\";\n" +
+	"\vRevocations\x12,\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x16.mbchain.v1.RevocationR\x05hosts\"6\n" +
+	"\n" +
+	"Revocation\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\rR\x05epoch\"\xcb\x01\n" +
 	"\tSubpolicy\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\fR\x04seed\x12(\n" +
@@ -1231,74 +1351,78 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_agent_proto_goTypes = []any{
 	(*SubscribeRequest)(nil),        // 0: mbchain.v1.SubscribeRequest
 	(*Push)(nil),                    // 1: mbchain.v1.Push
 	(*KeepAlive)(nil),               // 2: mbchain.v1.KeepAlive
-	(*Subpolicy)(nil),               // 3: mbchain.v1.Subpolicy
-	(*SetupKey)(nil),                // 4: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 5: mbchain.v1.NFType
-	(*Instance)(nil),                // 6: mbchain.v1.Instance
-	(*Rule)(nil),                    // 7: mbchain.v1.Rule
-	(*Query)(nil),                   // 8: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 9: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 10: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 11: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 12: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 13: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 14: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 15: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 16: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 17: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 18: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 19: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 20: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 21: mbchain.v1.Session
-	(*Counter)(nil),                 // 22: mbchain.v1.Counter
-	(*Migration)(nil),               // 23: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 24: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 25: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 26: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 27: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 28: mbchain.v1.AskResponse
+	(*Revocations)(nil),             // 3: mbchain.v1.Revocations
+	(*Revocation)(nil),              // 4: mbchain.v1.Revocation
+	(*Subpolicy)(nil),               // 5: mbchain.v1.Subpolicy
+	(*SetupKey)(nil),                // 6: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 7: mbchain.v1.NFType
+	(*Instance)(nil),                // 8: mbchain.v1.Instance
+	(*Rule)(nil),                    // 9: mbchain.v1.Rule
+	(*Query)(nil),                   // 10: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 11: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 12: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 13: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 14: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 15: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 16: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 17: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 18: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 19: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 20: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 21: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 22: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 23: mbchain.v1.Session
+	(*Counter)(nil),                 // 24: mbchain.v1.Counter
+	(*Migration)(nil),               // 25: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 26: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 27: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 28: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 29: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 30: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	16, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	3,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	8,  // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	18, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	5,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	10, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
 	2,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	4,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	5,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	7,  // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	6,  // 7: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	9,  // 8: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	10, // 9: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	11, // 10: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	17, // 11: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	18, // 12: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	19, // 13: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	20, // 14: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	21, // 15: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	22, // 16: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	16, // 17: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	23, // 18: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	24, // 19: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	25, // 20: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	26, // 21: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	0,  // 22: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	12, // 23: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	14, // 24: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	27, // 25: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	1,  // 26: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	13, // 27: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	15, // 28: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	28, // 29: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	26, // [26:30] is the sub-list for method output_type
-	22, // [22:26] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	3,  // 4: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
+	4,  // 5: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
+	6,  // 6: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	7,  // 7: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	9,  // 8: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	8,  // 9: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	11, // 10: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	12, // 11: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	13, // 12: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	19, // 13: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	20, // 14: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	21, // 15: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	22, // 16: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	23, // 17: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	24, // 18: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	18, // 19: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	25, // 20: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	26, // 21: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	27, // 22: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	28, // 23: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	0,  // 24: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	14, // 25: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	16, // 26: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	29, // 27: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	1,  // 28: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	15, // 29: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	17, // 30: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	30, // 31: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1312,8 +1436,9 @@ func file_agent_proto_init() {
 		(*Push_Subpolicy)(nil),
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
+		(*Push_Revocations)(nil),
 	}
-	file_agent_proto_msgTypes[8].OneofWrappers = []any{
+	file_agent_proto_msgTypes[10].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -1328,7 +1453,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

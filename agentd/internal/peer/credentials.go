@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"mbchain/identity"
 )
@@ -31,8 +32,8 @@ func resetKey(s identity.Source) [32]byte {
 }
 
 // client is for a connection to a host.
-func client(s identity.Source, host netip.Addr) (*tls.Config, error) {
-	b, err := s.Bundle()
+func (n *Node) client(host netip.Addr) (*tls.Config, error) {
+	b, err := n.config.Identity.Bundle()
 	if err != nil {
 		return nil, err
 	}
@@ -40,24 +41,31 @@ func client(s identity.Source, host netip.Addr) (*tls.Config, error) {
 		MinVersion: tls.VersionTLS13, NextProtos: []string{alpn},
 		Certificates: []tls.Certificate{b.Certificate()}, RootCAs: b.Pool(),
 		ServerName:       host.String(), // the name to be found in the certificate
-		VerifyConnection: isAgent,
+		VerifyConnection: func(state tls.ConnectionState) error { return n.judge(b, state) },
 	}, nil
 }
 
-// server is for connections of hosts.
-func server(s identity.Source) *tls.Config {
+// server is for connections of hosts. Package tls would refuse some by itself; here
+// each refusal has a reason, which is counted and logged.
+func (n *Node) server() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{alpn},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			b, err := s.Bundle()
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			b, err := n.config.Identity.Bundle()
 			if err != nil {
 				return nil, err
 			}
 			return &tls.Config{
 				MinVersion: tls.VersionTLS13, NextProtos: []string{alpn},
-				Certificates: []tls.Certificate{b.Certificate()}, ClientCAs: b.Pool(),
-				ClientAuth:       tls.RequireAndVerifyClientCert,
-				VerifyConnection: isAgent,
+				Certificates: []tls.Certificate{b.Certificate()},
+				ClientAuth:   tls.RequestClientCert,
+				VerifyConnection: func(state tls.ConnectionState) error {
+					err := n.judge(b, state)
+					if err != nil {
+						n.refused(hello.Conn.RemoteAddr(), err)
+					}
+					return err
+				},
 				// Whoever comes back is judged anew.
 				SessionTicketsDisabled: true,
 			}, nil
@@ -65,14 +73,15 @@ func server(s identity.Source) *tls.Config {
 	}
 }
 
-// isAgent refuses people and policy servers, whose certificates are of the same CA.
-func isAgent(state tls.ConnectionState) error {
-	who, err := identity.SubjectOf(state.PeerCertificates[0])
+// judge takes certificates of hosts, and no others: people and policy servers have
+// certificates of the same CA.
+func (n *Node) judge(own *identity.Bundle, state tls.ConnectionState) error {
+	who, err := identity.Verify(state.PeerCertificates, own.CA, time.Now())
 	if err != nil {
 		return err
 	}
 	if who.Role != identity.Agent {
 		return fmt.Errorf("%w: %s is no host", identity.ErrRole, who)
 	}
-	return nil
+	return n.valid(state.PeerCertificates[0])
 }

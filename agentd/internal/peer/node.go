@@ -77,7 +77,12 @@ type Node struct {
 	pool      *pool
 
 	mu    sync.Mutex
-	conns map[string]int // by certificate
+	conns map[string]int          // by certificate
+	live  map[*quic.Conn]struct{} // that others opened
+
+	epochs   map[string]uint32 // from which on certificates are valid, by host
+	refusals map[string]uint64 // by reason
+	told     map[string]time.Time
 }
 
 // Listen opens the node's socket.
@@ -95,7 +100,8 @@ func Listen(config Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for other hosts: %w", err)
 	}
-	n := &Node{config: config, socket: socket, conns: make(map[string]int)}
+	n := &Node{config: config, socket: socket, conns: make(map[string]int),
+		live: make(map[*quic.Conn]struct{}), refusals: make(map[string]uint64), told: make(map[string]time.Time)}
 	n.port = socket.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	n.pool = &pool{dial: n.dial, lost: config.Lost, log: config.Log, links: make(map[netip.Addr]*link)}
 	key := quic.StatelessResetKey(resetKey(config.Identity))
@@ -108,7 +114,7 @@ func Listen(config Config) (*Node, error) {
 	if config.Hear != nil {
 		told = maxTold
 	}
-	n.listener, err = n.transport.Listen(server(config.Identity), quicConfig(maxStreams, told, 0))
+	n.listener, err = n.transport.Listen(n.server(), quicConfig(maxStreams, told, 0))
 	if err != nil {
 		_ = socket.Close()
 		return nil, fmt.Errorf("listen for other hosts: %w", err)
@@ -226,12 +232,20 @@ func newStream(conn *quic.Conn, s *quic.Stream) *Stream {
 }
 
 func (n *Node) dial(ctx context.Context, host netip.Addr) (*quic.Conn, error) {
-	config, err := client(n.config.Identity, host)
+	config, err := n.client(host)
 	if err != nil {
 		return nil, err
 	}
 	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, n.port))
-	return n.transport.Dial(ctx, to, config, quicConfig(-1, -1, keepAlive))
+	conn, err := n.transport.Dial(ctx, to, config, quicConfig(-1, -1, keepAlive))
+	if err != nil {
+		return nil, err
+	}
+	if err := n.valid(conn.ConnectionState().TLS.PeerCertificates[0]); err != nil { // since the handshake
+		_ = conn.CloseWithError(codeOver, "the certificate was revoked")
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Run hands every stream that another host opens to serve, in a goroutine of
@@ -276,6 +290,11 @@ func (n *Node) accept(ctx context.Context, conn *quic.Conn, serve func(context.C
 		return
 	}
 	defer n.dismiss(string(cert.Raw))
+	defer n.left(conn)
+	if err := n.entered(conn); err != nil {
+		_ = conn.CloseWithError(codeOver, "the certificate was revoked")
+		return
+	}
 	ctx, cancel := context.WithDeadline(ctx, cert.NotAfter)
 	defer cancel()
 	var wg sync.WaitGroup

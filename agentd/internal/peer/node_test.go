@@ -211,36 +211,37 @@ func TestStrangersAreRefused(t *testing.T) {
 		name        string
 		left, right func(t *testing.T) *peertest.Host
 		want        string // in the error of who dials; empty: any
+		reason      string // that who answers counts; empty: it was not its to refuse
 	}{
 		{
 			"who answers is of another domain",
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
 			func(t *testing.T) *peertest.Host { return other.Issue(t, nil, right) },
-			"certificate signed by unknown authority",
+			"certificate signed by unknown authority", "",
 		},
 		{
 			"who answers has another address",
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, "127.0.0.13") },
-			"certificate is valid for 127.0.0.13, not 127.0.0.12",
+			"certificate is valid for 127.0.0.13, not 127.0.0.12", "",
 		},
 		{
 			"who answers has an expired certificate",
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, expired, right) },
-			"certificate has expired or is not yet valid",
+			"certificate has expired or is not yet valid", "",
 		},
 		{
 			"who asks has an expired certificate",
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, expired, left) },
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
-			"",
+			"", "expired",
 		},
 		{
 			"who asks has a certificate of tomorrow",
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, early, left) },
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
-			"",
+			"", "expired",
 		},
 		{
 			"who asks is of another domain, and trusts this one",
@@ -248,13 +249,13 @@ func TestStrangersAreRefused(t *testing.T) {
 				return other.Issue(t, nil, left).Trust(ca)
 			},
 			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
-			"",
+			"", "foreign",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			port := freePort(t)
-			start(t, right, port, test.right(t), func(_ context.Context, s *peer.Stream) {
+			b := start(t, right, port, test.right(t), func(_ context.Context, s *peer.Stream) {
 				defer s.Reset()
 				if m, err := s.Receive(); err == nil {
 					t.Errorf("got %v of a stranger", m)
@@ -264,6 +265,9 @@ func TestStrangersAreRefused(t *testing.T) {
 			err := setUp(t, a, right)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("set-up: %v, want %s", err, test.want)
+			}
+			if test.reason != "" && b.Refusals()[test.reason] == 0 {
+				t.Errorf("%s is not counted: %v", test.reason, b.Refusals())
 			}
 		})
 	}
@@ -477,6 +481,43 @@ func TestRenewedCertificateIsUsed(t *testing.T) {
 			t.Fatal("the renewed certificate is not used")
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// A host whose certificate is revoked loses its connections, both ways, and gets no
+// new ones.
+func TestRevokedHostIsCutOff(t *testing.T) {
+	ca, port := peertest.NewCA(t), freePort(t)
+	b := start(t, right, port, ca.Issue(t, nil, right), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	if err := setUp(t, a, right); err != nil {
+		t.Fatal(err)
+	}
+	s, err := a.Open(limited(t), netip.MustParseAddr(right))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Reset()
+	b.Revoke(map[string]uint32{"mb1": 2})
+	if _, err := s.Receive(); err == nil {
+		t.Error("the stream goes on")
+	}
+	if err := setUp(t, a, right); err == nil {
+		t.Error("a revoked host was served")
+	}
+	for deadline := time.Now().Add(20 * time.Second); b.Refusals()["revoked"] == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not counted: %v", b.Refusals())
+		}
+	}
+	if !strings.Contains(b.log.String(), "reason=revoked") {
+		t.Errorf("log:\n%s", b.log)
+	}
+	// The other way round: who was told does not ask it either.
+	b.Revoke(nil)
+	a.Revoke(map[string]uint32{"mb1": 2})
+	if err := setUp(t, a, right); err == nil {
+		t.Error("a revoked host was asked")
 	}
 }
 

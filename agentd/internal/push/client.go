@@ -42,6 +42,9 @@ type Config struct {
 	// Refused is called when policyd does not take this host's certificate, or not
 	// for what it is used for; nil: nobody wants to know.
 	Refused func(certificate bool)
+	// Revoked is told which hosts' certificates are not valid any more, by the
+	// epoch from which on they are, in place of those before; nil: nobody is.
+	Revoked func(epochs map[string]uint32)
 	// Dial opens a TCP connection; nil: as the system does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random returns numbers in [0, 1); nil: unpredictable ones.

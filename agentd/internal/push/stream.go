@@ -113,12 +113,25 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		switch body := push.GetBody().(type) {
 		case *proto.Push_Subpolicy:
 			h.Offer(ctx, subpolicy.Ref{Stream: s.number, Nonce: push.GetNonce()}, body.Subpolicy)
+		case *proto.Push_Revocations:
+			s.revoked(body.Revocations)
 		case *proto.Push_Query:
 			queries.Go(func() error { s.answer(ctx, h, push.GetNonce(), body.Query); return nil })
 		}
 		// A keep-alive needs no more, nor does a push of a later policyd.
 	}
 	return ended(ctx, pushes.Err())
+}
+
+func (s *stream) revoked(list *proto.Revocations) {
+	if s.config.Revoked == nil {
+		return
+	}
+	epochs := make(map[string]uint32, len(list.GetHosts()))
+	for _, r := range list.GetHosts() {
+		epochs[r.GetName()] = r.GetEpoch()
+	}
+	s.config.Revoked(epochs)
 }
 
 // ended says why a subscription is over: ctx knows better than the transport.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -430,6 +431,49 @@ func TestRevocationCutsLiveStreams(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOtherHostsAreToldOfARevocation(t *testing.T) {
+	atDoor(t, func(t *testing.T, d *door) {
+		token := d.token(func(r *proto.CreateTokenRequest) { r.Uses = 2 })
+		if _, err := d.join(token, hostMB1, "10.0.0.2"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.join(token, identity.Subject{Role: identity.Agent, Name: "mb2"}, "10.0.0.3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := func(stream *connect.ServerStreamForClient[proto.Push]) string {
+			for stream.Receive() {
+				if list := stream.Msg().GetRevocations(); list != nil {
+					return fmt.Sprint(list.Hosts[0].Name, list.Hosts[0].Epoch)
+				}
+			}
+			return stream.Err().Error()
+		}
+		subscribe := func() *connect.ServerStreamForClient[proto.Push] {
+			stream, err := d.visit(b).agents.Subscribe(t.Context(), &proto.SubscribeRequest{Host: "mb2", Addresses: []string{"10.0.0.3"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { stream.Close() })
+			if !stream.Receive() || stream.Msg().GetSubpolicy() == nil {
+				t.Fatalf("first push %v, error %v", stream.Msg(), stream.Err())
+			}
+			return stream
+		}
+		stream := subscribe()
+		_, err = d.visit(certify(t, d.ca, identity.Operator, "anna")).who.RevokeMember(t.Context(), &proto.RevokeMemberRequest{Role: "agent", Name: "mb1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := told(stream); got != "mb12" {
+			t.Errorf("told %s, want epoch 2 of mb1", got)
+		}
+		if got := told(subscribe()); got != "mb12" { // who was away
+			t.Errorf("told %s later, want epoch 2 of mb1", got)
+		}
+	})
 }
 
 func TestStreamEndsWithItsCertificate(t *testing.T) {

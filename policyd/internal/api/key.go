@@ -83,7 +83,7 @@ func (s *Server) rotateKeys(ctx context.Context) {
 		}
 		now := time.Now()
 		cmd, _ := rotate.Next(state, s.Hub.KeyHolders(), now)
-		if cmd == nil && s.keyIsOld(state, now) {
+		if cmd == nil && rotate.Due(state, s.RotateEvery, s.started, now) {
 			cmd = rotate.Begin(state, newSecret(), now)
 		}
 		if cmd == nil {
@@ -94,14 +94,4 @@ func (s *Server) rotateKeys(ctx context.Context) {
 			s.Logger.Warn("set-up keys not changed", "error", err)
 		}
 	}
-}
-
-// keyIsOld says whether the key is to be replaced without anybody's asking. That of
-// a new domain is as old as this policyd's start.
-func (s *Server) keyIsOld(state *store.State, now time.Time) bool {
-	since := s.started
-	if state.KeysUnixMS != 0 {
-		since = time.UnixMilli(state.KeysUnixMS)
-	}
-	return s.RotateEvery > 0 && now.Sub(since) >= s.RotateEvery
 }

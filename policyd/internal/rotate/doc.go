@@ -14,5 +14,7 @@
 // leads. A host that cannot be reached is waited for [AbsentFor], one that is
 // connected for ever: better an old key than refused sessions.
 //
-// The package is pure; it imports store.
+// A host that was revoked has the keys, so its end is the beginning of a rotation.
+//
+// The package is pure; it imports identity and store.
 package rotate

@@ -5,6 +5,7 @@ package rotate
 import (
 	"time"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/store"
 )
 
@@ -68,7 +69,27 @@ func Begin(s *store.State, secret []byte, now time.Time) *store.SetKeys {
 		return nil
 	}
 	old := s.Keys[0]
-	return set(s, now, old, store.SetupKey{ID: old.ID + 1, Secret: secret})
+	return set(s, now, old, store.SetupKey{ID: old.ID + 1, Secret: secret, CreatedUnixMS: now.UnixMilli()})
+}
+
+// Due says whether a rotation should begin without anybody's asking: the key is as
+// old as every allows (0: any age), or a host that has it was revoked. The key that
+// was made with the state is as old as started says.
+func Due(s *store.State, every time.Duration, started, now time.Time) bool {
+	if Of(s) != Idle || len(s.Keys) == 0 {
+		return false
+	}
+	key := s.Keys[0]
+	for _, m := range s.Members {
+		if m.Role == identity.Agent.String() && m.Revoked && m.RevokedUnixMS >= key.CreatedUnixMS {
+			return true
+		}
+	}
+	since := started
+	if key.CreatedUnixMS != 0 {
+		since = time.UnixMilli(key.CreatedUnixMS)
+	}
+	return every > 0 && now.Sub(since) >= every
 }
 
 // Next returns the command for the next step; nil: it is not time yet, and the

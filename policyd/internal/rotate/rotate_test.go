@@ -212,3 +212,36 @@ func TestConnectedHostThatDoesNotAnswerHoldsUpTheRotation(t *testing.T) {
 		})
 	}
 }
+
+func TestRotationIsDue(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	ago := func(d time.Duration) int64 { return now.Add(-d).UnixMilli() }
+	day := 24 * time.Hour
+	revoked := func(role string, at int64) []store.Member {
+		return []store.Member{{Role: role, Name: "x", Revoked: true, RevokedUnixMS: at}}
+	}
+	tests := []struct {
+		name  string
+		state store.State
+		every time.Duration
+		want  bool
+	}{
+		{"young", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(day - time.Second)}}}, day, false},
+		{"old", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(day)}}}, day, true},
+		{"old, and nobody minds", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(day)}}}, 0, false},
+		{"the first one", store.State{Keys: []store.SetupKey{{ID: 1}}}, 2 * time.Hour, false},
+		{"the first one, old", store.State{Keys: []store.SetupKey{{ID: 1}}}, time.Hour, true},
+		{"under way", store.State{Keys: []store.SetupKey{{ID: 1}, {ID: 2}}}, time.Hour, false},
+		{"no key yet", store.State{}, time.Hour, false},
+		{"a host was revoked", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(time.Minute)}}, Members: revoked("agent", ago(time.Second))}, 0, true},
+		{"a host was revoked before", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(time.Second)}}, Members: revoked("agent", ago(time.Minute))}, 0, false},
+		{"a person was revoked", store.State{Keys: []store.SetupKey{{ID: 2, CreatedUnixMS: ago(time.Minute)}}, Members: revoked("viewer", ago(time.Second))}, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Due(&tt.state, tt.every, now.Add(-time.Hour), now); got != tt.want {
+				t.Errorf("due: %t, want %t", got, tt.want)
+			}
+		})
+	}
+}

@@ -52,6 +52,8 @@ type Policy struct {
 type SetupKey struct {
 	ID     uint32 `json:"id"`
 	Secret []byte `json:"secret"`
+	// CreatedUnixMS is when it was made, 0: with the state.
+	CreatedUnixMS int64 `json:"created_unix_ms,omitempty"`
 }
 
 // Host is a host that once said it runs an agent.
