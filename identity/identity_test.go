@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/netip"
@@ -226,6 +227,23 @@ func TestToken(t *testing.T) {
 		if _, err := ParseToken(bad); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The text is what operators hand over, also to older programs.
+func TestTokenGolden(t *testing.T) {
+	const text = "mbc1.0011223344556677.00112233445566778899aabbccddeeff." +
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+	token, err := ParseToken(text)
+	if err != nil || token.Text() != text || token.ID() != "0011223344556677" || token.Secret()[15] != 0xff || token.CA[31] != 0x1f {
+		t.Errorf("read as %q, error %v", token.Text(), err)
+	}
+	const hash = "b97ab9bf6ff51e85"
+	if got := hex.EncodeToString(HashSecret(token.Secret()))[:16]; got != hash {
+		t.Errorf("hash %s, want %s", got, hash)
+	}
+	if got, want := mb1.uri().String(), "mbchain://agent/mb1/3"; got != want {
+		t.Errorf("URI %s, want %s", got, want)
 	}
 }
 
