@@ -43,6 +43,37 @@ func ServerTLS(s Source, protocols ...string) *tls.Config {
 	}
 }
 
+// PeerTLS is for a server that refuses callers of other roles in the handshake,
+// where there is no way to tell them why.
+func PeerTLS(s Source, now func() time.Time, protocols []string, roles ...Role) *tls.Config {
+	config := ServerTLS(s, protocols...)
+	ask := config.GetConfigForClient
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		own, err := ask(hello)
+		if err != nil {
+			return nil, err
+		}
+		own.VerifyConnection = verify(s, now, roles)
+		return own, nil
+	}
+	return config
+}
+
+// verify takes certificates of these roles.
+func verify(s Source, now func() time.Time, roles []Role) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		b, err := s.Bundle()
+		if err != nil {
+			return err
+		}
+		subject, err := Verify(state.PeerCertificates, b.CA, now())
+		if err != nil {
+			return err
+		}
+		return wantRole(subject, roles)
+	}
+}
+
 // ClientTLS is for connections to servers of one of these roles, which are known
 // by what their certificate says and not by the address that was dialled: it may
 // be anything that leads to them.
@@ -60,17 +91,7 @@ func ClientTLS(s Source, now func() time.Time, protocols []string, roles ...Role
 		// In place of what package tls would verify, the name that was dialled
 		// among it.
 		InsecureSkipVerify: true,
-		VerifyConnection: func(state tls.ConnectionState) error {
-			b, err := s.Bundle()
-			if err != nil {
-				return err
-			}
-			subject, err := Verify(state.PeerCertificates, b.CA, now())
-			if err != nil {
-				return err
-			}
-			return wantRole(subject, roles)
-		},
+		VerifyConnection:   verify(s, now, roles),
 	}
 }
 

@@ -149,7 +149,7 @@ func (i *identityFake) RevokeToken(_ context.Context, r *proto.RevokeTokenReques
 func (i *identityFake) ListMembers(context.Context, *proto.ListMembersRequest) (*proto.ListMembersResponse, error) {
 	hourAgo := now.Add(-time.Hour).UnixMilli()
 	return &proto.ListMembersResponse{
-		Members: []*proto.Member{
+		Members: []*proto.DomainMember{
 			{Role: "agent", Name: "mb1", Addresses: []string{"10.0.0.2", "fd00::2"}, Epoch: 1, Token: labToken().ID(), JoinedUnixMs: hourAgo},
 			{Role: "agent", Name: "mb9", Epoch: 2, Token: labToken().ID(), JoinedUnixMs: hourAgo, Revoked: true, RevokedUnixMs: now.Add(-time.Minute).UnixMilli()},
 			{Role: "operator", Name: "anna", Epoch: 1, Token: "8877665544332211", JoinedUnixMs: hourAgo},

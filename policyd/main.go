@@ -98,7 +98,10 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	node, err := cluster.Open(cluster.Config{ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, CA: me.CA(), Logger: log})
+	voters := self.Network{Identity: me, Refused: (&refusals{log: log}).add}
+	node, err := cluster.Open(cluster.Config{
+		ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Network: voters, CA: me.CA(), Logger: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -580,7 +580,7 @@ func (x *RevokeTokenResponse) GetRevoked() []string {
 	return nil
 }
 
-type Member struct {
+type DomainMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          string                 `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -594,20 +594,20 @@ type Member struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Member) Reset() {
-	*x = Member{}
+func (x *DomainMember) Reset() {
+	*x = DomainMember{}
 	mi := &file_identity_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Member) String() string {
+func (x *DomainMember) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Member) ProtoMessage() {}
+func (*DomainMember) ProtoMessage() {}
 
-func (x *Member) ProtoReflect() protoreflect.Message {
+func (x *DomainMember) ProtoReflect() protoreflect.Message {
 	mi := &file_identity_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -619,61 +619,61 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Member.ProtoReflect.Descriptor instead.
-func (*Member) Descriptor() ([]byte, []int) {
+// Deprecated: Use DomainMember.ProtoReflect.Descriptor instead.
+func (*DomainMember) Descriptor() ([]byte, []int) {
 	return file_identity_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *Member) GetRole() string {
+func (x *DomainMember) GetRole() string {
 	if x != nil {
 		return x.Role
 	}
 	return ""
 }
 
-func (x *Member) GetName() string {
+func (x *DomainMember) GetName() string {
 	if x != nil {
 		return x.Name
 	}
 	return ""
 }
 
-func (x *Member) GetAddresses() []string {
+func (x *DomainMember) GetAddresses() []string {
 	if x != nil {
 		return x.Addresses
 	}
 	return nil
 }
 
-func (x *Member) GetEpoch() uint32 {
+func (x *DomainMember) GetEpoch() uint32 {
 	if x != nil {
 		return x.Epoch
 	}
 	return 0
 }
 
-func (x *Member) GetToken() string {
+func (x *DomainMember) GetToken() string {
 	if x != nil {
 		return x.Token
 	}
 	return ""
 }
 
-func (x *Member) GetJoinedUnixMs() int64 {
+func (x *DomainMember) GetJoinedUnixMs() int64 {
 	if x != nil {
 		return x.JoinedUnixMs
 	}
 	return 0
 }
 
-func (x *Member) GetRevoked() bool {
+func (x *DomainMember) GetRevoked() bool {
 	if x != nil {
 		return x.Revoked
 	}
 	return false
 }
 
-func (x *Member) GetRevokedUnixMs() int64 {
+func (x *DomainMember) GetRevokedUnixMs() int64 {
 	if x != nil {
 		return x.RevokedUnixMs
 	}
@@ -718,7 +718,7 @@ func (*ListMembersRequest) Descriptor() ([]byte, []int) {
 
 type ListMembersResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
-	Members []*Member              `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"` // by role and name
+	Members []*DomainMember        `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"` // by role and name
 	// What was refused since policyd started, by reason.
 	Refused       map[string]uint64 `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -755,7 +755,7 @@ func (*ListMembersResponse) Descriptor() ([]byte, []int) {
 	return file_identity_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *ListMembersResponse) GetMembers() []*Member {
+func (x *ListMembersResponse) GetMembers() []*DomainMember {
 	if x != nil {
 		return x.Members
 	}
@@ -1142,8 +1142,8 @@ const file_identity_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06joined\x18\x02 \x01(\bR\x06joined\"/\n" +
 	"\x13RevokeTokenResponse\x12\x18\n" +
-	"\arevoked\x18\x01 \x03(\tR\arevoked\"\xe2\x01\n" +
-	"\x06Member\x12\x12\n" +
+	"\arevoked\x18\x01 \x03(\tR\arevoked\"\xe8\x01\n" +
+	"\fDomainMember\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
 	"\taddresses\x18\x03 \x03(\tR\taddresses\x12\x14\n" +
@@ -1152,9 +1152,9 @@ const file_identity_proto_rawDesc = "" +
 	"\x0ejoined_unix_ms\x18\x06 \x01(\x03R\fjoinedUnixMs\x12\x18\n" +
 	"\arevoked\x18\a \x01(\bR\arevoked\x12&\n" +
 	"\x0frevoked_unix_ms\x18\b \x01(\x03R\rrevokedUnixMs\"\x14\n" +
-	"\x12ListMembersRequest\"\xc7\x01\n" +
-	"\x13ListMembersResponse\x12,\n" +
-	"\amembers\x18\x01 \x03(\v2\x12.mbchain.v1.MemberR\amembers\x12F\n" +
+	"\x12ListMembersRequest\"\xcd\x01\n" +
+	"\x13ListMembersResponse\x122\n" +
+	"\amembers\x18\x01 \x03(\v2\x18.mbchain.v1.DomainMemberR\amembers\x12F\n" +
 	"\arefused\x18\x02 \x03(\v2,.mbchain.v1.ListMembersResponse.RefusedEntryR\arefused\x1a:\n" +
 	"\fRefusedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1212,7 +1212,7 @@ var file_identity_proto_goTypes = []any{
 	(*ListTokensResponse)(nil),   // 7: mbchain.v1.ListTokensResponse
 	(*RevokeTokenRequest)(nil),   // 8: mbchain.v1.RevokeTokenRequest
 	(*RevokeTokenResponse)(nil),  // 9: mbchain.v1.RevokeTokenResponse
-	(*Member)(nil),               // 10: mbchain.v1.Member
+	(*DomainMember)(nil),         // 10: mbchain.v1.DomainMember
 	(*ListMembersRequest)(nil),   // 11: mbchain.v1.ListMembersRequest
 	(*ListMembersResponse)(nil),  // 12: mbchain.v1.ListMembersResponse
 	(*RevokeMemberRequest)(nil),  // 13: mbchain.v1.RevokeMemberRequest
@@ -1227,7 +1227,7 @@ var file_identity_proto_goTypes = []any{
 var file_identity_proto_depIdxs = []int32{
 	5,  // 0: mbchain.v1.CreateTokenResponse.token:type_name -> mbchain.v1.TokenInfo
 	5,  // 1: mbchain.v1.ListTokensResponse.tokens:type_name -> mbchain.v1.TokenInfo
-	10, // 2: mbchain.v1.ListMembersResponse.members:type_name -> mbchain.v1.Member
+	10, // 2: mbchain.v1.ListMembersResponse.members:type_name -> mbchain.v1.DomainMember
 	20, // 3: mbchain.v1.ListMembersResponse.refused:type_name -> mbchain.v1.ListMembersResponse.RefusedEntry
 	17, // 4: mbchain.v1.ListKeysResponse.keys:type_name -> mbchain.v1.KeyInfo
 	0,  // 5: mbchain.v1.IdentityService.Join:input_type -> mbchain.v1.JoinRequest

@@ -21,11 +21,12 @@ import (
 // caller is who makes a request.
 type caller struct {
 	identity.Subject
-	addresses []netip.Addr // that it speaks for
-	from      string       // address, or which socket
-	expires   time.Time    // zero: never
-	local     bool         // on the unix socket: nobody can revoke it
-	anyHost   bool         // it speaks for every host: in tests alone
+	addresses []netip.Addr     // that it speaks for
+	from      string           // address, or which socket
+	expires   time.Time        // zero: never
+	local     bool             // on the unix socket: nobody can revoke it
+	via       identity.Subject // policy server that passes the request on; zero: none
+	anyHost   bool             // it speaks for every host: in tests alone
 }
 
 type callerKey struct{}
@@ -64,7 +65,7 @@ func (s *Server) identify(r *http.Request) (*caller, error) {
 		return c, err
 	}
 	c.addresses, c.expires = identity.AddressesOf(shown[0]), shown[0].NotAfter
-	return c, nil
+	return behalf(c, r.Header)
 }
 
 type localKey struct{}

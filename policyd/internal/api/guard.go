@@ -57,7 +57,15 @@ func (g *guard) update(state *store.State) {
 
 // valid says whether a certificate was revoked. g.mu is held.
 func (g *guard) valid(who *caller) error {
-	if who.local || who.anyHost || g.state == nil {
+	if g.state == nil || who.anyHost {
+		return nil
+	}
+	if who.via.Role != 0 {
+		if err := g.state.Valid(who.via); err != nil {
+			return err
+		}
+	}
+	if who.local {
 		return nil
 	}
 	return g.state.Valid(who.Subject)
@@ -107,8 +115,8 @@ func (g *guard) counts() map[string]uint64 {
 	return maps.Clone(g.refused)
 }
 
-// refuse counts and logs a call that is not answered.
-func (s *Server) refuse(ctx context.Context, who *caller, procedure string, err error) {
+// turnAway counts and logs a call that is not answered.
+func (s *Server) turnAway(ctx context.Context, who *caller, procedure string, err error) {
 	reason, level := identity.Reason(err), slog.LevelDebug
 	if errors.Is(err, store.ErrToken) {
 		reason = "token"
@@ -148,7 +156,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			ctx, leave = r.Context(), func() {}
 		}
 		if err != nil {
-			s.refuse(r.Context(), who, procedure, err)
+			s.turnAway(r.Context(), who, procedure, err)
 			if access.Change {
 				s.audit(r.Context(), who, procedure, nil, connect.NewError(code, err))
 			}
@@ -164,7 +172,8 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 // Update brings the server a state, newer than those before.
 func (s *Server) Update(state *store.State) {
 	if s.Self != nil {
-		if err := s.Self.Use(state.CA); err != nil {
+		me, _ := state.Member(identity.Policyd.String(), s.Self.Name())
+		if err := s.Self.Use(state.CA, me.Epoch); err != nil {
 			s.Logger.Error("CA not usable", "error", err)
 		}
 	}

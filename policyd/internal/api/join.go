@@ -28,14 +28,14 @@ type identityService struct{ *Server }
 // Join implements IdentityService.
 func (s identityService) Join(ctx context.Context, r *proto.JoinRequest) (*proto.CertificateResponse, error) {
 	select {
-	case s.joins <- struct{}{}:
-		defer func() { <-s.joins }()
+	case s.newcomers <- struct{}{}:
+		defer func() { <-s.newcomers }()
 	default:
 		return nil, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("join: %d others are joining, try again in a moment", maxJoins))
 	}
 	answer, err := s.join(ctx, r)
 	if err != nil {
-		s.refuse(ctx, callerIn(ctx), "/mbchain.v1.IdentityService/Join", err)
+		s.turnAway(ctx, callerIn(ctx), "/mbchain.v1.IdentityService/Join", err)
 	}
 	return answer, err
 }
@@ -84,7 +84,7 @@ func (s identityService) Renew(ctx context.Context, r *proto.RenewRequest) (*pro
 	who := callerIn(ctx)
 	if who.Role != request.Subject.Role || who.Name != request.Subject.Name {
 		err := fmt.Errorf("%w: %s may not ask for the certificate of %s", identity.ErrRole, who, request.Subject)
-		s.refuse(ctx, who, "/mbchain.v1.IdentityService/Renew", err)
+		s.turnAway(ctx, who, "/mbchain.v1.IdentityService/Renew", err)
 		return nil, connect.NewError(connect.CodePermissionDenied, err)
 	}
 	state, err := s.Cluster.State()

@@ -19,7 +19,7 @@ func (s identityService) ListMembers(context.Context, *proto.ListMembersRequest)
 	}
 	answer := &proto.ListMembersResponse{Refused: s.guard.counts()}
 	for _, m := range state.Members {
-		to := &proto.Member{
+		to := &proto.DomainMember{
 			Role: m.Role, Name: m.Name, Epoch: m.Epoch, Token: m.Token,
 			JoinedUnixMs: m.JoinedUnixMS, Revoked: m.Revoked, RevokedUnixMs: m.RevokedUnixMS,
 		}

@@ -74,19 +74,22 @@ type Config struct {
 // Self is who a policyd is. It has a certificate once it knows the CA.
 type Self interface {
 	identity.Source
-	Use(ca []byte) error
+	// Use takes the CA of the state, and the epoch of this policyd in it.
+	Use(ca []byte, epoch uint32) error
+	// Name is that in its certificate.
+	Name() string
 }
 
 // Server serves the services of policyd.
 type Server struct {
 	Config
-	guard   *guard
-	caller  func(*http.Request) (*caller, error) // identify, but for tests
-	joins   chan struct{}                        // one for each newcomer that is worked on
-	started time.Time
-	jobs    jobs
-	follow  *followUps
-	asks    chan struct{} // one for each request of a host that is worked on
+	guard     *guard
+	caller    func(*http.Request) (*caller, error) // identify, but for tests
+	newcomers chan struct{}                        // one for each that is worked on
+	started   time.Time
+	jobs      jobs
+	follow    *followUps
+	asks      chan struct{} // one for each request of a host that is worked on
 }
 
 // NewServer returns a server.
@@ -96,7 +99,7 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks),
-		guard: newGuard(), joins: make(chan struct{}, maxJoins),
+		guard: newGuard(), newcomers: make(chan struct{}, maxJoins),
 	}
 	s.caller = s.identify
 	return s

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,9 +23,6 @@ const (
 	// a policy of 4 MiB each, and no other voter needs old ones.
 	snapshotEntries = 256
 	trailingEntries = 64
-
-	transportTimeout  = 10 * time.Second
-	transportPoolSize = 3 // connections kept open to each voter
 )
 
 // Config says which voter a node is and where it keeps its state.
@@ -36,6 +32,8 @@ type Config struct {
 	// Listen is the TCP address for other voters. Empty: no port is opened,
 	// which suffices for one voter.
 	Listen string
+	// Network is how the port is reached; nil: without TLS, which is for tests.
+	Network Network
 	// CA is that of a new cluster, as identity.ParseCA reads it; nil: it makes one.
 	CA     []byte
 	Logger *slog.Logger
@@ -72,7 +70,7 @@ func Open(cfg Config) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if err := n.listen(cfg.Listen, hlog); err != nil {
+	if err := n.listen(cfg, hlog); err != nil {
 		return nil, err
 	}
 	if n.disk.empty {
@@ -103,27 +101,6 @@ func raftConfig(id string, logger hclog.Logger) *raft.Config {
 	c.SnapshotThreshold = snapshotEntries
 	c.TrailingLogs = trailingEntries
 	return c
-}
-
-// listen opens the way to other voters.
-func (n *Node) listen(address string, logger hclog.Logger) error {
-	if address == "" {
-		_, n.transport = raft.NewInmemTransport("")
-		return nil
-	}
-	tcp, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen for voters on %s: %w", address, err)
-	}
-	if tcp.IP == nil || tcp.IP.IsUnspecified() {
-		return fmt.Errorf("listen for voters on %s: other voters need an address that reaches this one", address)
-	}
-	t, err := raft.NewTCPTransportWithLogger(address, nil, transportPoolSize, transportTimeout, logger)
-	if err != nil {
-		return fmt.Errorf("listen for voters on %s: %w", address, err)
-	}
-	n.transport = t
-	return nil
 }
 
 // bootstrap makes n the only voter of a new cluster.

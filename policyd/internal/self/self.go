@@ -42,7 +42,9 @@ func Open(dir, name string) (*Self, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	s.bundle = joined
+	if joined != nil {
+		s.bundle, s.subject.Epoch = joined, joined.Subject().Epoch
+	}
 	text, err := os.ReadFile(s.path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -57,6 +59,9 @@ func Open(dir, name string) (*Self, error) {
 	return s, nil
 }
 
+// Name is this voter's.
+func (s *Self) Name() string { return s.subject.Name }
+
 // CA is the CA, for a state that has none yet; nil: there is none here either.
 func (s *Self) CA() []byte {
 	s.mu.Lock()
@@ -64,13 +69,15 @@ func (s *Self) CA() []byte {
 	return s.text
 }
 
-// Use takes the CA of the state, which is the one that counts.
-func (s *Self) Use(text []byte) error {
+// Use takes the CA of the state, which is the one that counts, and this voter's epoch
+// in it.
+func (s *Self) Use(text []byte, epoch uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(text) == 0 || bytes.Equal(text, s.text) {
+	if len(text) == 0 || bytes.Equal(text, s.text) && epoch == s.subject.Epoch {
 		return nil
 	}
+	s.subject.Epoch = epoch
 	ca, err := identity.ParseCA(text)
 	if err != nil {
 		return err

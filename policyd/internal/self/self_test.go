@@ -41,7 +41,7 @@ func TestSelfKeepsTheCAOverARestart(t *testing.T) {
 	if _, err := s.Bundle(); !errors.Is(err, ErrNone) {
 		t.Errorf("before it knows the CA: %v", err)
 	}
-	if err := s.Use(ca); err != nil {
+	if err := s.Use(ca, 0); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, caFile)); err != nil || info.Mode().Perm() != 0o600 {
@@ -60,7 +60,7 @@ func TestSelfKeepsTheCAOverARestart(t *testing.T) {
 func TestSelfRenewsItsCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, t.TempDir())
-		if err := s.Use(newCA(t)); err != nil {
+		if err := s.Use(newCA(t), 0); err != nil {
 			t.Fatal(err)
 		}
 		first, err := s.Bundle()
@@ -79,6 +79,19 @@ func TestSelfRenewsItsCertificate(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A voter that joined with a token has its epoch in the state.
+func TestSelfHasItsEpoch(t *testing.T) {
+	s, ca := open(t, t.TempDir()), newCA(t)
+	for _, epoch := range []uint32{0, 1, 3} {
+		if err := s.Use(ca, epoch); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := s.Bundle(); err != nil || b.Subject().Epoch != epoch {
+			t.Errorf("bundle %v, error %v, want epoch %d", b, err, epoch)
+		}
+	}
 }
 
 func TestSelfRefusesADamagedCA(t *testing.T) {

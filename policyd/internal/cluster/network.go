@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+const (
+	transportTimeout  = 10 * time.Second
+	transportPoolSize = 3 // connections kept open to each voter
+)
+
+// Network is how the Raft ports of nodes reach each other. Whoever gets as far
+// as Raft can change everything: a Network that crosses other people's wires
+// has to know who is at the other end.
+type Network interface {
+	Listen(address string) (net.Listener, error)
+	Dial(address string, timeout time.Duration) (net.Conn, error)
+}
+
+// plainTCP is the Network of a Config that names none. It keeps nobody out.
+type plainTCP struct{}
+
+func (plainTCP) Listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+
+func (plainTCP) Dial(address string, timeout time.Duration) (net.Conn, error) {
+	return net.DialTimeout("tcp", address, timeout)
+}
+
+// streams is a [raft.StreamLayer] on a Network.
+type streams struct {
+	net.Listener
+	network Network
+}
+
+// Dial implements [raft.StreamLayer].
+func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	return s.network.Dial(string(address), timeout)
+}
+
+// listen opens the way to other voters.
+func (n *Node) listen(cfg Config, logger hclog.Logger) error {
+	if cfg.Listen == "" {
+		_, n.transport = raft.NewInmemTransport("")
+		return nil
+	}
+	network := cfg.Network
+	if network == nil {
+		network = plainTCP{}
+	}
+	tcp, err := net.ResolveTCPAddr("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for voters on %s: %w", cfg.Listen, err)
+	}
+	if tcp.IP == nil || tcp.IP.IsUnspecified() {
+		return fmt.Errorf("listen for voters on %s: other voters need an address that reaches this one", cfg.Listen)
+	}
+	l, err := network.Listen(cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for voters on %s: %w", cfg.Listen, err)
+	}
+	n.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: streams{l, network}, MaxPool: transportPoolSize, Timeout: transportTimeout, Logger: logger,
+	})
+	return nil
+}
