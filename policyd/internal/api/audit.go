@@ -50,9 +50,14 @@ func (s *Server) audited() connect.Interceptor {
 }
 
 // audit writes one line: who, what, from where, with what result. When is the
-// line's own time.
+// line's own time. Of callers that nobody knows one a second is enough: who can
+// reach the port must not fill the disk.
 func (s *Server) audit(ctx context.Context, who *caller, procedure string, attrs []slog.Attr, err error) {
 	if s.Audit == nil {
+		return
+	}
+	// Anybody can be refused as often as he likes.
+	if connect.CodeOf(err) == connect.CodeUnauthenticated && !s.guard.seldom("audit") {
 		return
 	}
 	result := "done"

@@ -635,6 +635,27 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	})
 }
 
+// Who can reach the port can be refused as often as he likes, and fills no disk.
+func TestRefusalsOfStrangersAreCountedAndSeldomWritten(t *testing.T) {
+	atDoor(t, func(t *testing.T, d *door) {
+		stranger := d.visit(nil)
+		const times = 100
+		for range times {
+			_, err := stranger.policy.Apply(t.Context(), &proto.ApplyRequest{Source: onePolicy})
+			wantCode(t, err, connect.CodeUnauthenticated)
+		}
+		if n := d.server.guard.counts()["no_certificate"]; n != times {
+			t.Errorf("%d are counted, want %d", n, times)
+		}
+		if n := strings.Count(d.log.String(), "call refused"); n != 1 {
+			t.Errorf("%d are logged in one moment", n)
+		}
+		if n := strings.Count(d.audit.String(), "\n"); n != 1 {
+			t.Errorf("%d are in the audit log in one moment", n)
+		}
+	})
+}
+
 func TestKeysRotateWithTheHostsThatAreThere(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		who := protoconnect.NewIdentityServiceClient(b.http, "http://policyd")

@@ -26,8 +26,8 @@ type guard struct {
 	mu      sync.Mutex
 	state   *store.State // nil: not known yet
 	visits  map[*visit]struct{}
-	refused map[string]uint64 // by reason
-	told    map[string]time.Time
+	refused map[string]uint64    // by reason
+	told    map[string]time.Time // of what, when last
 }
 
 // visit is a request under way.
@@ -100,12 +100,24 @@ func (g *guard) count(reason string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refused[reason]++
+	return g.tell(reason)
+}
+
+// seldom says whether it is time to tell of something again.
+func (g *guard) seldom(what string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tell(what)
+}
+
+// tell is seldom; g.mu is held.
+func (g *guard) tell(what string) bool {
 	now := time.Now()
-	tell := now.Sub(g.told[reason]) >= tellEvery
-	if tell {
-		g.told[reason] = now
+	if now.Sub(g.told[what]) < tellEvery {
+		return false
 	}
-	return tell
+	g.told[what] = now
+	return true
 }
 
 // counts returns what was refused, by reason.
