@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package api is policyd's face: PolicyService, DomainService and
-// MigrationService for mbctl, AgentService for the agents, over Connect, gRPC
-// or plain JSON, by HTTP/1.1 or HTTP/2 without TLS on one port.
+// MigrationService for mbctl, AgentService for the agents, IdentityService for
+// both and for newcomers, over Connect, gRPC or plain JSON, by HTTP/1.1 or HTTP/2
+// with TLS on one port, and for root of this host on a unix socket.
+//
+// Who calls is found out for each request (identify), and looked up in the table of
+// package identity (guarded); a request whose certificate is revoked or expires is
+// cut off (guard). What is meant to change something is written to the audit log.
 //
 // What comes in is checked here, before anything is proposed or kept: sizes,
 // names, addresses. What is wrong is answered with a Connect code and a reason
