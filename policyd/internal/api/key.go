@@ -82,8 +82,11 @@ func (s *Server) rotateKeys(ctx context.Context) {
 			continue
 		}
 		now := time.Now()
-		cmd, _ := rotate.Next(state, s.Hub.KeyHolders(), now)
-		if cmd == nil && rotate.Due(state, s.RotateEvery, s.started, now) {
+		var cmd *store.SetKeys
+		switch {
+		case rotate.Of(state) != rotate.Idle:
+			cmd, _ = rotate.Next(state, s.Hub.KeyHolders(), now)
+		case rotate.Due(state, s.RotateEvery, s.started, now):
 			cmd = rotate.Begin(state, newSecret(), now)
 		}
 		if cmd == nil {
