@@ -110,7 +110,9 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 			settling = false
 			err = h.sendSubpolicy(s)
 		case <-s.revokedChanged:
-			err = h.sendRevocations(s)
+			if !first {
+				err = h.sendRevocations(s)
+			}
 		case q := <-s.questions:
 			err = h.sendQuestion(s, q)
 		case <-keepAlive.C:

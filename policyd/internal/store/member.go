@@ -136,9 +136,16 @@ func (s *State) admit(c *Admit) (*State, error) {
 		next.Members[i] = m
 		return next, nil
 	}
-	if len(s.Members) >= MaxMembers {
-		return nil, fmt.Errorf("%w: %d names were admitted", ErrFull, len(s.Members))
+	if len(next.Members) >= MaxMembers {
+		// A name whose certificates are all over need not be remembered.
+		next.Members = slices.DeleteFunc(next.Members, func(m Member) bool {
+			return m.Revoked && c.NowUnixMS-m.RevokedUnixMS > identity.PersonLife.Milliseconds()
+		})
 	}
+	if len(next.Members) >= MaxMembers {
+		return nil, fmt.Errorf("%w: %d names were admitted; revoke those that are gone (mbctl member revoke)", ErrFull, len(s.Members))
+	}
+	i, _ = next.findMember(c.Role, c.Name)
 	next.Members = slices.Insert(next.Members, i, m)
 	return next, nil
 }

@@ -5,6 +5,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -170,6 +171,26 @@ func TestReaddress(t *testing.T) {
 	}
 	if err := move(0, "10.0.0.9"); !errors.Is(err, identity.ErrRevoked) {
 		t.Errorf("with an old certificate: %v", err)
+	}
+}
+
+// Names that were revoked long ago make room; others do not.
+func TestMembersAreBounded(t *testing.T) {
+	tok := token()
+	tok.ExpiresUnixMS = 1000 * hour
+	s := &State{Tokens: []Token{tok}}
+	for i := range MaxMembers {
+		s.Members = append(s.Members, Member{Role: "agent", Name: fmt.Sprintf("a%05d", i), Epoch: 2, Key: hashOf(1), Revoked: true, RevokedUnixMS: hour})
+	}
+	late := admit("mb1", 1, "10.0.0.2")
+	late.NowUnixMS = 2 * hour
+	if _, err := s.Apply(1, Command{Admit: late}); !errors.Is(err, ErrFull) {
+		t.Errorf("an hour later: %v", err)
+	}
+	late.NowUnixMS += identity.PersonLife.Milliseconds()
+	next, err := s.Apply(1, Command{Admit: late})
+	if err != nil || len(next.Members) != 1 {
+		t.Errorf("a week later: %d members, error %v", len(next.Members), err)
 	}
 }
 
