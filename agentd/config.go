@@ -18,7 +18,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"mbchain/agentd/internal/kernel"
-	"mbchain/agentd/internal/peer"
 	"mbchain/chain"
 	"mbchain/policy"
 )
@@ -34,7 +33,7 @@ type config struct {
 	nf        kernel.NF
 	gateway   bool
 	peers     netip.AddrPort // where other hosts' agents reach this one
-	tls       peer.Files     // empty: no set-up out-of-band
+	tokenFile string         // to join with; empty: none
 	// nfStateCommand moves the NF's state by method exec; empty: it cannot.
 	nfStateCommand string
 	logLevel       slog.Level
@@ -60,7 +59,7 @@ func flags() []cli.Flag {
 		},
 		&cli.StringFlag{
 			Name: "state", EnvVars: []string{"MBCHAIN_STATE"}, Value: "/var/lib/mbchain/agentd",
-			Usage: "`DIRECTORY` for the last good subpolicy",
+			Usage: "`DIRECTORY` for the last good subpolicy and this host's certificate",
 		},
 		&cli.StringSliceFlag{
 			Name: "nf-type", EnvVars: []string{"MBCHAIN_NF_TYPE"},
@@ -83,16 +82,8 @@ func flags() []cli.Flag {
 			Usage: "`ADDRESS:PORT` for the agents of other hosts (UDP); the port is the same on all hosts",
 		},
 		&cli.StringFlag{
-			Name: "tls-ca", EnvVars: []string{"MBCHAIN_TLS_CA"},
-			Usage: "`FILE` with the CA of the domain's hosts, PEM; with --tls-cert and --tls-key it lets UDP sessions be chained",
-		},
-		&cli.StringFlag{
-			Name: "tls-cert", EnvVars: []string{"MBCHAIN_TLS_CERT"},
-			Usage: "`FILE` with this host's certificate, PEM; its names are the host's addresses",
-		},
-		&cli.StringFlag{
-			Name: "tls-key", EnvVars: []string{"MBCHAIN_TLS_KEY"},
-			Usage: "`FILE` with the private key of that certificate, PEM",
+			Name: "token-file", EnvVars: []string{"MBCHAIN_TOKEN_FILE"},
+			Usage: "`FILE` with a token to join the domain with (mbctl token create); read until this host has its certificate, and not needed afterwards",
 		},
 		&cli.StringFlag{
 			Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
@@ -115,6 +106,7 @@ func newConfig(c *cli.Context) (*config, error) {
 		state:          c.String("state"),
 		nfTypes:        list(c, "nf-type"),
 		gateway:        c.Bool("gateway"),
+		tokenFile:      c.String("token-file"),
 		nfStateCommand: c.String("nf-state"),
 	}
 	if cfg.nfStateCommand != "" && !filepath.IsAbs(cfg.nfStateCommand) {
@@ -165,10 +157,6 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	if cfg.peers, err = netip.ParseAddrPort(c.String("peer-listen")); err != nil || cfg.peers.Port() == 0 {
 		return nil, fmt.Errorf("--peer-listen %q: not of the form ADDRESS:PORT", c.String("peer-listen"))
-	}
-	cfg.tls = peer.Files{CA: c.String("tls-ca"), Cert: c.String("tls-cert"), Key: c.String("tls-key")}
-	if cfg.tls != (peer.Files{}) && (cfg.tls.CA == "" || cfg.tls.Cert == "" || cfg.tls.Key == "") {
-		return nil, errors.New("--tls-ca, --tls-cert, --tls-key: give all three, or none")
 	}
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))

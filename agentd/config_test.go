@@ -47,8 +47,6 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"NF's state by a name", []string{"--nf-state", "nf-state"}, `--nf-state "nf-state": not an absolute path`},
 		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
 		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},
-		{"CA alone", []string{"--tls-ca", "ca.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
-		{"no key", []string{"--tls-ca", "ca.pem", "--tls-cert", "c.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud": not debug, info, warn or error`},
 	}
 	for _, test := range tests {

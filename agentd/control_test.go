@@ -14,7 +14,6 @@ import (
 
 	"mbchain/agentd/internal/agent/agenttest"
 	"mbchain/agentd/internal/kernel"
-	"mbchain/agentd/internal/peer/peertest"
 )
 
 // needMark skips a test where sockets may not be marked.
@@ -88,10 +87,8 @@ func TestAgentdMarksAllOfItsSockets(t *testing.T) {
 	for _, s := range inetSockets(t) { // of tests before
 		before[s] = true
 	}
-	pd, files := startPolicyd(t, subpolicy()), peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
-	m := agenttest.NewModule()
-	args := tlsArgs(t, files)
-	startAgentd(t, t.TempDir(), pd.address, m, args...)
+	pd, m := startPolicyd(t, subpolicy()), agenttest.NewModule()
+	startAgentd(t, t.TempDir(), pd.address, m)
 	pd.wantAck(t)
 	eventually(t, "undertaking", m.SetupListened)
 	// It asks a neighbour, which is not there.

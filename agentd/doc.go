@@ -9,6 +9,9 @@
 // Sessions that cannot be set up by the header in a SYN, those of UDP for
 // instance, it sets up together with the agents of the other hosts.
 //
+// It joins the domain with a token, and its certificate (package identity) serves
+// for policyd and for other agents.
+//
 // The parts are in internal: subpolicy decides, agent does, and kernel, push,
 // state and api are its hands for the module, policyd, the disk and the local
 // socket; session decides on one set-up, setup does, and peer is its way to the

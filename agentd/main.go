@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ import (
 	"mbchain/agentd/internal/sockdiag"
 	"mbchain/agentd/internal/state"
 	"mbchain/chain"
+	"mbchain/identity"
 )
 
 // version is set when a release is built.
@@ -37,8 +39,9 @@ CAP_NET_ADMIN. On SIGTERM it ends and leaves the module running.
 
 Examples:
 
-   A host whose name and addresses are what the system says:
-      agentd --policyd 10.255.0.100:7400
+   A host whose name and addresses are what the system says, for the first time,
+   with a token of mbctl token create; afterwards it has its certificate:
+      agentd --policyd 10.255.0.100:7400 --token-file /etc/mbchain/token
 
    One in a domain with three policyds:
       agentd --policyd 10.255.0.101:7400,10.255.0.102:7400,10.255.0.103:7400
@@ -48,10 +51,6 @@ Examples:
 
    One for IPv4 and IPv6:
       agentd --name mb1 --address 10.0.0.2 --address fd00::2 --nf-type firewall --policyd 10.255.0.100:7400
-
-   One that UDP sessions pass, with a certificate from the domain's CA:
-      agentd --name mb1 --address 10.0.0.2 --nf-type firewall --policyd 10.255.0.100:7400 \
-         --tls-ca ca.pem --tls-cert mb1.pem --tls-key mb1.key
 
    The same from the environment, for a service manager:
       MBCHAIN_NAME=mb1 MBCHAIN_ADDRESS=10.0.0.2,fd00::2 MBCHAIN_POLICYD=10.255.0.100:7400 agentd
@@ -123,11 +122,23 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	if err != nil {
 		return err
 	}
-	peers, err := newPeers(cfg, m, log)
+	var policyd *push.Client
+	keeper, err := newKeeper(cfg, log, func(done string, b *identity.Bundle) {
+		log.Info(done, "host", cfg.name, "expires", b.Leaf.NotAfter)
+		policyd.Resubscribe() // with the new one
+	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	policyd := push.New(push.Config{Host: cfg.name, Policyd: cfg.policyd, Log: log, Dial: dialControl})
+	peers, err := newPeers(cfg, m, keeper, log)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	policyd = push.New(push.Config{
+		Host: cfg.name, Policyd: cfg.policyd, Log: log, Dial: dialControl,
+		TLS:     identity.ClientTLS(keeper, time.Now, []string{"h2"}, identity.Policyd),
+		Refused: keeper.Look, Revoked: peers.revoke,
+	})
 	a := agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes,
 		AgentVersion: version, KernelRelease: kernelRelease(),
@@ -142,6 +153,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })
+	group.Go(func() error { keeper.Run(ctx); return nil })
 	group.Go(func() error {
 		// It ends only with ctx.
 		_ = policyd.Run(ctx, a)

@@ -19,6 +19,8 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"mbchain/agentd/internal/agent/agenttest"
+	"mbchain/identity"
+	"mbchain/identity/keep"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -34,14 +36,42 @@ type process struct {
 	stop   func()
 }
 
-// startAgentd runs an agentd with its files in dir until the test ends.
+// startAgentd runs an agentd with its files in dir until the test ends. The host is
+// a member of the domain already.
 func startAgentd(t *testing.T, dir, policyd string, m *agenttest.Module, more ...string) *process {
+	t.Helper()
+	path := identityFile(dir)
+	if _, err := os.Stat(path); err != nil {
+		if err := keep.Save(path, certify(t, identity.Agent, "mb1", "10.0.0.2")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return startStranger(t, dir, policyd, m, more...)
+}
+
+func identityFile(dir string) string { return filepath.Join(dir, "state", "identity.pem") }
+
+// freePort returns an address for --peer-listen.
+func freePort(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().String()
+}
+
+// startStranger is startAgentd for a host that may have to join first.
+func startStranger(t *testing.T, dir, policyd string, m *agenttest.Module, more ...string) *process {
+	t.Helper()
 	p := &process{T: t, socket: filepath.Join(dir, "sock"), stderr: new(bytes.Buffer)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	args := []string{
 		"agentd", "--name", "mb1", "--address", "10.0.0.2", "--nf-type", "firewall",
 		"--policyd", policyd, "--socket", p.socket, "--state", filepath.Join(dir, "state"),
+		"--peer-listen", freePort(t),
 	}
 	args = append(args, more...)
 	go func() { ended <- start(ctx, args, p.stderr, p.stderr, m) }()
@@ -141,7 +171,7 @@ func TestAgentdFromOfferToAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStatus := &proto.HostStatus{
-		Host: "mb1", AgentVersion: "dev", ModuleVersion: agenttest.Version, Nf: "inline", Kernel: kernelRelease(),
+		Host: "mb1", AgentVersion: "dev", ModuleVersion: agenttest.Version, Nf: "inline", OutOfBand: true, Kernel: kernelRelease(),
 		Sessions: 1, PolicyVersion: 7, OfferedVersion: 7, Rules: 1,
 		Policyd: pd.address, PolicydConnected: true,
 	}

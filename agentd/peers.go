@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,31 +20,29 @@ import (
 	"mbchain/agentd/internal/peer"
 	"mbchain/agentd/internal/session"
 	"mbchain/agentd/internal/setup"
+	"mbchain/identity/keep"
 )
 
 // peers is the agent among those of other hosts.
 type peers struct {
 	module  module
 	log     *slog.Logger
-	node    *peer.Node // nil: there are no certificates
+	node    *peer.Node // nil: this host has not joined
 	service *setup.Service
-	mover   *mover.Mover // nil: there are no certificates
+	mover   *mover.Mover // nil: this host has not joined
 }
 
-// newPeers opens the socket for other agents, if there are certificates.
-func newPeers(cfg *config, m module, log *slog.Logger) (*peers, error) {
+// newPeers opens the socket for other agents, if this host has a certificate or
+// means to have one.
+func newPeers(cfg *config, m module, k *keep.Keeper, log *slog.Logger) (*peers, error) {
 	p := &peers{module: m, log: log}
-	if cfg.tls == (peer.Files{}) {
-		log.Warn("set-up out-of-band is off, so UDP sessions are not chained: say --tls-ca, --tls-cert and --tls-key")
+	if !canJoin(cfg, k) {
+		log.Warn("this host has not joined the domain: it gets no policy, and no session is set up out-of-band", "error", errNoToken)
 		return p, nil
 	}
-	credentials, err := peer.Load(cfg.tls)
-	if err != nil {
-		return nil, fmt.Errorf("%w (docs/OPERATIONS.md says how to make certificates)", err)
-	}
-	p.inspect(cfg, credentials)
+	var err error
 	p.node, err = peer.Listen(peer.Config{
-		Listen: cfg.peers, Credentials: credentials, Priority: kernel.ControlPriority,
+		Listen: cfg.peers, Identity: k, Priority: kernel.ControlPriority,
 		Hear: p.hear, Lost: p.lost, Log: log,
 	})
 	if err != nil {
@@ -82,20 +78,10 @@ func (p *peers) hear(from []netip.Addr, id lock.ID, m migrate.Message) { p.mover
 
 func (p *peers) lost(host netip.Addr) { p.mover.Lost(host) }
 
-// inspect warns of a certificate that other hosts will not take.
-func (p *peers) inspect(cfg *config, credentials *peer.Credentials) {
-	if expires := credentials.Expires(); time.Now().After(expires) {
-		p.log.Warn("certificate has expired: renew it, agentd reads it again", "expires", expires)
-	}
-	mine, err := cfg.hostAddresses()
-	if err != nil {
-		return // others say so
-	}
-	missing := slices.DeleteFunc(slices.Clone(mine), func(a netip.Addr) bool {
-		return slices.Contains(credentials.Addresses(), a)
-	})
-	if len(missing) > 0 {
-		p.log.Warn("certificate lacks addresses of this host, from which UDP sessions will be refused", "addresses", missing)
+// revoke passes on which hosts are to be trusted no more.
+func (p *peers) revoke(epochs map[string]uint32) {
+	if p.node != nil {
+		p.node.Revoke(epochs)
 	}
 }
 
@@ -108,7 +94,7 @@ func (p *peers) open(ctx context.Context, host netip.Addr) (setup.Stream, error)
 	return s, nil
 }
 
-// run sets sessions up until ctx is done. Without certificates it refuses those
+// run sets sessions up until ctx is done. Without a certificate it refuses those
 // that wait already; the module itself refuses what comes later.
 func (p *peers) run(ctx context.Context) error {
 	if p.node == nil {

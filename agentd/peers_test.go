@@ -4,36 +4,20 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"crypto/x509"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"mbchain/agentd/internal/agent/agenttest"
-	"mbchain/agentd/internal/peer"
-	"mbchain/agentd/internal/peer/peertest"
 	"mbchain/agentd/internal/session"
 	"mbchain/chain"
+	"mbchain/identity"
+	"mbchain/identity/keep"
 	"mbchain/proto"
 )
-
-// tlsArgs are those of an agentd with certificates, on a free port of loopback.
-func tlsArgs(t *testing.T, files peer.Files) []string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return []string{
-		"--peer-listen", conn.LocalAddr().String(),
-		"--tls-ca", files.CA, "--tls-cert", files.Cert, "--tls-key", files.Key,
-	}
-}
 
 // waiting is a session of the client with nobody to its right.
 func waiting() session.Part {
@@ -49,7 +33,7 @@ func waiting() session.Part {
 func TestAgentdWithoutCertificatesRefuses(t *testing.T) {
 	m := agenttest.NewModule()
 	m.Want(waiting(), true)
-	a := startAgentd(t, t.TempDir(), nobody, m)
+	a := startStranger(t, t.TempDir(), nobody, m)
 	eventually(t, "refusal", func() bool { return m.Setup(waiting().ID) == chain.SetupBlocked })
 	if m.SetupListened() {
 		t.Error("it undertook to set sessions up")
@@ -57,13 +41,13 @@ func TestAgentdWithoutCertificatesRefuses(t *testing.T) {
 	if status := a.status(); status.GetOutOfBand() {
 		t.Errorf("status says that it can: %v", status)
 	}
-	a.wantLogged("set-up out-of-band is off, so UDP sessions are not chained: say --tls-ca, --tls-cert and --tls-key")
+	a.wantLogged("give agentd --token-file FILE")
 }
 
 func TestAgentdWithCertificatesSetsUp(t *testing.T) {
-	m, files := agenttest.NewModule(), peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
+	m := agenttest.NewModule()
 	m.SetPeers([]*proto.Peer{{Address: "10.0.0.3", Sessions: 1}})
-	a := startAgentd(t, t.TempDir(), nobody, m, tlsArgs(t, files)...)
+	a := startAgentd(t, t.TempDir(), nobody, m)
 	eventually(t, "undertaking", m.SetupListened)
 	status := a.status()
 	if !status.GetOutOfBand() || len(status.GetPeers()) != 1 {
@@ -78,58 +62,79 @@ func TestAgentdWithCertificatesSetsUp(t *testing.T) {
 }
 
 func TestAgentdUndertakesItForANewModule(t *testing.T) {
-	m, files := agenttest.NewModule(), peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
-	startAgentd(t, t.TempDir(), nobody, m, tlsArgs(t, files)...)
+	m := agenttest.NewModule()
+	startAgentd(t, t.TempDir(), nobody, m)
 	eventually(t, "undertaking", m.SetupListened)
 	m.Unload()
 	m.Reload()
 	eventually(t, "undertaking for the new module", m.SetupListened)
 }
 
-func TestAgentdWarnsOfItsCertificate(t *testing.T) {
-	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
-	files := peertest.NewCA(t).Issue(t, t.TempDir(), expired, "10.0.0.9")
-	m := agenttest.NewModule()
-	a := startAgentd(t, t.TempDir(), nobody, m, tlsArgs(t, files)...)
+func TestAgentdJoinsWithAToken(t *testing.T) {
+	pd, m, dir := startPolicyd(t, subpolicy()), agenttest.NewModule(), t.TempDir()
+	token := identity.NewToken()
+	token.CA = domain().Fingerprint()
+	file := filepath.Join(dir, "token")
+	if err := os.WriteFile(file, []byte(token.Text()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := startStranger(t, dir, pd.address, m, "--token-file", file)
+	join := <-pd.joins
+	request, err := identity.ParseRequest(join.Request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if request.Subject.Name != "mb1" || request.Addresses[0].String() != "10.0.0.2" || join.TokenId != token.ID() {
+		t.Errorf("asked for %+v with %s", request, join.TokenId)
+	}
+	pd.wantAck(t)
 	eventually(t, "undertaking", m.SetupListened)
-	a.wantLogged("certificate has expired")
-	a.wantLogged(`certificate lacks addresses of this host, from which UDP sessions will be refused" addresses=[10.0.0.2]`)
+	a.wantLogged("msg=joined")
+	if strings.Contains(a.stderr.String(), token.Text()) {
+		t.Error("the token is in the log")
+	}
+	// It is a member now, and needs no token any more.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	startStranger(t, dir, pd.address, agenttest.NewModule())
+	pd.wantAck(t)
 }
 
-func TestAgentdSaysWhatItsCertificatesLack(t *testing.T) {
-	files := peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
-	good := tlsArgs(t, files)
-	busy, err := net.ListenPacket("udp", good[1])
+func TestAgentdRefusesAnotherHostsIdentity(t *testing.T) {
+	dir := t.TempDir()
+	if err := keep.Save(identityFile(dir), certify(t, identity.Agent, "mb2", "10.0.0.2")); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	args := []string{"agentd", "--name", "mb1", "--address", "10.0.0.2", "--policyd", nobody,
+		"--socket", filepath.Join(dir, "sock"), "--state", filepath.Join(dir, "state")}
+	if status := start(t.Context(), args, &out, &out, agenttest.NewModule()); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+	if !strings.Contains(out.String(), "is that of agent mb2, not of agent mb1: move it away and join again") {
+		t.Errorf("output %s", &out)
+	}
+}
+
+func TestAgentdSaysThatItsPortIsTaken(t *testing.T) {
+	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	missing := append([]string(nil), good...)
-	missing[7] = "/nowhere/key.pem"
-	tests := []struct {
-		name string
-		args []string
-		want string
-	}{
-		{"no file", missing,
-			"agentd: read key: open /nowhere/key.pem: no such file or directory (docs/OPERATIONS.md says how to make certificates)\n"},
-		{"port taken", good, "bind: address already in use (--peer-listen says where)\n"},
+	dir := t.TempDir()
+	if err := keep.Save(identityFile(dir), certify(t, identity.Agent, "mb1", "10.0.0.2")); err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			dir := t.TempDir()
-			args := append([]string{
-				"agentd", "--name", "mb1", "--address", "10.0.0.2", "--policyd", nobody,
-				"--socket", filepath.Join(dir, "sock"), "--state", filepath.Join(dir, "state"),
-			}, test.args...)
-			var out bytes.Buffer
-			if status := start(context.Background(), args, &out, &out, agenttest.NewModule()); status != 1 {
-				t.Errorf("exit status %d, want 1", status)
-			}
-			if !strings.HasSuffix(out.String(), test.want) {
-				t.Errorf("output %q, want ...%q", out.String(), test.want)
-			}
-		})
+	var out bytes.Buffer
+	args := []string{"agentd", "--name", "mb1", "--address", "10.0.0.2", "--policyd", nobody, "--peer-listen", busy.LocalAddr().String(),
+		"--socket", filepath.Join(dir, "sock"), "--state", filepath.Join(dir, "state")}
+	if status := start(t.Context(), args, &out, &out, agenttest.NewModule()); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+	if want := "bind: address already in use (--peer-listen says where)\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("output %q, want ...%q", out.String(), want)
 	}
 }
 

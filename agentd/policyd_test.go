@@ -6,11 +6,15 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -19,6 +23,7 @@ import (
 // puts the queries that the test gives it.
 type policyd struct {
 	protoconnect.UnimplementedAgentServiceHandler
+	protoconnect.UnimplementedIdentityServiceHandler
 	address string
 	offer   *proto.Subpolicy
 
@@ -26,6 +31,7 @@ type policyd struct {
 	acks       chan *proto.AcknowledgeRequest
 	queries    chan *proto.Query
 	answers    chan *proto.AnswerRequest
+	joins      chan *proto.JoinRequest
 }
 
 func startPolicyd(t *testing.T, offer *proto.Subpolicy) *policyd {
@@ -35,16 +41,17 @@ func startPolicyd(t *testing.T, offer *proto.Subpolicy) *policyd {
 		acks:       make(chan *proto.AcknowledgeRequest, 16),
 		queries:    make(chan *proto.Query),
 		answers:    make(chan *proto.AnswerRequest, 16),
+		joins:      make(chan *proto.JoinRequest, 16),
 	}
 	mux := http.NewServeMux()
 	mux.Handle(protoconnect.NewAgentServiceHandler(p))
+	mux.Handle(protoconnect.NewIdentityServiceHandler(p))
 	server := httptest.NewUnstartedServer(mux)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
+	server.EnableHTTP2 = true
+	server.TLS = identity.ServerTLS(identity.Fixed(certify(t, identity.Policyd, "policyd1")), "h2", "http/1.1")
+	server.StartTLS()
 	t.Cleanup(server.Close)
-	p.address = strings.TrimPrefix(server.URL, "http://")
+	p.address = strings.TrimPrefix(server.URL, "https://")
 	return p
 }
 
@@ -73,4 +80,45 @@ func (p *policyd) Acknowledge(_ context.Context, r *proto.AcknowledgeRequest) (*
 func (p *policyd) Answer(_ context.Context, r *proto.AnswerRequest) (*proto.AnswerResponse, error) {
 	p.answers <- r
 	return &proto.AnswerResponse{}, nil
+}
+
+// Join admits everybody.
+func (p *policyd) Join(_ context.Context, r *proto.JoinRequest) (*proto.CertificateResponse, error) {
+	p.joins <- r
+	request, err := identity.ParseRequest(r.Request)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := domain().Issue(request, 1, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return &proto.CertificateResponse{Certificate: cert.Raw}, nil
+}
+
+// domain is the CA of all these tests.
+var domain = sync.OnceValue(func() *identity.CA {
+	ca, err := identity.NewCA(time.Now())
+	if err != nil {
+		panic(err)
+	}
+	return ca
+})
+
+// certify returns an identity in that domain.
+func certify(t *testing.T, role identity.Role, name string, addresses ...string) *identity.Bundle {
+	t.Helper()
+	key, err := identity.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []netip.Addr
+	for _, a := range addresses {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	b, err := domain().IssueKey(key, identity.Subject{Role: role, Name: name, Epoch: 1}, list, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -37,6 +37,10 @@ func (w *world) app() *cli.App {
 			w.hostCommand(),
 			w.statsCommand(),
 			w.clusterCommand(),
+			w.tokenCommand(),
+			w.memberCommand(),
+			w.keyCommand(),
+			w.identityCommand(),
 			w.versionCommand(),
 			w.completionCommand(),
 			w.completeCommand(),
@@ -54,7 +58,7 @@ func (w *world) globalFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		&cli.StringFlag{Name: "policyd", Value: address,
-			Usage: "`ADDRESS:PORT` of policyd, or of each with commas between; MBCHAIN_POLICYD sets the default"},
+			Usage: "`ADDRESS:PORT` of policyd, or of each with commas between, or unix:PATH of its socket; MBCHAIN_POLICYD sets the default, else the socket of this host is taken if there is one"},
 		&cli.StringFlag{Name: "agent",
 			Usage: "ask the agent of this host at `SOCKET` (" + agentSocket + "): session, stats, status, migrate leave, migrate request"},
 		&cli.DurationFlag{Name: "timeout", Value: defaultTimeout,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -24,11 +25,13 @@ const agentSocket = "/run/mbchain/agentd.sock"
 type policyd struct {
 	remote
 	addresses []string
+	shown     *identity.Bundle // to those that are no sockets
 
 	policy  protoconnect.PolicyServiceClient
 	domain  protoconnect.DomainServiceClient
 	migrate protoconnect.MigrationServiceClient
 	cluster protoconnect.ClusterServiceClient
+	who     protoconnect.IdentityServiceClient
 }
 
 // agent is the local agent, as one command uses it.
@@ -56,30 +59,34 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 		return nil, usagef("%s asks policyd: --agent goes with session, stats, status, migrate leave and migrate request only",
 			c.Command.HelpName)
 	}
-	addresses := strings.Split(c.String("policyd"), ",")
-	for i, address := range addresses {
-		addresses[i] = strings.TrimSpace(address)
-		if _, _, err := net.SplitHostPort(addresses[i]); err != nil {
-			return nil, usagef("read --policyd %q: want ADDRESS:PORT, such as %s", address, defaultPolicyd)
-		}
+	addresses, err := w.policydAddresses(c)
+	if err != nil {
+		return nil, err
 	}
-	return w.policydAt(addresses), nil
+	shown, err := w.identity(c.Context, addresses)
+	if err != nil {
+		return nil, err
+	}
+	return w.policydAt(addresses, shown), nil
 }
 
 // policydAt is the policyds at these addresses, any of which will do.
-func (w *world) policydAt(addresses []string) *policyd {
-	client, url := &http.Client{Transport: w.nodes(addresses)}, "http://"+addresses[0]
+func (w *world) policydAt(addresses []string, shown *identity.Bundle) *policyd {
+	const url = "http://policyd" // in its place comes that of the one that is asked
+	client := &http.Client{Transport: w.nodes(addresses, shown)}
 	return &policyd{
 		remote: remote{
 			name:    "policyd at " + strings.Join(addresses, ", "),
 			restart: "is it running? pass --policyd or set MBCHAIN_POLICYD",
 		},
 		addresses: addresses,
+		shown:     shown,
 
 		policy:  protoconnect.NewPolicyServiceClient(client, url, cleaning()),
 		domain:  protoconnect.NewDomainServiceClient(client, url, cleaning()),
 		migrate: protoconnect.NewMigrationServiceClient(client, url, cleaning()),
 		cluster: protoconnect.NewClusterServiceClient(client, url, cleaning()),
+		who:     protoconnect.NewIdentityServiceClient(client, url, cleaning()),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mbchain/identity"
 	"mbchain/proto"
 )
 
@@ -78,21 +79,50 @@ func (w *world) clusterJoin(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := p.cluster.CreateJoinToken(c.Context, &proto.CreateJoinTokenRequest{Name: args[0], TtlS: uint32(ttl / time.Second)})
+	status, err := p.cluster.GetNode(c.Context, &proto.GetNodeRequest{})
 	if err != nil {
 		return p.failed(err)
 	}
-	if c.Bool("json") {
-		return w.printJSON(joinView{Name: args[0], Token: made.Token, Expires: timeJSON(made.ExpiresUnixMs),
-			Addresses: append([]string{}, made.Addresses...)})
+	if status.RaftAddress == "" {
+		return &failure{code: exitFailure, err: fmt.Errorf("join: %s is one policyd without a port for others", status.Name),
+			hint: "restart it with --raft-listen ADDRESS:PORT"}
 	}
-	w.printf("%s may join within %s. Start it there, with an empty data directory and its own address:\n\n", args[0], spanText(ttl))
+	token := w.newToken()
+	made, err := p.who.CreateToken(c.Context, &proto.CreateTokenRequest{
+		Role: identity.Policyd.String(), Name: args[0], TtlMs: uint64(ttl.Milliseconds()), Uses: 1,
+		Id: token.ID(), SecretHash: identity.HashSecret(token.Secret()),
+	})
+	if err != nil {
+		return p.failed(err)
+	}
+	copy(token.CA[:], made.CaFingerprint)
+	addresses := joinAddresses(status)
+	if c.Bool("json") {
+		return w.printJSON(joinView{Name: args[0], Token: token.Text(), Expires: timeJSON(made.Token.ExpiresUnixMs), Addresses: addresses})
+	}
+	w.printf("%s may join within %s, with this token:\n\n  %s\n\n", args[0], spanText(ttl), token.Text())
+	w.printf("Write it to a file there, and start policyd with an empty data directory and its own address:\n\n")
 	w.printf("  policyd --id %s --listen ADDRESS:7400 --raft-listen ADDRESS:7401 \\\n", args[0])
-	for _, address := range made.Addresses {
+	for _, address := range addresses {
 		w.printf("    --join %s \\\n", address)
 	}
-	w.printf("    --join-token %s\n\nThen: mbctl cluster status\n", made.Token)
+	w.printf("    --token-file FILE\n\nThen: mbctl cluster status\n")
 	return nil
+}
+
+// joinAddresses are those of the policyds that there are, the leader's first.
+func joinAddresses(status *proto.NodeStatus) []string {
+	list := []string{}
+	for _, m := range status.Members {
+		switch {
+		case m.Address == "":
+		case m.Name == status.Leader:
+			list = append([]string{m.Address}, list...)
+		default:
+			list = append(list, m.Address)
+		}
+	}
+	return list
 }
 
 // removedView is what cluster remove prints in JSON.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"mbchain/identity"
 	"mbchain/proto"
 )
 
@@ -46,7 +47,7 @@ func (w *world) clusterRecover(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	view := recoveryView{Nodes: w.askEveryNode(c.Context, p.addresses)}
+	view := recoveryView{Nodes: w.askEveryNode(c.Context, p)}
 	best := -1
 	for i, n := range view.Nodes {
 		switch {
@@ -82,13 +83,25 @@ func newerLog(a, b nodeView) bool {
 	return cmp.Or(cmp.Compare(a.LastTerm, b.LastTerm), cmp.Compare(a.LastIndex, b.LastIndex)) > 0
 }
 
-// askEveryNode asks the policyds at addresses, and those they name, one after
-// the other.
-func (w *world) askEveryNode(ctx context.Context, addresses []string) []nodeView {
+// askEveryNode asks the policyds that the operator names, and those they name, one
+// after the other. One that is asked by its socket asks the others itself: who uses
+// the socket need not have a certificate to show to them.
+func (w *world) askEveryNode(ctx context.Context, p *policyd) []nodeView {
 	var views []nodeView
-	todo := slices.Clone(addresses)
+	todo := slices.Clone(p.addresses)
 	for i := 0; i < len(todo); i++ {
-		status, err := w.askNode(ctx, todo[i])
+		if isSocket(todo[i]) {
+			got, err := w.policydAt(todo[i:i+1], nil).cluster.GetCluster(ctx, &proto.GetClusterRequest{})
+			if err != nil {
+				views = append(views, nodeView{Address: todo[i], Error: rootCause(err).Error()})
+				continue
+			}
+			for _, n := range got.Nodes {
+				views = append(views, viewNode(n))
+			}
+			continue
+		}
+		status, err := w.askNode(ctx, todo[i], p.shown)
 		if err != nil {
 			views = append(views, nodeView{Address: todo[i], Error: rootCause(err).Error()})
 			continue
@@ -105,10 +118,10 @@ func (w *world) askEveryNode(ctx context.Context, addresses []string) []nodeView
 	return views
 }
 
-func (w *world) askNode(ctx context.Context, address string) (*proto.NodeStatus, error) {
+func (w *world) askNode(ctx context.Context, address string, shown *identity.Bundle) (*proto.NodeStatus, error) {
 	ctx, cancel := w.limit(ctx, recoverAskFor)
 	defer cancel()
-	return w.policydAt([]string{address}).cluster.GetNode(ctx, &proto.GetNodeRequest{})
+	return w.policydAt([]string{address}, shown).cluster.GetNode(ctx, &proto.GetNodeRequest{})
 }
 
 func (w *world) printRecovery(view recoveryView) {

@@ -17,10 +17,10 @@ const maxSnapshot = 64 << 20
 func (w *world) clusterSnapshotCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "snapshot",
-		Usage:     "save the policy, the hosts and the set-up keys into a file",
+		Usage:     "save the policy, the hosts, the CA and the set-up keys into a file",
 		ArgsUsage: "FILE",
 		Description: describe(`What it takes to restore the domain into this or a new cluster. The file is for
-its owner alone: it holds the set-up keys. One that is there is replaced.`,
+its owner alone: it holds the CA's key and the set-up keys. One that is there is replaced.`,
 			"mbctl cluster snapshot domain.snapshot"),
 		Action: w.action(w.clusterSnapshot),
 	}
@@ -48,7 +48,7 @@ func (w *world) clusterSnapshot(c *cli.Context) error {
 	if err != nil {
 		return p.failed(err)
 	}
-	if err := w.save(args[0], got.Data); err != nil {
+	if err := w.saveSecret(args[0], got.Data); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
 	if c.Bool("json") {

@@ -102,6 +102,8 @@ func (r remote) failed(err error) error {
 	case connect.CodeNotFound:
 		f.code = exitNotFound
 		f.hint = "see `mbctl host list`"
+	case connect.CodeUnauthenticated:
+		f.hint = "see `mbctl identity show`; join again with a token: `mbctl identity join`"
 	case connect.CodeUnavailable:
 		f.code = exitUnreachable
 		f.hint = "it answers, but cannot do this now: try again in a moment"

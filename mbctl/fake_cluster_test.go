@@ -31,14 +31,6 @@ func (f clusterFake) GetNode(context.Context, *proto.GetNodeRequest) (*proto.Nod
 	return status, nil
 }
 
-func (f clusterFake) CreateJoinToken(_ context.Context, r *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error) {
-	if f.err != nil {
-		return nil, f.err
-	}
-	return &proto.CreateJoinTokenResponse{Token: "HIRZX2VN5YJQ4WQ6JQ3E6C7K2A",
-		ExpiresUnixMs: now.UnixMilli() + int64(r.TtlS)*1000, Addresses: []string{"10.255.0.101:7400", "10.255.0.102:7400"}}, nil
-}
-
 func (f clusterFake) RemoveNode(context.Context, *proto.RemoveNodeRequest) (*proto.RemoveNodeResponse, error) {
 	return &proto.RemoveNodeResponse{Voters: 2}, f.err
 }

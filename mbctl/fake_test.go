@@ -19,6 +19,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -28,6 +29,7 @@ import (
 type fake struct {
 	protoconnect.UnimplementedPolicyServiceHandler
 	protoconnect.UnimplementedDomainServiceHandler
+	*identityFake
 
 	apply    func(*proto.ApplyRequest) (*proto.ApplyResponse, error)
 	policies []*proto.GetResponse          // one after the other, the last for ever
@@ -170,12 +172,16 @@ type testWorld struct {
 	out, err bytes.Buffer
 	files    map[string]string // rewritten by write
 	env      map[string]string
+
+	identities map[string]*identity.Bundle // by path
 }
 
 func newTestWorld(t *testing.T, f *fake) *testWorld {
 	t.Helper()
 	tw := &testWorld{files: make(map[string]string), env: make(map[string]string)}
-	domain := serve(t, func(mux *http.ServeMux) {
+	f.identityFake = &identityFake{f: f}
+	domain := serveTLS(t, func(mux *http.ServeMux) {
+		mux.Handle(protoconnect.NewIdentityServiceHandler(f.identityFake))
 		mux.Handle(protoconnect.NewPolicyServiceHandler(f))
 		mux.Handle(protoconnect.NewDomainServiceHandler(f))
 		mux.Handle(protoconnect.NewMigrationServiceHandler(migrationFake{f}))
@@ -201,7 +207,6 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 			tw.files[name] = string(text)
 			return nil
 		},
-		save: func(string, []byte) error { return nil },
 		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			f.asked = append(f.asked, network+" "+address)
 			to, ok := map[string]string{
@@ -221,7 +226,11 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 		utf8:  true,
 
 		newJob: func() uint64 { return labJob },
+
+		saveSecret: func(string, []byte) error { return nil },
+		exists:     func(string) bool { return false },
 	}
+	withIdentity(t, tw)
 	return tw
 }
 

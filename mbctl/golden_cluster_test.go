@@ -55,6 +55,13 @@ func quorumLost(f *fake, _ *testWorld) {
 	f.nodes = []*proto.NodeStatus{behind, newest}
 }
 
+// leading is what the second of two policyds says, the first of which leads.
+func leading(f *fake, _ *testWorld) {
+	status := nodeStatus(member(2), "follower", "policyd1", 812)
+	status.Members = []*proto.Member{member(2), member(1)}
+	f.nodes = []*proto.NodeStatus{status}
+}
+
 func TestGoldenCluster(t *testing.T) {
 	testGolden(t, trio, []goldenTest{
 		{name: "help_cluster", line: "cluster  --help"},
@@ -86,11 +93,12 @@ func TestGoldenCluster(t *testing.T) {
 			f.cluster = &proto.GetClusterResponse{Asked: "policyd2"}
 		}},
 
-		{name: "cluster_join", line: "cluster  join  policyd3"},
-		{name: "cluster_join_json", line: "cluster  join  policyd3  --ttl  10m  --json"},
+		{name: "cluster_join", line: "cluster  join  policyd3", set: leading},
+		{name: "cluster_join_json", line: "cluster  join  policyd3  --ttl  10m  --json", set: leading},
 		{name: "cluster_join_ttl", line: "cluster  join  policyd3  --ttl  48h"},
-		{name: "cluster_join_no_port", line: "cluster  join  policyd2",
-			set: failing(connect.CodeFailedPrecondition, "this cluster is one node without a port for others: restart it with --raft-listen ADDRESS:PORT")},
+		{name: "cluster_join_no_port", line: "cluster  join  policyd2", set: func(f *fake, _ *testWorld) {
+			f.nodes = []*proto.NodeStatus{{Name: "policyd1", Address: "10.255.0.101:7400", State: "leader", Leader: "policyd1"}}
+		}},
 		{name: "cluster_remove", line: "cluster  remove  policyd3"},
 		{name: "cluster_remove_json", line: "cluster  remove  policyd3  --json"},
 		{name: "cluster_remove_none", line: "cluster  remove  policyd9",
@@ -101,7 +109,7 @@ func TestGoldenCluster(t *testing.T) {
 		{name: "cluster_snapshot", line: "cluster  snapshot  domain.snapshot"},
 		{name: "cluster_snapshot_json", line: "cluster  snapshot  domain.snapshot  --json"},
 		{name: "cluster_snapshot_unwritten", line: "cluster  snapshot  domain.snapshot", set: func(_ *fake, w *testWorld) {
-			w.save = func(string, []byte) error { _, err := fullDisk{}.Write(nil); return err }
+			w.saveSecret = func(string, []byte) error { _, err := fullDisk{}.Write(nil); return err }
 		}},
 		{name: "cluster_restore", line: "cluster  restore  domain.snapshot  --yes"},
 		{name: "cluster_restore_json", line: "cluster  restore  domain.snapshot  --yes  --json"},
@@ -126,6 +134,7 @@ func TestSaveReplacesAFileForItsOwnerAlone(t *testing.T) {
 	if err := os.WriteFile(name, []byte("old and longer"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	save := osWorld().saveSecret
 	if err := save(name, []byte("new")); err != nil {
 		t.Fatal(err)
 	}

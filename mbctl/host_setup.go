@@ -45,7 +45,7 @@ func (w *world) printSetupNotes(hosts []*proto.Host) {
 		}
 	}
 	if len(unable) > 0 {
-		notes = append(notes, "no set-up out-of-band, so no UDP: "+strings.Join(unable, ", ")+"; give agentd --tls-ca, --tls-cert and --tls-key")
+		notes = append(notes, "no set-up out-of-band, so no UDP: "+strings.Join(unable, ", ")+"; give agentd --token-file")
 	}
 	if len(notes) > 0 {
 		w.printf("\n")
@@ -60,7 +60,7 @@ func addSetup(t *table, s *proto.HostStatus) {
 	if s.GetOutOfBand() {
 		t.add(text("set-up"), text("in-band and out-of-band"))
 	} else {
-		t.add(text("set-up"), tinted(yellow, "in-band only, so no UDP: give agentd --tls-ca, --tls-cert and --tls-key"))
+		t.add(text("set-up"), tinted(yellow, "in-band only, so no UDP: give agentd --token-file"))
 	}
 	for _, p := range s.GetPeers() {
 		t.add(cell{}, tinted(yellow, "SYNs with payload do not pass to "+peerText(p)))

@@ -4,16 +4,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mbchain/identity"
+	"mbchain/identity/keep"
 )
 
 // version is set by the build: -ldflags "-X main.version=...".
@@ -36,32 +37,24 @@ func osWorld() *world {
 		getenv:  os.Getenv,
 		open:    func(name string) (file, error) { return os.Open(name) },
 		write:   rewriteFile,
-		save:    save,
 		dial:    new(net.Dialer).DialContext,
 		now:     time.Now,
 		sleep:   sleep,
 		limit:   context.WithTimeout,
 		newJob:  newJob,
-		width:   width,
-		colour:  terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		utf8:    utf8Locale(os.Getenv),
+
+		saveSecret: keep.Write, load: keep.Load, save: keep.Save, exists: exists,
+		newToken: identity.NewToken,
+
+		width:  width,
+		colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		utf8:   utf8Locale(os.Getenv),
 	}
 }
 
-// save replaces a file.
-func save(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func newJob() uint64 {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"mbchain/identity"
 	"mbchain/proto/protoconnect"
 )
 
@@ -35,16 +36,13 @@ const (
 type nodes struct {
 	world     *world
 	addresses []string
-	to        map[string]http.RoundTripper // by address
-	at        int                          // the one that is asked first
+	shown     *identity.Bundle           // to those that are no sockets
+	to        map[string]*http.Transport // by address
+	at        int                        // the one that is asked first
 }
 
-func (w *world) nodes(addresses []string) *nodes {
-	n := &nodes{world: w, addresses: addresses, to: make(map[string]http.RoundTripper)}
-	for _, address := range addresses {
-		n.to[address] = w.httpClient("tcp", address).Transport
-	}
-	return n
+func (w *world) nodes(addresses []string, shown *identity.Bundle) *nodes {
+	return &nodes{world: w, addresses: addresses, shown: shown, to: make(map[string]*http.Transport)}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -97,8 +95,16 @@ func (n *nodes) ask(r *http.Request, body []byte, number, address string) (*http
 	try.Body, try.GetBody = io.NopCloser(bytes.NewReader(body)), nil
 	try.ContentLength = int64(len(body))
 	try.Header.Set(headerRequest, number)
-	try.Host, try.URL.Host = address, address
-	return n.to[address].RoundTrip(try)
+	to, scheme := n.world.reach(address, n.shown)
+	if known := n.to[address]; known != nil {
+		to = known
+	}
+	n.to[address] = to
+	try.URL.Scheme = scheme
+	if !isSocket(address) {
+		try.Host, try.URL.Host = address, address
+	}
+	return to.RoundTrip(try)
 }
 
 // askAnother reports whether an answer says that another one may be had.
@@ -129,5 +135,6 @@ func repeatable(path string) bool {
 	return strings.HasPrefix(path, "/"+protoconnect.PolicyServiceName+"/") ||
 		strings.HasPrefix(path, "/"+protoconnect.DomainServiceName+"/") ||
 		strings.HasPrefix(path, "/"+protoconnect.MigrationServiceName+"/") ||
-		strings.HasPrefix(path, "/"+protoconnect.ClusterServiceName+"/")
+		strings.HasPrefix(path, "/"+protoconnect.ClusterServiceName+"/") ||
+		strings.HasPrefix(path, "/"+protoconnect.IdentityServiceName+"/")
 }

@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -108,13 +109,14 @@ func TestAnotherPolicydIsAsked(t *testing.T) {
 				address := fmt.Sprintf("10.0.0.%d:7400", i+1)
 				servers, addresses = append(servers, s), append(addresses, address)
 				if answers != nil {
-					real[address] = serve(t, func(mux *http.ServeMux) {
+					real[address] = serveTLS(t, func(mux *http.ServeMux) {
 						mux.Handle(protoconnect.NewPolicyServiceHandler(s))
 						mux.Handle(protoconnect.NewClusterServiceHandler(s))
 					})
 				}
 			}
 			w := &world{
+				now: func() time.Time { return now },
 				dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 					if real[address] == "" {
 						return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
@@ -123,7 +125,7 @@ func TestAnotherPolicydIsAsked(t *testing.T) {
 				},
 				sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 			}
-			err := tt.call(w.policydAt(addresses))
+			err := tt.call(w.policydAt(addresses, certify(t, identity.Operator, "anna", now)))
 			if (err == nil) != (tt.code == 0) || err != nil && connect.CodeOf(err) != tt.code {
 				t.Errorf("error %v, want code %v", err, tt.code)
 			}

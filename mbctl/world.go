@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"mbchain/identity"
 )
 
 // world is all that a command may touch. Tests make one of their own.
@@ -24,14 +26,21 @@ type world struct {
 	getenv func(key string) string
 	open   func(name string) (file, error)
 	write  func(name string, text []byte) error // whole or not at all
-	save   func(name string, data []byte) error // for its owner alone, whole or not at all
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error
 	limit func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 
-	newJob func() uint64 // names the migrations of a command; random, never 0
+	// A file for its owner alone, whole or not at all.
+	saveSecret func(name string, data []byte) error
+	// An identity is in a file, see package keep.
+	load   func(path string) (*identity.Bundle, error)
+	save   func(path string, b *identity.Bundle) error
+	exists func(path string) bool
+
+	newToken func() identity.Token
+	newJob   func() uint64 // names the migrations of a command; random, never 0
 
 	width  int  // columns of the terminal, 0: not a terminal, do not cut
 	colour bool // escape sequences for colour are welcome

@@ -17,7 +17,7 @@ packages=(
 	sparse shellcheck clang libclang-rt-14-dev spin
 	# guests and labs
 	qemu-system-x86 busybox-static iproute2 iputils-ping nftables conntrack ethtool procps
-	bsdextrautils tcpdump openssl
+	bsdextrautils tcpdump
 	# clients, servers, network functions
 	curl nginx-light iperf3 prads jq ipvsadm wireguard-tools dnsmasq-base bind9-dnsutils dhcpoptinj
 )

@@ -7,8 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"regexp"
-	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -21,8 +22,11 @@ type config struct {
 	raftListen string
 	advertise  string // empty: other nodes cannot be told where this one is
 	join       []string
-	joinToken  string
+	tokenFile  string // to join with; empty: none
 	recover    bool
+	socket     string
+	auditLog   string
+	rotate     time.Duration // 0: keys are not replaced by themselves
 	logLevel   slog.Level
 	logFormat  string
 }
@@ -53,12 +57,24 @@ var flags = []cli.Flag{
 		Usage: "`ADDRESS:PORT` of a node whose cluster to join, if the data directory is empty (may be repeated)",
 	},
 	&cli.StringFlag{
-		Name: "join-token", EnvVars: []string{"MBCHAIN_JOIN_TOKEN"},
-		Usage: "`TOKEN` that mbctl cluster join printed",
+		Name: "token-file", EnvVars: []string{"MBCHAIN_TOKEN_FILE"},
+		Usage: "`FILE` with the token that mbctl cluster join made; read until this node has its certificate, and not needed afterwards",
 	},
 	&cli.BoolFlag{
 		Name:  "recover",
 		Usage: "go on as the only node, after most others were lost for good; once",
+	},
+	&cli.StringFlag{
+		Name: "socket", EnvVars: []string{"MBCHAIN_POLICYD_SOCKET"}, Value: "/run/mbchain/policyd.sock",
+		Usage: "`PATH` of the unix socket by which root on this host, and nobody else, may do what an operator may",
+	},
+	&cli.StringFlag{
+		Name: "audit-log", EnvVars: []string{"MBCHAIN_AUDIT_LOG"}, DefaultText: "audit.log in the data directory",
+		Usage: "`FILE` that gets a line of JSON for each change: who, what, from where, with what result",
+	},
+	&cli.DurationFlag{
+		Name: "rotate-keys", EnvVars: []string{"MBCHAIN_ROTATE_KEYS"}, Value: 24 * time.Hour,
+		Usage: "`TIME` after which the set-up key of the data plane is replaced, such as 12h; 0: never by itself",
 	},
 	&cli.StringFlag{
 		Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
@@ -83,6 +99,18 @@ func newConfig(c *cli.Context) (*config, error) {
 		id:         c.String("id"),
 		raftListen: c.String("raft-listen"),
 		logFormat:  c.String("log-format"),
+		socket:     c.String("socket"),
+		auditLog:   c.String("audit-log"),
+		rotate:     c.Duration("rotate-keys"),
+	}
+	if cfg.auditLog == "" {
+		cfg.auditLog = filepath.Join(cfg.data, "audit.log")
+	}
+	if cfg.rotate < 0 {
+		return nil, fmt.Errorf("read --rotate-keys %v: want a time, such as 24h, or 0", cfg.rotate)
+	}
+	if cfg.socket == "" {
+		return nil, fmt.Errorf("read --socket: no path is given")
 	}
 	if _, _, err := net.SplitHostPort(cfg.listen); err != nil {
 		return nil, fmt.Errorf("read --listen %q: want ADDRESS:PORT, such as 127.0.0.1:7400", cfg.listen)
@@ -112,7 +140,7 @@ func newConfig(c *cli.Context) (*config, error) {
 
 // readCluster reads what is about other nodes.
 func (cfg *config) readCluster(c *cli.Context) error {
-	cfg.advertise, cfg.recover, cfg.joinToken = c.String("advertise"), c.Bool("recover"), c.String("join-token")
+	cfg.advertise, cfg.recover, cfg.tokenFile = c.String("advertise"), c.Bool("recover"), c.String("token-file")
 	switch host, _, err := net.SplitHostPort(cfg.advertise); {
 	case cfg.advertise == "":
 		if host, port, _ := net.SplitHostPort(cfg.listen); port != "0" && !unspecified(host) {
@@ -137,8 +165,6 @@ func (cfg *config) readCluster(c *cli.Context) error {
 		return fmt.Errorf("read --recover: a node that recovers is a cluster of its own: leave out --join")
 	case len(cfg.join) > 0 && cfg.raftListen == "":
 		return fmt.Errorf("read --join: other nodes need a port to reach this one: give --raft-listen ADDRESS:PORT")
-	case len(cfg.join) > 0 && cfg.joinToken == "":
-		return fmt.Errorf("read --join: no token is given: mbctl cluster join %s prints one for --join-token", cfg.id)
 	}
 	return nil
 }
@@ -147,14 +173,4 @@ func (cfg *config) readCluster(c *cli.Context) error {
 func unspecified(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "" || err == nil && a.IsUnspecified()
-}
-
-// exposed reports whether other hosts may reach a port.
-func exposed(listen string) bool {
-	host, _, _ := net.SplitHostPort(listen)
-	if strings.EqualFold(host, "localhost") {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return err != nil || !a.IsLoopback()
 }

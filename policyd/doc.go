@@ -13,6 +13,7 @@
 //
 // A command goes down the right side: api checks it, cluster has it committed,
 // store applies it. The state that comes of it goes to push, which sends it to
-// the hosts. Policyd is not on the path of any packet or connection: while it
+// the hosts. internal/self is this policyd's own certificate, internal/rotate decides
+// when set-up keys change. Policyd is not on the path of any packet or connection: while it
 // is away, sessions are set up by what the hosts have.
 package main

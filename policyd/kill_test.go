@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -40,7 +42,7 @@ type process struct {
 // launch starts a policyd on dir and waits until it answers.
 func launch(t *testing.T, dir string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0], "--data", dir, "--listen", "127.0.0.1:0", "--log-format", "json"), drained: make(chan struct{})}
+	p := &process{cmd: exec.Command(os.Args[0], "--data", dir, "--listen", "127.0.0.1:0", "--socket", filepath.Join(dir, "sock"), "--log-format", "json"), drained: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), asPolicyd+"=1")
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -63,8 +65,8 @@ func launch(t *testing.T, dir string) *process {
 		}
 	}()
 	select {
-	case address := <-listen:
-		p.policy = protoconnect.NewPolicyServiceClient(http.DefaultClient, "http://"+address)
+	case <-listen:
+		p.policy = protoconnect.NewPolicyServiceClient(local(t, filepath.Join(dir, "sock")), "http://policyd")
 	case <-p.drained:
 		t.Fatalf("policyd ended:\n%s", &p.log)
 	case <-time.After(readyWithin):
@@ -72,6 +74,15 @@ func launch(t *testing.T, dir string) *process {
 	}
 	p.wait(t)
 	return p
+}
+
+// local is a client of a unix socket.
+func local(t *testing.T, socket string) *http.Client {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 // wait waits until policyd leads, which takes an election.
@@ -192,7 +203,7 @@ func TestKillDuringTheFirstStart(t *testing.T) {
 		alive := time.Duration(round*15+rand.IntN(15)) * time.Millisecond // any moment will do
 		ctx, cancel := context.WithTimeout(t.Context(), alive)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, os.Args[0], "--data", dir, "--listen", "127.0.0.1:0")
+		cmd := exec.CommandContext(ctx, os.Args[0], "--data", dir, "--listen", "127.0.0.1:0", "--socket", filepath.Join(dir, "sock"))
 		cmd.Env = append(os.Environ(), asPolicyd+"=1")
 		if err := cmd.Run(); ctx.Err() == nil {
 			t.Fatalf("ended by itself: %v", err)

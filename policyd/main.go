@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 	"mbchain/policyd/internal/api"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
+	"mbchain/policyd/internal/self"
 )
 
 // version is set when a release is built.
@@ -29,9 +29,9 @@ agent there. Hosts need it to learn of changes, not to set sessions up.
 
 Three or five of them are a cluster that goes on without one or two.
 
-Whoever reaches its port can change the policy: there is no TLS yet. By default
-it listens on loopback; give --listen an address of a management network for
-agents on other hosts.
+All that is said on its ports is TLS, with certificates that policyd itself issues
+(mbctl token create). Root on this host needs none: mbctl finds the unix socket. By
+default the port is on loopback; give --listen an address for agents on other hosts.
 
 Examples:
 
@@ -44,10 +44,11 @@ Examples:
    The first of three nodes, and another, with what mbctl cluster join printed:
       policyd --id policyd1 --listen 10.255.0.101:7400 --raft-listen 10.255.0.101:7401
       policyd --id policyd2 --listen 10.255.0.102:7400 --raft-listen 10.255.0.102:7401 \
-         --join 10.255.0.101:7400 --join-token TOKEN
+         --join 10.255.0.101:7400 --token-file token
 
    Without privileges, to try it out:
-      policyd --data ./policyd-data & mbctl policy apply web.policy
+      policyd --data ./policyd-data --socket ./policyd.sock &
+      mbctl --policyd unix:./policyd.sock policy apply web.policy
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 when
 it was called wrongly.`
@@ -100,10 +101,15 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer l.Close()
-	joining := joiner{cfg, log, &http.Transport{}}
-	defer joining.transport.CloseIdleConnections()
+	me, err := self.Open(cfg.data, cfg.id)
+	if err != nil {
+		return err
+	}
+	joining := newJoiner(cfg, log, me)
+	defer joining.close()
 	settings := cluster.Config{
-		ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Address: cfg.advertise, Recover: cfg.recover, Logger: log,
+		ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Address: cfg.advertise, Recover: cfg.recover,
+		Network: self.Network{Identity: me, Refused: (&refusals{log: log}).add}, CA: me.CA(), Logger: log,
 	}
 	if len(cfg.join) > 0 {
 		settings.Enter = joining.enter
@@ -117,22 +123,30 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
+	local, err := api.ListenLocal(cfg.socket) // after the data directory is locked
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	audit, auditFile, err := newAudit(cfg.auditLog, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, auditFile.Close()) }()
 
 	hub := push.NewHub(node, log)
 	hub.Follow() // until the node leads
-	server := api.NewServer(api.Config{Cluster: node, Hub: hub, Version: version, Logger: log})
-	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen, "data_dir", cfg.data)
-	if exposed(cfg.listen) {
-		log.Warn("whoever reaches this port can change the policy: there is no TLS yet", "listen", l.Addr().String())
-	}
-	if cfg.raftListen != "" && exposed(cfg.raftListen) {
-		log.Warn("whoever reaches this port can change everything: there is no TLS yet", "raft_listen", cfg.raftListen)
-	}
+	server := api.NewServer(api.Config{
+		Cluster: node, Hub: hub, Version: version, Logger: log,
+		Self: me, Audit: audit, RotateEvery: cfg.rotate,
+	})
+	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen,
+		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog)
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	group.Go(func() error { return node.Run(ctx, hub) })
-	group.Go(func() error { return server.Serve(serving, l) })
+	group.Go(func() error { return node.Run(ctx, server) })
+	group.Go(func() error { return server.Serve(serving, l, local) })
 	group.Go(func() error {
 		<-ctx.Done()
 		node.Leave() // while agents and others can still be told

@@ -219,6 +219,7 @@ type Push struct {
 	//	*Push_Subpolicy
 	//	*Push_Query
 	//	*Push_KeepAlive
+	//	*Push_Revocations
 	Body          isPush_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -295,6 +296,15 @@ func (x *Push) GetKeepAlive() *KeepAlive {
 	return nil
 }
 
+func (x *Push) GetRevocations() *Revocations {
+	if x != nil {
+		if x, ok := x.Body.(*Push_Revocations); ok {
+			return x.Revocations
+		}
+	}
+	return nil
+}
+
 type isPush_Body interface {
 	isPush_Body()
 }
@@ -311,11 +321,17 @@ type Push_KeepAlive struct {
 	KeepAlive *KeepAlive `protobuf:"bytes,4,opt,name=keep_alive,json=keepAlive,proto3,oneof"` // every 5 s; not answered
 }
 
+type Push_Revocations struct {
+	Revocations *Revocations `protobuf:"bytes,20,opt,name=revocations,proto3,oneof"` // replaces those before; not answered
+}
+
 func (*Push_Subpolicy) isPush_Body() {}
 
 func (*Push_Query) isPush_Body() {}
 
 func (*Push_KeepAlive) isPush_Body() {}
+
+func (*Push_Revocations) isPush_Body() {}
 
 type KeepAlive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -353,6 +369,103 @@ func (*KeepAlive) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{2}
 }
 
+// Certificates of hosts that others take no more, though their time is not over.
+type Revocations struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []*Revocation          `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"` // by name
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocations) Reset() {
+	*x = Revocations{}
+	mi := &file_agent_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocations) ProtoMessage() {}
+
+func (x *Revocations) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocations.ProtoReflect.Descriptor instead.
+func (*Revocations) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Revocations) GetHosts() []*Revocation {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type Revocation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Epoch         uint32                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"` // certificates of earlier epochs are revoked
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_agent_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Revocation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Revocation) GetEpoch() uint32 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 // The part of the policy that one host needs. Rules keep their order.
 type Subpolicy struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -371,7 +484,7 @@ type Subpolicy struct {
 
 func (x *Subpolicy) Reset() {
 	*x = Subpolicy{}
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +496,7 @@ func (x *Subpolicy) String() string {
 func (*Subpolicy) ProtoMessage() {}
 
 func (x *Subpolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +509,7 @@ func (x *Subpolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subpolicy.ProtoReflect.Descriptor instead.
 func (*Subpolicy) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{3}
+	return file_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Subpolicy) GetVersion() uint64 {
@@ -460,7 +573,7 @@ type Guard struct {
 
 func (x *Guard) Reset() {
 	*x = Guard{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +585,7 @@ func (x *Guard) String() string {
 func (*Guard) ProtoMessage() {}
 
 func (x *Guard) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +598,7 @@ func (x *Guard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guard.ProtoReflect.Descriptor instead.
 func (*Guard) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Guard) GetNumber() uint32 {
@@ -519,7 +632,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +644,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +657,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -572,7 +685,7 @@ type NFType struct {
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +697,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +710,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NFType) GetName() string {
@@ -635,7 +748,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +760,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +773,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Instance) GetAddress() string {
@@ -704,7 +817,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +829,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +842,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -785,7 +898,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +910,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +923,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -939,7 +1052,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1064,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1077,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -989,7 +1102,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1114,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1127,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 type StatusQuery struct {
@@ -1025,7 +1138,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1150,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1163,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 type AcknowledgeRequest struct {
@@ -1065,7 +1178,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1190,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1203,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1129,7 +1242,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +1254,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +1267,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 type AnswerRequest struct {
@@ -1176,7 +1289,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1301,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1314,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1289,7 +1402,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1414,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1427,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1329,15 +1442,22 @@ const file_agent_proto_rawDesc = "" +
 	"\bnf_types\x18\x03 \x03(\tR\anfTypes\x12'\n" +
 	"\x0frunning_version\x18\x04 \x01(\x04R\x0erunningVersion\x12.\n" +
 	"\x06status\x18\x05 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x12\x18\n" +
-	"\agateway\x18\x06 \x01(\bR\agateway\"\xbe\x01\n" +
+	"\agateway\x18\x06 \x01(\bR\agateway\"\xfb\x01\n" +
 	"\x04Push\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x125\n" +
 	"\tsubpolicy\x18\x02 \x01(\v2\x15.mbchain.v1.SubpolicyH\x00R\tsubpolicy\x12)\n" +
 	"\x05query\x18\x03 \x01(\v2\x11.mbchain.v1.QueryH\x00R\x05query\x126\n" +
 	"\n" +
-	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAliveB\x06\n" +
+	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAlive\x12;\n" +
+	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocationsB\x06\n" +
 	"\x04body\"\v\n" +
-	"\tKeepAlive\"\xf6\x01\n" +
+	"\tKeepAlive\";\n" +
+	"\vRevocations\x12,\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x16.mbchain.v1.RevocationR\x05hosts\"6\n" +
+	"\n" +
+	"Revocation\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\rR\x05epoch\"\xf6\x01\n" +
 	"\tSubpolicy\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\fR\x04seed\x12(\n" +
@@ -1434,80 +1554,84 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_agent_proto_goTypes = []any{
 	(Choice)(0),                     // 0: mbchain.v1.Choice
 	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
 	(*SubscribeRequest)(nil),        // 2: mbchain.v1.SubscribeRequest
 	(*Push)(nil),                    // 3: mbchain.v1.Push
 	(*KeepAlive)(nil),               // 4: mbchain.v1.KeepAlive
-	(*Subpolicy)(nil),               // 5: mbchain.v1.Subpolicy
-	(*Guard)(nil),                   // 6: mbchain.v1.Guard
-	(*SetupKey)(nil),                // 7: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 8: mbchain.v1.NFType
-	(*Instance)(nil),                // 9: mbchain.v1.Instance
-	(*Rule)(nil),                    // 10: mbchain.v1.Rule
-	(*Query)(nil),                   // 11: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 12: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 13: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 14: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 15: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 16: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 17: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 18: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 19: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 20: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 21: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 22: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 23: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 24: mbchain.v1.Session
-	(*Counter)(nil),                 // 25: mbchain.v1.Counter
-	(*Migration)(nil),               // 26: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 27: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 28: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 29: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 30: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 31: mbchain.v1.AskResponse
+	(*Revocations)(nil),             // 5: mbchain.v1.Revocations
+	(*Revocation)(nil),              // 6: mbchain.v1.Revocation
+	(*Subpolicy)(nil),               // 7: mbchain.v1.Subpolicy
+	(*Guard)(nil),                   // 8: mbchain.v1.Guard
+	(*SetupKey)(nil),                // 9: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 10: mbchain.v1.NFType
+	(*Instance)(nil),                // 11: mbchain.v1.Instance
+	(*Rule)(nil),                    // 12: mbchain.v1.Rule
+	(*Query)(nil),                   // 13: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 14: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 15: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 16: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 17: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 18: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 19: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 20: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 21: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 22: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 23: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 24: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 25: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 26: mbchain.v1.Session
+	(*Counter)(nil),                 // 27: mbchain.v1.Counter
+	(*Migration)(nil),               // 28: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 29: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 30: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 31: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 32: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 33: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	19, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	5,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	11, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	21, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	13, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
 	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	7,  // 4: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	8,  // 5: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	10, // 6: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	6,  // 7: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
-	9,  // 8: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	0,  // 9: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
-	1,  // 10: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
-	12, // 11: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	13, // 12: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	14, // 13: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	20, // 14: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	21, // 15: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	22, // 16: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	23, // 17: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	24, // 18: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	25, // 19: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	19, // 20: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	26, // 21: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	27, // 22: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	28, // 23: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	29, // 24: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	2,  // 25: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	15, // 26: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	17, // 27: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	30, // 28: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 29: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	16, // 30: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	18, // 31: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	31, // 32: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	29, // [29:33] is the sub-list for method output_type
-	25, // [25:29] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	5,  // 4: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
+	6,  // 5: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
+	9,  // 6: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	10, // 7: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	12, // 8: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	8,  // 9: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
+	11, // 10: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	0,  // 11: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	1,  // 12: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	14, // 13: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	15, // 14: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	16, // 15: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	22, // 16: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	23, // 17: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	24, // 18: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	25, // 19: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	26, // 20: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	27, // 21: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	21, // 22: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	28, // 23: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	29, // 24: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	30, // 25: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	31, // 26: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	2,  // 27: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	17, // 28: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	19, // 29: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	32, // 30: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 31: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	18, // 32: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	20, // 33: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	33, // 34: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	31, // [31:35] is the sub-list for method output_type
+	27, // [27:31] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1521,8 +1645,9 @@ func file_agent_proto_init() {
 		(*Push_Subpolicy)(nil),
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
+		(*Push_Revocations)(nil),
 	}
-	file_agent_proto_msgTypes[9].OneofWrappers = []any{
+	file_agent_proto_msgTypes[11].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -1537,7 +1662,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -436,132 +436,19 @@ func (x *ClusterNode) GetError() string {
 	return ""
 }
 
-type CreateJoinTokenRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`              // of the node that will join, [a-z0-9.-]{1,63}
-	TtlS          uint32                 `protobuf:"varint,2,opt,name=ttl_s,json=ttlS,proto3" json:"ttl_s,omitempty"` // from 1 to 86400; 0: an hour
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateJoinTokenRequest) Reset() {
-	*x = CreateJoinTokenRequest{}
-	mi := &file_cluster_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateJoinTokenRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateJoinTokenRequest) ProtoMessage() {}
-
-func (x *CreateJoinTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateJoinTokenRequest.ProtoReflect.Descriptor instead.
-func (*CreateJoinTokenRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *CreateJoinTokenRequest) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *CreateJoinTokenRequest) GetTtlS() uint32 {
-	if x != nil {
-		return x.TtlS
-	}
-	return 0
-}
-
-type CreateJoinTokenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
-	ExpiresUnixMs int64                  `protobuf:"varint,2,opt,name=expires_unix_ms,json=expiresUnixMs,proto3" json:"expires_unix_ms,omitempty"`
-	Addresses     []string               `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"` // of the nodes that there are, the leader's first
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateJoinTokenResponse) Reset() {
-	*x = CreateJoinTokenResponse{}
-	mi := &file_cluster_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateJoinTokenResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateJoinTokenResponse) ProtoMessage() {}
-
-func (x *CreateJoinTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateJoinTokenResponse.ProtoReflect.Descriptor instead.
-func (*CreateJoinTokenResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *CreateJoinTokenResponse) GetToken() string {
-	if x != nil {
-		return x.Token
-	}
-	return ""
-}
-
-func (x *CreateJoinTokenResponse) GetExpiresUnixMs() int64 {
-	if x != nil {
-		return x.ExpiresUnixMs
-	}
-	return 0
-}
-
-func (x *CreateJoinTokenResponse) GetAddresses() []string {
-	if x != nil {
-		return x.Addresses
-	}
-	return nil
-}
-
 type JoinNodeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
-	RaftAddress   string                 `protobuf:"bytes,3,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"` // ADDRESS:PORT at which other nodes reach its Raft
-	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`                            // ADDRESS:PORT for agents, mbctl and other nodes
-	Ready         bool                   `protobuf:"varint,5,opt,name=ready,proto3" json:"ready,omitempty"`                               // its Raft port is open
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`                                  // that of the caller's certificate
+	RaftAddress   string                 `protobuf:"bytes,2,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"` // ADDRESS:PORT at which other nodes reach its Raft
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`                            // ADDRESS:PORT for agents, mbctl and other nodes
+	Ready         bool                   `protobuf:"varint,4,opt,name=ready,proto3" json:"ready,omitempty"`                               // its Raft port is open
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JoinNodeRequest) Reset() {
 	*x = JoinNodeRequest{}
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +460,7 @@ func (x *JoinNodeRequest) String() string {
 func (*JoinNodeRequest) ProtoMessage() {}
 
 func (x *JoinNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,19 +473,12 @@ func (x *JoinNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinNodeRequest.ProtoReflect.Descriptor instead.
 func (*JoinNodeRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JoinNodeRequest) GetName() string {
 	if x != nil {
 		return x.Name
-	}
-	return ""
-}
-
-func (x *JoinNodeRequest) GetToken() string {
-	if x != nil {
-		return x.Token
 	}
 	return ""
 }
@@ -633,7 +513,7 @@ type JoinNodeResponse struct {
 
 func (x *JoinNodeResponse) Reset() {
 	*x = JoinNodeResponse{}
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +525,7 @@ func (x *JoinNodeResponse) String() string {
 func (*JoinNodeResponse) ProtoMessage() {}
 
 func (x *JoinNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +538,7 @@ func (x *JoinNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinNodeResponse.ProtoReflect.Descriptor instead.
 func (*JoinNodeResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JoinNodeResponse) GetVoter() bool {
@@ -677,7 +557,7 @@ type RemoveNodeRequest struct {
 
 func (x *RemoveNodeRequest) Reset() {
 	*x = RemoveNodeRequest{}
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +569,7 @@ func (x *RemoveNodeRequest) String() string {
 func (*RemoveNodeRequest) ProtoMessage() {}
 
 func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +582,7 @@ func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
 func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RemoveNodeRequest) GetName() string {
@@ -721,7 +601,7 @@ type RemoveNodeResponse struct {
 
 func (x *RemoveNodeResponse) Reset() {
 	*x = RemoveNodeResponse{}
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +613,7 @@ func (x *RemoveNodeResponse) String() string {
 func (*RemoveNodeResponse) ProtoMessage() {}
 
 func (x *RemoveNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +626,7 @@ func (x *RemoveNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeResponse.ProtoReflect.Descriptor instead.
 func (*RemoveNodeResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RemoveNodeResponse) GetVoters() uint32 {
@@ -765,7 +645,7 @@ type TransferLeaderRequest struct {
 
 func (x *TransferLeaderRequest) Reset() {
 	*x = TransferLeaderRequest{}
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +657,7 @@ func (x *TransferLeaderRequest) String() string {
 func (*TransferLeaderRequest) ProtoMessage() {}
 
 func (x *TransferLeaderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +670,7 @@ func (x *TransferLeaderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeaderRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeaderRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TransferLeaderRequest) GetName() string {
@@ -809,7 +689,7 @@ type TransferLeaderResponse struct {
 
 func (x *TransferLeaderResponse) Reset() {
 	*x = TransferLeaderResponse{}
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +701,7 @@ func (x *TransferLeaderResponse) String() string {
 func (*TransferLeaderResponse) ProtoMessage() {}
 
 func (x *TransferLeaderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +714,7 @@ func (x *TransferLeaderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeaderResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeaderResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TransferLeaderResponse) GetLeader() string {
@@ -852,7 +732,7 @@ type TakeSnapshotRequest struct {
 
 func (x *TakeSnapshotRequest) Reset() {
 	*x = TakeSnapshotRequest{}
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +744,7 @@ func (x *TakeSnapshotRequest) String() string {
 func (*TakeSnapshotRequest) ProtoMessage() {}
 
 func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +757,7 @@ func (x *TakeSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{14}
+	return file_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 type TakeSnapshotResponse struct {
@@ -892,7 +772,7 @@ type TakeSnapshotResponse struct {
 
 func (x *TakeSnapshotResponse) Reset() {
 	*x = TakeSnapshotResponse{}
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +784,7 @@ func (x *TakeSnapshotResponse) String() string {
 func (*TakeSnapshotResponse) ProtoMessage() {}
 
 func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +797,7 @@ func (x *TakeSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*TakeSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{15}
+	return file_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TakeSnapshotResponse) GetData() []byte {
@@ -957,7 +837,7 @@ type RestoreSnapshotRequest struct {
 
 func (x *RestoreSnapshotRequest) Reset() {
 	*x = RestoreSnapshotRequest{}
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +849,7 @@ func (x *RestoreSnapshotRequest) String() string {
 func (*RestoreSnapshotRequest) ProtoMessage() {}
 
 func (x *RestoreSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +862,7 @@ func (x *RestoreSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*RestoreSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{16}
+	return file_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RestoreSnapshotRequest) GetData() []byte {
@@ -1002,7 +882,7 @@ type RestoreSnapshotResponse struct {
 
 func (x *RestoreSnapshotResponse) Reset() {
 	*x = RestoreSnapshotResponse{}
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +894,7 @@ func (x *RestoreSnapshotResponse) String() string {
 func (*RestoreSnapshotResponse) ProtoMessage() {}
 
 func (x *RestoreSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +907,7 @@ func (x *RestoreSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*RestoreSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{17}
+	return file_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RestoreSnapshotResponse) GetPolicyVersion() uint64 {
@@ -1082,20 +962,12 @@ const file_cluster_proto_rawDesc = "" +
 	"\vClusterNode\x12*\n" +
 	"\x06member\x18\x01 \x01(\v2\x12.mbchain.v1.MemberR\x06member\x12.\n" +
 	"\x06status\x18\x02 \x01(\v2\x16.mbchain.v1.NodeStatusR\x06status\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"A\n" +
-	"\x16CreateJoinTokenRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x13\n" +
-	"\x05ttl_s\x18\x02 \x01(\rR\x04ttlS\"u\n" +
-	"\x17CreateJoinTokenResponse\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\x12&\n" +
-	"\x0fexpires_unix_ms\x18\x02 \x01(\x03R\rexpiresUnixMs\x12\x1c\n" +
-	"\taddresses\x18\x03 \x03(\tR\taddresses\"\x8e\x01\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"x\n" +
 	"\x0fJoinNodeRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\x12!\n" +
-	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12\x18\n" +
-	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x14\n" +
-	"\x05ready\x18\x05 \x01(\bR\x05ready\"(\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05ready\x18\x04 \x01(\bR\x05ready\"(\n" +
 	"\x10JoinNodeResponse\x12\x14\n" +
 	"\x05voter\x18\x01 \x01(\bR\x05voter\"'\n" +
 	"\x11RemoveNodeRequest\x12\x12\n" +
@@ -1116,12 +988,11 @@ const file_cluster_proto_rawDesc = "" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"V\n" +
 	"\x17RestoreSnapshotResponse\x12%\n" +
 	"\x0epolicy_version\x18\x01 \x01(\x04R\rpolicyVersion\x12\x14\n" +
-	"\x05hosts\x18\x02 \x01(\rR\x05hosts2\x94\x05\n" +
+	"\x05hosts\x18\x02 \x01(\rR\x05hosts2\xb8\x04\n" +
 	"\x0eClusterService\x12=\n" +
 	"\aGetNode\x12\x1a.mbchain.v1.GetNodeRequest\x1a\x16.mbchain.v1.NodeStatus\x12K\n" +
 	"\n" +
-	"GetCluster\x12\x1d.mbchain.v1.GetClusterRequest\x1a\x1e.mbchain.v1.GetClusterResponse\x12Z\n" +
-	"\x0fCreateJoinToken\x12\".mbchain.v1.CreateJoinTokenRequest\x1a#.mbchain.v1.CreateJoinTokenResponse\x12E\n" +
+	"GetCluster\x12\x1d.mbchain.v1.GetClusterRequest\x1a\x1e.mbchain.v1.GetClusterResponse\x12E\n" +
 	"\bJoinNode\x12\x1b.mbchain.v1.JoinNodeRequest\x1a\x1c.mbchain.v1.JoinNodeResponse\x12K\n" +
 	"\n" +
 	"RemoveNode\x12\x1d.mbchain.v1.RemoveNodeRequest\x1a\x1e.mbchain.v1.RemoveNodeResponse\x12W\n" +
@@ -1141,7 +1012,7 @@ func file_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_proto_rawDescData
 }
 
-var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_cluster_proto_goTypes = []any{
 	(*GetNodeRequest)(nil),          // 0: mbchain.v1.GetNodeRequest
 	(*NodeStatus)(nil),              // 1: mbchain.v1.NodeStatus
@@ -1149,18 +1020,16 @@ var file_cluster_proto_goTypes = []any{
 	(*GetClusterRequest)(nil),       // 3: mbchain.v1.GetClusterRequest
 	(*GetClusterResponse)(nil),      // 4: mbchain.v1.GetClusterResponse
 	(*ClusterNode)(nil),             // 5: mbchain.v1.ClusterNode
-	(*CreateJoinTokenRequest)(nil),  // 6: mbchain.v1.CreateJoinTokenRequest
-	(*CreateJoinTokenResponse)(nil), // 7: mbchain.v1.CreateJoinTokenResponse
-	(*JoinNodeRequest)(nil),         // 8: mbchain.v1.JoinNodeRequest
-	(*JoinNodeResponse)(nil),        // 9: mbchain.v1.JoinNodeResponse
-	(*RemoveNodeRequest)(nil),       // 10: mbchain.v1.RemoveNodeRequest
-	(*RemoveNodeResponse)(nil),      // 11: mbchain.v1.RemoveNodeResponse
-	(*TransferLeaderRequest)(nil),   // 12: mbchain.v1.TransferLeaderRequest
-	(*TransferLeaderResponse)(nil),  // 13: mbchain.v1.TransferLeaderResponse
-	(*TakeSnapshotRequest)(nil),     // 14: mbchain.v1.TakeSnapshotRequest
-	(*TakeSnapshotResponse)(nil),    // 15: mbchain.v1.TakeSnapshotResponse
-	(*RestoreSnapshotRequest)(nil),  // 16: mbchain.v1.RestoreSnapshotRequest
-	(*RestoreSnapshotResponse)(nil), // 17: mbchain.v1.RestoreSnapshotResponse
+	(*JoinNodeRequest)(nil),         // 6: mbchain.v1.JoinNodeRequest
+	(*JoinNodeResponse)(nil),        // 7: mbchain.v1.JoinNodeResponse
+	(*RemoveNodeRequest)(nil),       // 8: mbchain.v1.RemoveNodeRequest
+	(*RemoveNodeResponse)(nil),      // 9: mbchain.v1.RemoveNodeResponse
+	(*TransferLeaderRequest)(nil),   // 10: mbchain.v1.TransferLeaderRequest
+	(*TransferLeaderResponse)(nil),  // 11: mbchain.v1.TransferLeaderResponse
+	(*TakeSnapshotRequest)(nil),     // 12: mbchain.v1.TakeSnapshotRequest
+	(*TakeSnapshotResponse)(nil),    // 13: mbchain.v1.TakeSnapshotResponse
+	(*RestoreSnapshotRequest)(nil),  // 14: mbchain.v1.RestoreSnapshotRequest
+	(*RestoreSnapshotResponse)(nil), // 15: mbchain.v1.RestoreSnapshotResponse
 }
 var file_cluster_proto_depIdxs = []int32{
 	2,  // 0: mbchain.v1.NodeStatus.members:type_name -> mbchain.v1.Member
@@ -1169,22 +1038,20 @@ var file_cluster_proto_depIdxs = []int32{
 	1,  // 3: mbchain.v1.ClusterNode.status:type_name -> mbchain.v1.NodeStatus
 	0,  // 4: mbchain.v1.ClusterService.GetNode:input_type -> mbchain.v1.GetNodeRequest
 	3,  // 5: mbchain.v1.ClusterService.GetCluster:input_type -> mbchain.v1.GetClusterRequest
-	6,  // 6: mbchain.v1.ClusterService.CreateJoinToken:input_type -> mbchain.v1.CreateJoinTokenRequest
-	8,  // 7: mbchain.v1.ClusterService.JoinNode:input_type -> mbchain.v1.JoinNodeRequest
-	10, // 8: mbchain.v1.ClusterService.RemoveNode:input_type -> mbchain.v1.RemoveNodeRequest
-	12, // 9: mbchain.v1.ClusterService.TransferLeader:input_type -> mbchain.v1.TransferLeaderRequest
-	14, // 10: mbchain.v1.ClusterService.TakeSnapshot:input_type -> mbchain.v1.TakeSnapshotRequest
-	16, // 11: mbchain.v1.ClusterService.RestoreSnapshot:input_type -> mbchain.v1.RestoreSnapshotRequest
-	1,  // 12: mbchain.v1.ClusterService.GetNode:output_type -> mbchain.v1.NodeStatus
-	4,  // 13: mbchain.v1.ClusterService.GetCluster:output_type -> mbchain.v1.GetClusterResponse
-	7,  // 14: mbchain.v1.ClusterService.CreateJoinToken:output_type -> mbchain.v1.CreateJoinTokenResponse
-	9,  // 15: mbchain.v1.ClusterService.JoinNode:output_type -> mbchain.v1.JoinNodeResponse
-	11, // 16: mbchain.v1.ClusterService.RemoveNode:output_type -> mbchain.v1.RemoveNodeResponse
-	13, // 17: mbchain.v1.ClusterService.TransferLeader:output_type -> mbchain.v1.TransferLeaderResponse
-	15, // 18: mbchain.v1.ClusterService.TakeSnapshot:output_type -> mbchain.v1.TakeSnapshotResponse
-	17, // 19: mbchain.v1.ClusterService.RestoreSnapshot:output_type -> mbchain.v1.RestoreSnapshotResponse
-	12, // [12:20] is the sub-list for method output_type
-	4,  // [4:12] is the sub-list for method input_type
+	6,  // 6: mbchain.v1.ClusterService.JoinNode:input_type -> mbchain.v1.JoinNodeRequest
+	8,  // 7: mbchain.v1.ClusterService.RemoveNode:input_type -> mbchain.v1.RemoveNodeRequest
+	10, // 8: mbchain.v1.ClusterService.TransferLeader:input_type -> mbchain.v1.TransferLeaderRequest
+	12, // 9: mbchain.v1.ClusterService.TakeSnapshot:input_type -> mbchain.v1.TakeSnapshotRequest
+	14, // 10: mbchain.v1.ClusterService.RestoreSnapshot:input_type -> mbchain.v1.RestoreSnapshotRequest
+	1,  // 11: mbchain.v1.ClusterService.GetNode:output_type -> mbchain.v1.NodeStatus
+	4,  // 12: mbchain.v1.ClusterService.GetCluster:output_type -> mbchain.v1.GetClusterResponse
+	7,  // 13: mbchain.v1.ClusterService.JoinNode:output_type -> mbchain.v1.JoinNodeResponse
+	9,  // 14: mbchain.v1.ClusterService.RemoveNode:output_type -> mbchain.v1.RemoveNodeResponse
+	11, // 15: mbchain.v1.ClusterService.TransferLeader:output_type -> mbchain.v1.TransferLeaderResponse
+	13, // 16: mbchain.v1.ClusterService.TakeSnapshot:output_type -> mbchain.v1.TakeSnapshotResponse
+	15, // 17: mbchain.v1.ClusterService.RestoreSnapshot:output_type -> mbchain.v1.RestoreSnapshotResponse
+	11, // [11:18] is the sub-list for method output_type
+	4,  // [4:11] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -1201,7 +1068,7 @@ func file_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_proto_rawDesc), len(file_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,9 +42,6 @@ const (
 	// ClusterServiceGetClusterProcedure is the fully-qualified name of the ClusterService's GetCluster
 	// RPC.
 	ClusterServiceGetClusterProcedure = "/mbchain.v1.ClusterService/GetCluster"
-	// ClusterServiceCreateJoinTokenProcedure is the fully-qualified name of the ClusterService's
-	// CreateJoinToken RPC.
-	ClusterServiceCreateJoinTokenProcedure = "/mbchain.v1.ClusterService/CreateJoinToken"
 	// ClusterServiceJoinNodeProcedure is the fully-qualified name of the ClusterService's JoinNode RPC.
 	ClusterServiceJoinNodeProcedure = "/mbchain.v1.ClusterService/JoinNode"
 	// ClusterServiceRemoveNodeProcedure is the fully-qualified name of the ClusterService's RemoveNode
@@ -68,9 +65,8 @@ type ClusterServiceClient interface {
 	// GetCluster asks every node that the asked one knows of, and answers with
 	// or without a leader.
 	GetCluster(context.Context, *proto.GetClusterRequest) (*proto.GetClusterResponse, error)
-	// CreateJoinToken makes a token that lets one node join.
-	CreateJoinToken(context.Context, *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error)
-	// JoinNode takes a node in. The node calls it twice: once before it has opened
+	// JoinNode takes a node in that has a certificate of role policyd
+	// (IdentityService/Join). The node calls it twice: once before it has opened
 	// its Raft port, so that nobody counts on a voter of its name that has lost
 	// its log; and then with ready set, until it votes. May be repeated.
 	JoinNode(context.Context, *proto.JoinNodeRequest) (*proto.JoinNodeResponse, error)
@@ -110,12 +106,6 @@ func NewClusterServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(clusterServiceMethods.ByName("GetCluster")),
 			connect.WithClientOptions(opts...),
 		),
-		createJoinToken: connect.NewClient[proto.CreateJoinTokenRequest, proto.CreateJoinTokenResponse](
-			httpClient,
-			baseURL+ClusterServiceCreateJoinTokenProcedure,
-			connect.WithSchema(clusterServiceMethods.ByName("CreateJoinToken")),
-			connect.WithClientOptions(opts...),
-		),
 		joinNode: connect.NewClient[proto.JoinNodeRequest, proto.JoinNodeResponse](
 			httpClient,
 			baseURL+ClusterServiceJoinNodeProcedure,
@@ -153,7 +143,6 @@ func NewClusterServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 type clusterServiceClient struct {
 	getNode         *connect.Client[proto.GetNodeRequest, proto.NodeStatus]
 	getCluster      *connect.Client[proto.GetClusterRequest, proto.GetClusterResponse]
-	createJoinToken *connect.Client[proto.CreateJoinTokenRequest, proto.CreateJoinTokenResponse]
 	joinNode        *connect.Client[proto.JoinNodeRequest, proto.JoinNodeResponse]
 	removeNode      *connect.Client[proto.RemoveNodeRequest, proto.RemoveNodeResponse]
 	transferLeader  *connect.Client[proto.TransferLeaderRequest, proto.TransferLeaderResponse]
@@ -173,15 +162,6 @@ func (c *clusterServiceClient) GetNode(ctx context.Context, req *proto.GetNodeRe
 // GetCluster calls mbchain.v1.ClusterService.GetCluster.
 func (c *clusterServiceClient) GetCluster(ctx context.Context, req *proto.GetClusterRequest) (*proto.GetClusterResponse, error) {
 	response, err := c.getCluster.CallUnary(ctx, connect.NewRequest(req))
-	if response != nil {
-		return response.Msg, err
-	}
-	return nil, err
-}
-
-// CreateJoinToken calls mbchain.v1.ClusterService.CreateJoinToken.
-func (c *clusterServiceClient) CreateJoinToken(ctx context.Context, req *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error) {
-	response, err := c.createJoinToken.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -240,9 +220,8 @@ type ClusterServiceHandler interface {
 	// GetCluster asks every node that the asked one knows of, and answers with
 	// or without a leader.
 	GetCluster(context.Context, *proto.GetClusterRequest) (*proto.GetClusterResponse, error)
-	// CreateJoinToken makes a token that lets one node join.
-	CreateJoinToken(context.Context, *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error)
-	// JoinNode takes a node in. The node calls it twice: once before it has opened
+	// JoinNode takes a node in that has a certificate of role policyd
+	// (IdentityService/Join). The node calls it twice: once before it has opened
 	// its Raft port, so that nobody counts on a voter of its name that has lost
 	// its log; and then with ready set, until it votes. May be repeated.
 	JoinNode(context.Context, *proto.JoinNodeRequest) (*proto.JoinNodeResponse, error)
@@ -276,12 +255,6 @@ func NewClusterServiceHandler(svc ClusterServiceHandler, opts ...connect.Handler
 		ClusterServiceGetClusterProcedure,
 		svc.GetCluster,
 		connect.WithSchema(clusterServiceMethods.ByName("GetCluster")),
-		connect.WithHandlerOptions(opts...),
-	)
-	clusterServiceCreateJoinTokenHandler := connect.NewUnaryHandlerSimple(
-		ClusterServiceCreateJoinTokenProcedure,
-		svc.CreateJoinToken,
-		connect.WithSchema(clusterServiceMethods.ByName("CreateJoinToken")),
 		connect.WithHandlerOptions(opts...),
 	)
 	clusterServiceJoinNodeHandler := connect.NewUnaryHandlerSimple(
@@ -320,8 +293,6 @@ func NewClusterServiceHandler(svc ClusterServiceHandler, opts ...connect.Handler
 			clusterServiceGetNodeHandler.ServeHTTP(w, r)
 		case ClusterServiceGetClusterProcedure:
 			clusterServiceGetClusterHandler.ServeHTTP(w, r)
-		case ClusterServiceCreateJoinTokenProcedure:
-			clusterServiceCreateJoinTokenHandler.ServeHTTP(w, r)
 		case ClusterServiceJoinNodeProcedure:
 			clusterServiceJoinNodeHandler.ServeHTTP(w, r)
 		case ClusterServiceRemoveNodeProcedure:
@@ -347,10 +318,6 @@ func (UnimplementedClusterServiceHandler) GetNode(context.Context, *proto.GetNod
 
 func (UnimplementedClusterServiceHandler) GetCluster(context.Context, *proto.GetClusterRequest) (*proto.GetClusterResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.ClusterService.GetCluster is not implemented"))
-}
-
-func (UnimplementedClusterServiceHandler) CreateJoinToken(context.Context, *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.ClusterService.CreateJoinToken is not implemented"))
 }
 
 func (UnimplementedClusterServiceHandler) JoinNode(context.Context, *proto.JoinNodeRequest) (*proto.JoinNodeResponse, error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -35,10 +36,11 @@ var portOf = regexp.MustCompile(`dstport=(\d+)`)
 // follow subscribes again and again until ctx ends.
 func (a *agent) follow(ctx context.Context) {
 	a.seen = map[uint64]string{}
+	as := a.d.client(a.d.certify(identity.Agent, a.name, a.address))
 	for ctx.Err() == nil {
 		n := a.d.nodes[a.at%len(a.d.nodes)]
 		a.at++
-		a.subscribe(ctx, protoconnect.NewAgentServiceClient(a.d.http, "http://"+n.address))
+		a.subscribe(ctx, protoconnect.NewAgentServiceClient(as, "https://"+n.address))
 		select {
 		case <-time.After(100 * time.Millisecond): // polls other processes
 		case <-ctx.Done():

@@ -30,7 +30,7 @@ func (c *client) try(ctx context.Context, f func(context.Context, protoconnect.P
 	for {
 		n := c.d.nodes[c.at%len(c.d.nodes)]
 		attempt, cancel := context.WithTimeout(ctx, tryFor)
-		err := f(attempt, protoconnect.NewPolicyServiceClient(c.d.http, "http://"+n.address))
+		err := f(attempt, protoconnect.NewPolicyServiceClient(c.d.http, "https://"+n.address))
 		cancel()
 		switch {
 		case err == nil:

@@ -24,7 +24,7 @@ func TestCrowdBehindAFollower(t *testing.T) {
 	}
 	d := newDomain(t, 3).form()
 	leader := d.leader()
-	behind := &domain{t: t, nodes: d.others(leader)[:1], http: d.http}
+	behind := &domain{t: t, nodes: d.others(leader)[:1], dial: d.dial, who: d.who, http: d.http}
 	ctx, leave := context.WithCancel(t.Context())
 	agents := make([]*agent, crowd)
 	var following sync.WaitGroup
@@ -36,7 +36,7 @@ func TestCrowdBehindAFollower(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		eventually(t, func() error {
-			status, err := protoconnect.NewDomainServiceClient(d.http, "http://"+behind.nodes[0].address).GetStatus(t.Context(), &proto.GetStatusRequest{})
+			status, err := protoconnect.NewDomainServiceClient(d.http, "https://"+behind.nodes[0].address).GetStatus(t.Context(), &proto.GetStatusRequest{})
 			if err == nil && status.HostsConnected != uint32(crowd) {
 				err = fmt.Errorf("%d of %d are connected", status.HostsConnected, crowd)
 			}

@@ -82,7 +82,7 @@ func TestFullDisk(t *testing.T) {
 				full = d.nodes[0]
 			}
 			prefix, inside := smallDisk(t, full.data, 24<<20)
-			full.prefix = prefix
+			full.prefix, full.inside = prefix, inside
 			d.form()
 			l := begin(t, d)
 			l.more(t, 5)

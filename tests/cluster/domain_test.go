@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -22,7 +23,9 @@ import (
 type domain struct {
 	t     *testing.T
 	nodes []*node
-	http  *http.Client
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	who   who
+	http  *http.Client // of an operator
 }
 
 // newDomain makes n nodes on loopback addresses of their own, none of which
@@ -34,27 +37,24 @@ func newDomain(t *testing.T, n int) *domain {
 	for i := range n {
 		d.add(fmt.Sprintf("127.%d.%d.%d", net1, net2, i+1))
 	}
-	d.use((&net.Dialer{Timeout: time.Second}).DialContext)
+	d.dial = (&net.Dialer{Timeout: time.Second}).DialContext
 	return d
 }
 
-// use makes the domain's clients dial like this.
-func (d *domain) use(dial func(context.Context, string, string) (net.Conn, error)) {
-	transport := &http.Transport{DialContext: dial, Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second}
-	d.t.Cleanup(transport.CloseIdleConnections)
-	d.http = &http.Client{Transport: transport}
-}
-
 func (d *domain) add(ip string) *node {
+	dir, err := os.MkdirTemp("", "policyd") // short, for the socket's sake
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	n := &node{
 		t: d.t, id: fmt.Sprintf("policyd%d", len(d.nodes)+1), data: filepath.Join(d.t.TempDir(), "data"),
+		socket:  filepath.Join(dir, "sock"),
 		address: ip + ":7400", raft: ip + ":7401",
 	}
 	d.nodes = append(d.nodes, n)
 	d.t.Cleanup(func() {
 		n.stop(syscall.SIGKILL)
+		os.RemoveAll(dir)
 		if n.said("panic: ") || n.said("DATA RACE") {
 			d.t.Errorf("%s has a fault of its own", n.id)
 		}
@@ -68,7 +68,7 @@ func (d *domain) add(ip string) *node {
 // form starts the nodes and joins them.
 func (d *domain) form() *domain {
 	d.t.Helper()
-	d.nodes[0].start()
+	d.found()
 	d.leader()
 	for _, n := range d.nodes[1:] {
 		d.join(n)
@@ -87,11 +87,7 @@ func (d *domain) join(n *node) {
 func (d *domain) begin(n *node) {
 	d.t.Helper()
 	leader := d.leader()
-	made, err := d.cluster(leader).CreateJoinToken(d.t.Context(), &proto.CreateJoinTokenRequest{Name: n.id})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	n.start("--join", leader.address, "--join-token", made.Token)
+	n.start("--join", leader.address, "--token-file", d.token(leader, n.id))
 }
 
 // await waits until a node votes and follows.
@@ -112,7 +108,7 @@ func (d *domain) await(n *node) {
 }
 
 func (d *domain) cluster(n *node) protoconnect.ClusterServiceClient {
-	return protoconnect.NewClusterServiceClient(d.http, "http://"+n.address)
+	return protoconnect.NewClusterServiceClient(d.http, "https://"+n.address)
 }
 
 func (d *domain) status(n *node) (*proto.NodeStatus, error) {
@@ -142,7 +138,7 @@ func (d *domain) leader() (leader *node) {
 		}
 		ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := protoconnect.NewPolicyServiceClient(d.http, "http://"+leader.address).Get(ctx, &proto.GetRequest{})
+		_, err := protoconnect.NewPolicyServiceClient(d.http, "https://"+leader.address).Get(ctx, &proto.GetRequest{})
 		return err
 	})
 	return leader

@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -22,31 +23,35 @@ func TestJoinIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDomain(t, 3)
 	first, second, stranger := d.nodes[0], d.nodes[1], d.nodes[2]
-	first.start()
+	d.found()
 	d.leader()
-	made, err := d.cluster(first).CreateJoinToken(t.Context(), &proto.CreateJoinTokenRequest{Name: second.id})
-	if err != nil {
-		t.Fatal(err)
+	seconds := d.token(first, second.id)
+	stranger.start("--join", first.address, "--token-file", seconds)
+	if status := stranger.exited(); status != 1 || !stranger.said("it is for name "+second.id) {
+		t.Errorf("another's token: status %d, or it did not say why", status)
 	}
-	stranger.start("--join", first.address, "--join-token", made.Token)
-	if status := stranger.exited(); status != 1 || !stranger.said("mbctl cluster join "+stranger.id) {
-		t.Errorf("another's token: status %d, or it did not say how to go on", status)
-	}
-	second.start("--join", first.address, "--join-token", made.Token)
+	second.start("--join", first.address, "--token-file", seconds)
 	d.await(second)
 
 	stranger.id = second.id
-	stranger.start("--join", first.address, "--join-token", made.Token)
+	stranger.start("--join", first.address, "--token-file", seconds)
+	if status := stranger.exited(); status != 1 || !stranger.said("it is used up") {
+		t.Errorf("a token that was used: status %d, or it did not say why", status)
+	}
+	stranger.start("--join", first.address, "--token-file", d.token(first, second.id))
 	if status := stranger.exited(); status != 1 || !stranger.said("a node of this name is alive") {
 		t.Errorf("name of another: status %d, or it did not say why", status)
 	}
-	_, err = d.cluster(first).JoinNode(t.Context(), &proto.JoinNodeRequest{Name: "policyd9", Token: "x", RaftAddress: "0.0.0.0:1", Address: "10.0.0.1:1"})
+	ninth := protoconnect.NewClusterServiceClient(d.client(d.certify(identity.Policyd, "policyd9")), "https://"+first.address)
+	_, err := ninth.JoinNode(t.Context(), &proto.JoinNodeRequest{Name: "policyd9", RaftAddress: "0.0.0.0:1", Address: "10.0.0.1:1"})
 	if connect.CodeOf(err) != connect.CodeInvalidArgument {
 		t.Errorf("raft address of nobody: %v", err)
 	}
-	_, err = d.cluster(first).CreateJoinToken(t.Context(), &proto.CreateJoinTokenRequest{Name: "No Name"})
-	if connect.CodeOf(err) != connect.CodeInvalidArgument {
-		t.Errorf("token for no name: %v", err)
+	for name, as := range map[string]protoconnect.ClusterServiceClient{"another node": ninth, "an operator": d.cluster(first)} {
+		_, err = as.JoinNode(t.Context(), &proto.JoinNodeRequest{Name: "policyd8", RaftAddress: "10.0.0.1:1", Address: "10.0.0.1:1"})
+		if connect.CodeOf(err) != connect.CodePermissionDenied {
+			t.Errorf("%s joined in policyd8's place: %v", name, err)
+		}
 	}
 	if status, err := d.status(first); err != nil || len(status.Members) != 2 {
 		t.Errorf("members %v, error %v", status.GetMembers(), err)
@@ -118,7 +123,7 @@ func TestAnyNodeAnswers(t *testing.T) {
 	d.agree(d.nodes...)
 	for _, n := range d.nodes {
 		ctx, info := connect.NewClientContext(t.Context())
-		explained, err := protoconnect.NewPolicyServiceClient(d.http, "http://"+n.address).Explain(ctx, &proto.ExplainRequest{Tuple: &proto.Tuple{
+		explained, err := protoconnect.NewPolicyServiceClient(d.http, "https://"+n.address).Explain(ctx, &proto.ExplainRequest{Tuple: &proto.Tuple{
 			Source: "10.0.0.1", SourcePort: 1, Destination: "10.0.0.9", DestinationPort: 2, Protocol: 6,
 		}})
 		if err != nil || !explained.Matched || explained.Version != 1 {
@@ -128,7 +133,7 @@ func TestAnyNodeAnswers(t *testing.T) {
 			t.Errorf("%s was answered by %q", n.id, by)
 		}
 		ctx, info = connect.NewClientContext(t.Context())
-		if _, err := protoconnect.NewDomainServiceClient(d.http, "http://"+n.address).ListHosts(ctx, &proto.ListHostsRequest{}); err != nil {
+		if _, err := protoconnect.NewDomainServiceClient(d.http, "https://"+n.address).ListHosts(ctx, &proto.ListHostsRequest{}); err != nil {
 			t.Errorf("%s lists hosts: %v", n.id, err)
 		}
 		if by := info.ResponseHeader().Get("Mbchain-Node"); by != d.leader().id {

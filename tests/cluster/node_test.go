@@ -25,6 +25,8 @@ type node struct {
 	address string // of its API
 	raft    string // of its Raft
 	data    string
+	inside  string   // the same as seen from here, if it is elsewhere
+	socket  string   // for root
 	prefix  []string // command that starts another one somewhere: nsenter, ip netns exec
 
 	cmd     *exec.Cmd
@@ -57,7 +59,7 @@ func (n *node) said(text string) bool {
 func (n *node) start(options ...string) {
 	n.t.Helper()
 	line := append(n.prefix[:len(n.prefix):len(n.prefix)], program, "--id", n.id, "--data", n.data,
-		"--listen", n.address, "--raft-listen", n.raft)
+		"--listen", n.address, "--raft-listen", n.raft, "--socket", n.socket)
 	line = append(line, options...)
 	n.cmd = exec.Command(line[0], line[1:]...)
 	n.cmd.Stdout, n.cmd.Stderr = n, n

@@ -36,7 +36,7 @@ func TestPartitionOfTheLeader(t *testing.T) {
 		return err
 	})
 	l.more(t, 20)
-	policies := protoconnect.NewPolicyServiceClient(d.http, "http://"+leader.address)
+	policies := protoconnect.NewPolicyServiceClient(d.http, "https://"+leader.address)
 	if _, err := policies.Get(t.Context(), &proto.GetRequest{}); connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Errorf("the node that is cut off: %v, want unavailable", err)
 	}
@@ -72,7 +72,7 @@ func TestPartitionOfAFollower(t *testing.T) {
 		return err
 	})
 	l.more(t, 30)
-	policies := protoconnect.NewPolicyServiceClient(d.http, "http://"+follower.address)
+	policies := protoconnect.NewPolicyServiceClient(d.http, "https://"+follower.address)
 	if _, err := policies.Get(t.Context(), &proto.GetRequest{}); connect.CodeOf(err) != connect.CodeUnavailable {
 		t.Errorf("the node that is cut off: %v, want unavailable", err)
 	}

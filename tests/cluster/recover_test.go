@@ -4,6 +4,8 @@ package cluster
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/protoconnect"
 )
@@ -28,7 +31,7 @@ func TestLostQuorum(t *testing.T) {
 	for _, n := range d.others(last) {
 		n.lose()
 	}
-	policies := protoconnect.NewPolicyServiceClient(d.http, "http://"+last.address)
+	policies := protoconnect.NewPolicyServiceClient(d.http, "https://"+last.address)
 	eventually(t, func() error {
 		status, err := d.status(last)
 		if err == nil && status.Leader != "" {
@@ -78,7 +81,8 @@ func TestRestoreIntoANewCluster(t *testing.T) {
 	old := newDomain(t, 1).form()
 	old.mustApply(policyOf(1))
 	old.mustApply(policyOf(2))
-	before := firstPush(t, old.nodes[0])
+	client := old.client(old.certify(identity.Agent, "client", "10.0.0.1"))
+	before := old.firstPush(old.nodes[0], client)
 	snapshot, err := old.cluster(old.leader()).TakeSnapshot(t.Context(), &proto.TakeSnapshotRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +103,9 @@ func TestRestoreIntoANewCluster(t *testing.T) {
 	if err != nil || restored.PolicyVersion != 3 {
 		t.Fatalf("restored %v, error %v, want version 3: 1 and 2 are taken", restored, err)
 	}
+	d.who, d.http = old.who, old.http // the CA came with the snapshot
 	d.wantPolicy(3, policyOf(2))
-	after := firstPush(t, follower)
+	after := old.firstPush(follower, client)
 	after.Version = before.Version
 	if diff := cmp.Diff(before, after, protocmp.Transform()); diff != "" {
 		t.Errorf("what a host is pushed (-before +after):\n%s", diff)
@@ -111,19 +116,22 @@ func TestRestoreIntoANewCluster(t *testing.T) {
 }
 
 // firstPush subscribes as the host of the policy and returns its subpolicy.
-func firstPush(t *testing.T, n *node) *proto.Subpolicy {
-	t.Helper()
-	d := newDomain(t, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	stream, err := protoconnect.NewAgentServiceClient(d.http, "http://"+n.address).Subscribe(ctx,
-		&proto.SubscribeRequest{Host: "client", Addresses: []string{"10.0.0.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	if !stream.Receive() || stream.Msg().GetSubpolicy() == nil {
-		t.Fatalf("no subpolicy: %v", stream.Err())
-	}
-	return stream.Msg().GetSubpolicy()
+func (d *domain) firstPush(n *node, client *http.Client) (s *proto.Subpolicy) {
+	d.t.Helper()
+	eventually(d.t, func() error {
+		ctx, cancel := context.WithTimeout(d.t.Context(), 10*time.Second)
+		defer cancel()
+		stream, err := protoconnect.NewAgentServiceClient(client, "https://"+n.address).Subscribe(ctx,
+			&proto.SubscribeRequest{Host: "client", Addresses: []string{"10.0.0.1"}})
+		if err != nil {
+			return err
+		}
+		defer stream.Close()
+		if !stream.Receive() || stream.Msg().GetSubpolicy() == nil {
+			return fmt.Errorf("no subpolicy: %w", stream.Err())
+		}
+		s = stream.Msg().GetSubpolicy()
+		return nil
+	})
+	return s
 }

@@ -45,7 +45,7 @@ func newWiredDomain(t *testing.T, n int) (*domain, *wires) {
 		w.ip("-n", ns, "link", "set", "lo", "up")
 		d.add(address).prefix = []string{"ip", "netns", "exec", ns}
 	}
-	d.use(w.dial)
+	d.dial = w.dial
 	return d, w
 }
 

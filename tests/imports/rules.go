@@ -9,7 +9,7 @@ const module = "mbchain"
 // Those of unversioned output are skipped altogether.
 var (
 	topDirs = []string{
-		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "kmod", "mbctl",
+		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "identity", "kmod", "mbctl",
 		"packaging", "policy", "policyd", "proto", "tests",
 	}
 	outputDirs = []string{".git", ".tmp_versions", "bin", "build"}
@@ -29,6 +29,8 @@ var boundaries = []boundary{
 	{dir: "chain", only: []string{"chain"}, why: "chain is the vocabulary and needs nobody"},
 	{dir: "policy", only: []string{"policy", "chain"}, why: "a leaf imports only chain"},
 	{dir: "genl", only: []string{"genl", "chain"}, why: "a leaf imports only chain"},
+	{dir: "identity", except: "identity/enroll", only: []string{"identity", "chain", "proto"}, why: "a leaf imports only chain; its tests look at proto"},
+	{dir: "identity/enroll", only: []string{"identity", "proto"}, why: "it asks policyd, and knows no program"},
 	{dir: "proto", only: []string{"proto"}, why: "proto imports nothing of ours"},
 	{dir: "policyd", never: []string{"genl", "agentd", "mbctl"}, why: "policyd has no kernel module below it"},
 	{dir: "agentd", except: "agentd/internal/kernel", never: []string{"genl"}, why: "only agentd/internal/kernel speaks to the module"},
@@ -51,6 +53,7 @@ var pure = []string{
 	"agentd/internal/session",
 	"agentd/internal/subpolicy",
 	"policyd/internal/plan",
+	"policyd/internal/rotate",
 	"policyd/internal/store",
 }
 

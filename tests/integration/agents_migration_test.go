@@ -167,17 +167,16 @@ func (p *chainOfLab) begin(r *proto.StartMigrationsRequest) *proto.Migration {
 // patientMs is long enough for agents on emulated processors that they share.
 const patientMs = 30_000
 
-// migrations is policyd's service, asked from its own host.
+// migrations is policyd's service, asked by its socket for root.
 func (l *lab) migrations() protoconnect.MigrationServiceClient {
-	at := &host{name: l.policyd}
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		return within(at, func() (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) })
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", policydSocket)
 	}}
-	return protoconnect.NewMigrationServiceClient(&http.Client{Transport: transport}, "http://"+policydAddress)
+	return protoconnect.NewMigrationServiceClient(&http.Client{Transport: transport}, "http://policyd")
 }
 
 // policyd listens there; see tests/topology.
-const policydAddress = "10.255.0.100:7400"
+const policydSocket = "/run/mbchain-lab/policyd1/policyd.sock"
 
 // wants waits until these hosts and no others carry the session, and each says which
 // are right of it.

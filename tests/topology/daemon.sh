@@ -15,14 +15,12 @@ daemon_arguments() {
 	shift 2
 	if [[ $host == policyd1 ]]; then
 		printf '%s\n' "$TOP/bin/policyd" --listen "$POLICYD" --id policyd1 \
-			--raft-listen 10.255.0.100:7401 --data "$LAB/$host/data"
+			--raft-listen 10.255.0.100:7401 --data "$LAB/$host/data" --socket "$POLICYD_SOCKET"
 		return
 	fi
 	printf '%s\n' "$TOP/bin/agentd" --name "$host" --policyd "$POLICYD" \
 		--address "$(host_field "$host" 3)" --address "$(host_field "$host" 5)" --socket "$(socket_of "$host")" \
-		--state "$LAB/$host/state" --log-level "$level"
-	printf '%s\n' --tls-ca "$(certificates_of "$host")/ca.pem" \
-		--tls-cert "$(certificates_of "$host")/cert.pem" --tls-key "$(certificates_of "$host")/key.pem"
+		--state "$LAB/$host/state" --log-level "$level" --token-file "$(token_file)"
 	for type in "$@"; do
 		printf '%s\n' --nf-type "$type"
 	done
@@ -140,5 +138,5 @@ daemon_complain() {
 }
 
 lab_mbctl() {
-	MBCHAIN_POLICYD=$POLICYD in_host policyd1 "$TOP/bin/mbctl" "$@"
+	MBCHAIN_POLICYD=unix:$POLICYD_SOCKET in_host policyd1 "$TOP/bin/mbctl" "$@"
 }

@@ -3,12 +3,13 @@
 # What is known of the lab that is up. Sourced by tests/lab.
 #   $LAB/hosts   one line a host: name role address management-address address6
 #   $LAB/links   one line an end of a link: host interface address neighbour
-#   $LAB/HOST/   the daemon of a host: pid, log, arguments, socket, state, tls
-#   $LAB/ca.*    the CA of the hosts' certificates
+#   $LAB/HOST/   the daemon of a host: pid, log, arguments, socket, state
+#   $LAB/token   admits the agents
 # shellcheck shell=bash
 
 LAB=/run/mbchain-lab
 POLICYD=10.255.0.100:7400
+POLICYD_SOCKET=$LAB/policyd1/policyd.sock # for mbctl, as root
 
 # Scaled: under emulation everything is several times slower.
 DEADLINE=${MBCHAIN_LAB_DEADLINE:-60}
@@ -69,7 +70,7 @@ show_hosts() {
 
 show_hosts_json() {
 	local name role address management address6 between=''
-	printf '{"policyd":"%s","hosts":[' "$POLICYD"
+	printf '{"policyd":"%s","policyd_socket":"%s","hosts":[' "$POLICYD" "$POLICYD_SOCKET"
 	while read -r name role address management address6; do
 		printf '%s\n  {"name":"%s","role":"%s","address":"%s","management":"%s",' \
 			"$between" "$name" "$role" "$address" "$management"

@@ -14,7 +14,7 @@ import (
 // maxWishes is what migration.proto promises for one query.
 const maxWishes = 1000
 
-var errCannotMove = errors.New("this agent cannot change chains of live sessions: start agentd with --tls-ca, --tls-cert and --tls-key")
+var errCannotMove = errors.New("this agent cannot change chains of live sessions: it has not joined the domain: start agentd with --token-file")
 
 // answerMigrations answers a query about migrations that this host leads.
 func (a *Agent) answerMigrations(answer *proto.AnswerRequest, query *proto.Query) error {

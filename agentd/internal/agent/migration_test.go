@@ -118,7 +118,7 @@ func TestAnswerMigrations(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		got := start(t, agenttest.NewModule(), &disk{}).agent.Answer(t.Context(), migrate(good))
-		if !strings.Contains(got.Error, "--tls-cert") {
+		if !strings.Contains(got.Error, "--token-file") {
 			t.Errorf("without certificates: error %q, want it to say what to do", got.Error)
 		}
 	})

@@ -14,9 +14,10 @@
 //
 // Both certificates must be signed by the domain's CA. That of a host that is
 // dialled must have the address that was dialled, and [Stream.Addresses] are
-// those of the certificate at the other end: what it may speak for. There is no
-// way to do without. Certificates are read again for each connection.
+// those of the certificate at the other end: what it may speak for. Both must be
+// those of hosts. There is no way to do without. The host's identity may be renewed at
+// any time; each connection that begins takes the newest.
 //
-// The package imports session, lock, migrate, proto and quic-go. A Node may be used by several
+// The package imports session, lock, migrate, identity, proto and quic-go. A Node may be used by several
 // goroutines, and so may a Stream, one that sends and one that receives.
 package peer

@@ -19,6 +19,7 @@ import (
 
 	"mbchain/agentd/internal/lock"
 	"mbchain/agentd/internal/migrate"
+	"mbchain/identity"
 )
 
 const (
@@ -51,8 +52,9 @@ const codeOver quic.ApplicationErrorCode = 0
 type Config struct {
 	// Listen is where other hosts reach this one, and its port where this
 	// one reaches them. [::] is every address of both families.
-	Listen      netip.AddrPort
-	Credentials *Credentials
+	Listen netip.AddrPort
+	// Identity is who this host is, and whom it trusts.
+	Identity identity.Source
 	// Priority is the SO_PRIORITY of the socket; 0: as it is.
 	Priority int
 	// Hear is called with each message of a migration that comes, and the
@@ -75,8 +77,12 @@ type Node struct {
 	pool      *pool
 
 	mu    sync.Mutex
-	conns map[string]int // by certificate
-	stale bool           // the files could not be read lately
+	conns map[string]int          // by certificate
+	live  map[*quic.Conn]struct{} // that others opened
+
+	epochs   map[string]uint32 // from which on certificates are valid, by host
+	refusals map[string]uint64 // by reason
+	told     map[string]time.Time
 }
 
 // Listen opens the node's socket.
@@ -94,11 +100,11 @@ func Listen(config Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for other hosts: %w", err)
 	}
-	n := &Node{config: config, socket: socket, conns: make(map[string]int)}
+	n := &Node{config: config, socket: socket, conns: make(map[string]int),
+		live: make(map[*quic.Conn]struct{}), refusals: make(map[string]uint64), told: make(map[string]time.Time)}
 	n.port = socket.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	n.pool = &pool{dial: n.dial, lost: config.Lost, log: config.Log, links: make(map[netip.Addr]*link)}
-	id, _ := config.Credentials.identity()
-	key := quic.StatelessResetKey(id.resetKey())
+	key := quic.StatelessResetKey(resetKey(config.Identity))
 	n.transport = &quic.Transport{
 		Conn: socket, StatelessResetKey: &key,
 		// A source address that is forged gets one small packet, and no more.
@@ -108,7 +114,7 @@ func Listen(config Config) (*Node, error) {
 	if config.Hear != nil {
 		told = maxTold
 	}
-	n.listener, err = n.transport.Listen(config.Credentials.server(n.told), quicConfig(maxStreams, told, 0))
+	n.listener, err = n.transport.Listen(n.server(), quicConfig(maxStreams, told, 0))
 	if err != nil {
 		_ = socket.Close()
 		return nil, fmt.Errorf("listen for other hosts: %w", err)
@@ -222,25 +228,24 @@ func (n *Node) open(ctx context.Context, host netip.Addr, begin func(*quic.Conn)
 }
 
 func newStream(conn *quic.Conn, s *quic.Stream) *Stream {
-	return &Stream{stream: s, addresses: addressesOf(conn.ConnectionState().TLS.PeerCertificates[0])}
+	return &Stream{stream: s, addresses: identity.AddressesOf(conn.ConnectionState().TLS.PeerCertificates[0])}
 }
 
 func (n *Node) dial(ctx context.Context, host netip.Addr) (*quic.Conn, error) {
-	config, err := n.config.Credentials.client(host)
-	n.told(err)
-	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, n.port))
-	return n.transport.Dial(ctx, to, config, quicConfig(-1, -1, keepAlive))
-}
-
-// told notes how reading the certificates went, and says so once.
-func (n *Node) told(err error) {
-	n.mu.Lock()
-	was := n.stale
-	n.stale = err != nil
-	n.mu.Unlock()
-	if err != nil && !was {
-		n.config.Log.Warn("certificate not read again, the last one serves", "error", err)
+	config, err := n.client(host)
+	if err != nil {
+		return nil, err
 	}
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, n.port))
+	conn, err := n.transport.Dial(ctx, to, config, quicConfig(-1, -1, keepAlive))
+	if err != nil {
+		return nil, err
+	}
+	if err := n.valid(conn.ConnectionState().TLS.PeerCertificates[0]); err != nil { // since the handshake
+		_ = conn.CloseWithError(codeOver, "the certificate was revoked")
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Run hands every stream that another host opens to serve, in a goroutine of
@@ -285,6 +290,11 @@ func (n *Node) accept(ctx context.Context, conn *quic.Conn, serve func(context.C
 		return
 	}
 	defer n.dismiss(string(cert.Raw))
+	defer n.left(conn)
+	if err := n.entered(conn); err != nil {
+		_ = conn.CloseWithError(codeOver, "the certificate was revoked")
+		return
+	}
 	ctx, cancel := context.WithDeadline(ctx, cert.NotAfter)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -304,7 +314,7 @@ func (n *Node) accept(ctx context.Context, conn *quic.Conn, serve func(context.C
 
 // hear takes messages of migrations until the connection is lost or ctx is done.
 func (n *Node) hear(ctx context.Context, conn *quic.Conn) {
-	from := addressesOf(conn.ConnectionState().TLS.PeerCertificates[0])
+	from := identity.AddressesOf(conn.ConnectionState().TLS.PeerCertificates[0])
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {

@@ -70,16 +70,13 @@ func freePort(t *testing.T) uint16 {
 }
 
 // start runs a host at an address until the test ends.
-func start(t *testing.T, address string, port uint16, files peer.Files, serve func(context.Context, *peer.Stream)) *host {
+func start(t *testing.T, address string, port uint16, who *peertest.Host, serve func(context.Context, *peer.Stream)) *host {
 	t.Helper()
-	credentials, err := peer.Load(files)
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := &host{log: new(logBuffer)}
+	var err error
 	h.Node, err = peer.Listen(peer.Config{
-		Listen:      netip.AddrPortFrom(netip.MustParseAddr(address), port),
-		Credentials: credentials, Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Listen:   netip.AddrPortFrom(netip.MustParseAddr(address), port),
+		Identity: who, Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,8 +164,8 @@ func setUp(t *testing.T, from *host, to string) error {
 
 func TestOneConnectionCarriesAllSetUps(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	b := start(t, right, port, ca.Issue(t, t.TempDir(), nil, right, "10.0.0.2", "fd00::2"), accepting)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left, "10.0.0.1"), accepting)
+	b := start(t, right, port, ca.Issue(t, nil, right, "10.0.0.2", "fd00::2"), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left, "10.0.0.1"), accepting)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -197,7 +194,7 @@ func TestOneConnectionCarriesAllSetUps(t *testing.T) {
 
 func TestIPv6(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	a := start(t, "::", port, ca.Issue(t, t.TempDir(), nil, "::1", "127.0.0.1"), accepting)
+	a := start(t, "::", port, ca.Issue(t, nil, "::1", "127.0.0.1"), accepting)
 	for _, to := range []string{"::1", "127.0.0.1"} { // itself, by both families
 		if err := setUp(t, a, to); err != nil {
 			t.Errorf("%s: %v", to, err)
@@ -212,65 +209,53 @@ func TestStrangersAreRefused(t *testing.T) {
 	ca, other := peertest.NewCA(t), peertest.NewCA(t)
 	tests := []struct {
 		name        string
-		left, right func(t *testing.T) peer.Files
+		left, right func(t *testing.T) *peertest.Host
 		want        string // in the error of who dials; empty: any
+		reason      string // that who answers counts; empty: it was not its to refuse
 	}{
 		{
 			"who answers is of another domain",
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, left) },
-			func(t *testing.T) peer.Files { return other.Issue(t, t.TempDir(), nil, right) },
-			"certificate signed by unknown authority",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
+			func(t *testing.T) *peertest.Host { return other.Issue(t, nil, right) },
+			"certificate signed by unknown authority", "",
 		},
 		{
 			"who answers has another address",
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, left) },
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, "127.0.0.13") },
-			"certificate is valid for 127.0.0.13, not 127.0.0.12",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, "127.0.0.13") },
+			"certificate is valid for 127.0.0.13, not 127.0.0.12", "",
 		},
 		{
 			"who answers has an expired certificate",
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, left) },
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), expired, right) },
-			"certificate has expired or is not yet valid",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, left) },
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, expired, right) },
+			"certificate has expired or is not yet valid", "",
 		},
 		{
 			"who asks has an expired certificate",
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), expired, left) },
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, right) },
-			"",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, expired, left) },
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
+			"", "expired",
 		},
 		{
 			"who asks has a certificate of tomorrow",
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), early, left) },
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, right) },
-			"",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, early, left) },
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
+			"", "expired",
 		},
 		{
 			"who asks is of another domain, and trusts this one",
-			func(t *testing.T) peer.Files {
-				files := other.Issue(t, t.TempDir(), nil, left)
-				// Both domains in one file: it trusts the host that it dials.
-				mine, err := os.ReadFile(ca.Issue(t, t.TempDir(), nil, left).CA)
-				if err != nil {
-					t.Fatal(err)
-				}
-				theirs, err := os.ReadFile(files.CA)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(files.CA, append(mine, theirs...), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return files
+			func(t *testing.T) *peertest.Host {
+				return other.Issue(t, nil, left).Trust(ca)
 			},
-			func(t *testing.T) peer.Files { return ca.Issue(t, t.TempDir(), nil, right) },
-			"",
+			func(t *testing.T) *peertest.Host { return ca.Issue(t, nil, right) },
+			"", "foreign",
 		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			port := freePort(t)
-			start(t, right, port, test.right(t), func(_ context.Context, s *peer.Stream) {
+			b := start(t, right, port, test.right(t), func(_ context.Context, s *peer.Stream) {
 				defer s.Reset()
 				if m, err := s.Receive(); err == nil {
 					t.Errorf("got %v of a stranger", m)
@@ -281,6 +266,9 @@ func TestStrangersAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("set-up: %v, want %s", err, test.want)
 			}
+			if test.reason != "" && b.Refusals()[test.reason] == 0 {
+				t.Errorf("%s is not counted: %v", test.reason, b.Refusals())
+			}
 		})
 	}
 }
@@ -288,17 +276,16 @@ func TestStrangersAreRefused(t *testing.T) {
 // Who brings no certificate, or an old protocol, gets no stream.
 func TestClientsMustShowACertificate(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	files := ca.Issue(t, t.TempDir(), nil, right)
-	start(t, right, port, files, func(_ context.Context, s *peer.Stream) {
+	who := ca.Issue(t, nil, right)
+	start(t, right, port, who, func(_ context.Context, s *peer.Stream) {
 		t.Error("a stream of a stranger")
 		s.Reset()
 	})
-	text, err := os.ReadFile(files.CA)
+	b, err := who.Bundle()
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(text)
+	roots := b.Pool()
 	for name, config := range map[string]*tls.Config{
 		"no certificate": {RootCAs: roots, NextProtos: []string{"mbchain/1"}},
 		"other protocol": {RootCAs: roots, NextProtos: []string{"h3"}},
@@ -325,8 +312,8 @@ func TestClientsMustShowACertificate(t *testing.T) {
 // Plaintext, and QUIC of nobody, change nothing for others.
 func TestJunkIsPassedOver(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), accepting)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	start(t, right, port, ca.Issue(t, nil, right), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	junk, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr(right), port).String())
 	if err != nil {
 		t.Fatal(err)
@@ -346,12 +333,12 @@ func TestJunkIsPassedOver(t *testing.T) {
 func TestMalformedMessageIsAnError(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
 	got := make(chan error, 1)
-	start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), func(_ context.Context, s *peer.Stream) {
+	start(t, right, port, ca.Issue(t, nil, right), func(_ context.Context, s *peer.Stream) {
 		defer s.Reset()
 		_, err := s.Receive()
 		got <- err
 	})
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	s, err := a.Open(limited(t), netip.MustParseAddr(right))
 	if err != nil {
 		t.Fatal(err)
@@ -374,11 +361,11 @@ func TestMalformedMessageIsAnError(t *testing.T) {
 // and no more.
 func TestSlowNeighbours(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), func(ctx context.Context, s *peer.Stream) {
+	start(t, right, port, ca.Issue(t, nil, right), func(ctx context.Context, s *peer.Stream) {
 		<-ctx.Done()
 		s.Reset()
 	})
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	s, err := a.Open(limited(t), netip.MustParseAddr(right))
 	if err != nil {
 		t.Fatal(err)
@@ -402,15 +389,15 @@ func TestSlowNeighbours(t *testing.T) {
 // meanwhile fails at once, not after a time limit, and is asked again.
 func TestNeighbourIsReachedAgain(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	files := ca.Issue(t, t.TempDir(), nil, right)
-	b := start(t, right, port, files, accepting)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	who := ca.Issue(t, nil, right)
+	b := start(t, right, port, who, accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	if err := setUp(t, a, right); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		b.stop()
-		b = start(t, right, port, files, accepting)
+		b = start(t, right, port, who, accepting)
 		began := time.Now()
 		err := setUp(t, a, right)
 		if err != nil {
@@ -426,13 +413,13 @@ func TestNeighbourIsReachedAgain(t *testing.T) {
 func TestNeighbourGoesInTheMiddle(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
 	asked := make(chan bool)
-	b := start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), func(ctx context.Context, s *peer.Stream) {
+	b := start(t, right, port, ca.Issue(t, nil, right), func(ctx context.Context, s *peer.Stream) {
 		if _, err := s.Receive(); err == nil {
 			close(asked)
 		}
 		<-ctx.Done()
 	})
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	s, err := a.Open(limited(t), netip.MustParseAddr(right))
 	if err != nil {
 		t.Fatal(err)
@@ -452,7 +439,7 @@ func TestNeighbourGoesInTheMiddle(t *testing.T) {
 // While a host is away each attempt fails soon, and the log says it once.
 func TestHostThatIsAway(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	began := time.Now()
 	first := setUp(t, a, right)
 	if first == nil {
@@ -468,7 +455,7 @@ func TestHostThatIsAway(t *testing.T) {
 	if n := strings.Count(a.log.String(), "neighbour not reached"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, a.log)
 	}
-	start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), accepting)
+	start(t, right, port, ca.Issue(t, nil, right), accepting)
 	for deadline := time.Now().Add(20 * time.Second); setUp(t, a, right) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("the host came and was not reached again")
@@ -480,15 +467,15 @@ func TestHostThatIsAway(t *testing.T) {
 	}
 }
 
-func TestCertificatesAreReadAgain(t *testing.T) {
-	ca, port, dir := peertest.NewCA(t), freePort(t), t.TempDir()
-	files := ca.Issue(t, dir, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, right)
-	start(t, right, port, files, accepting)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+func TestRenewedCertificateIsUsed(t *testing.T) {
+	ca, port := peertest.NewCA(t), freePort(t)
+	who := ca.Issue(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, right)
+	start(t, right, port, who, accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	if err := setUp(t, a, right); err == nil {
 		t.Fatal("an expired certificate was taken")
 	}
-	ca.Issue(t, dir, nil, right)
+	who.Set(ca.Issue(t, nil, right))
 	for deadline := time.Now().Add(20 * time.Second); setUp(t, a, right) != nil; {
 		if time.Now().After(deadline) {
 			t.Fatal("the renewed certificate is not used")
@@ -497,74 +484,75 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 }
 
-// In the middle of a renewal certificate and key do not fit: the last ones serve.
-func TestRenewalMayTakeItsTime(t *testing.T) {
-	ca, port, dir := peertest.NewCA(t), freePort(t), t.TempDir()
-	files := ca.Issue(t, dir, nil, right)
-	b := start(t, right, port, files, accepting)
-	if err := os.WriteFile(files.Key, []byte("half a k"), 0o600); err != nil {
+// A host whose certificate is revoked loses its connections, both ways, and gets no
+// new ones.
+func TestRevokedHostIsCutOff(t *testing.T) {
+	ca, port := peertest.NewCA(t), freePort(t)
+	b := start(t, right, port, ca.Issue(t, nil, right), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	if err := setUp(t, a, right); err != nil {
 		t.Fatal(err)
 	}
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
-	if err := setUp(t, a, right); err != nil {
-		t.Error(err)
-	}
-	if n := strings.Count(b.log.String(), "certificate not read again"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, b.log)
-	}
-}
-
-func TestLoadSaysWhatIsWrong(t *testing.T) {
-	ca, other := peertest.NewCA(t), peertest.NewCA(t)
-	tests := []struct {
-		name   string
-		change func(t *testing.T, files *peer.Files)
-		want   string
-	}{
-		{"no CA", func(_ *testing.T, f *peer.Files) { f.CA += "x" }, "read CA: open "},
-		{"no certificate", func(_ *testing.T, f *peer.Files) { f.Cert += "x" }, "read certificate: open "},
-		{"no key", func(_ *testing.T, f *peer.Files) { f.Key += "x" }, "read key: open "},
-		{"CA is a key", func(_ *testing.T, f *peer.Files) { f.CA = f.Key }, ": no certificate in it"},
-		{"another host's key", func(t *testing.T, f *peer.Files) { f.Key = ca.Issue(t, t.TempDir(), nil, left).Key },
-			"private key does not match public key"},
-		{"another CA", func(t *testing.T, f *peer.Files) { f.CA = other.Issue(t, t.TempDir(), nil, left).CA },
-			"the CA does not vouch for it, as server and client: x509: certificate signed by unknown authority"},
-		{"no address", func(t *testing.T, f *peer.Files) { *f = ca.Issue(t, t.TempDir(), nil) },
-			"no IP address among its names; make one with those of this host"},
-		{"for servers only", func(t *testing.T, f *peer.Files) {
-			*f = ca.Issue(t, t.TempDir(), func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] }, left)
-		}, "the CA does not vouch for it, as server and client: x509: certificate specifies an incompatible key usage"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			files := ca.Issue(t, t.TempDir(), nil, left)
-			test.change(t, &files)
-			if _, err := peer.Load(files); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("load: %v, want ...%s", err, test.want)
-			}
-		})
-	}
-	files := ca.Issue(t, t.TempDir(), nil, left, "fd00::1")
-	c, err := peer.Load(files)
+	s, err := a.Open(limited(t), netip.MustParseAddr(right))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []netip.Addr{netip.MustParseAddr(left), netip.MustParseAddr("fd00::1")}; !slices.Equal(c.Addresses(), want) {
-		t.Errorf("addresses %v, want %v", c.Addresses(), want)
+	defer s.Reset()
+	b.Revoke(map[string]uint32{"mb1": 2})
+	if _, err := s.Receive(); err == nil {
+		t.Error("the stream goes on")
 	}
-	if time.Until(c.Expires()) < time.Minute {
-		t.Errorf("expires %v", c.Expires())
+	if err := setUp(t, a, right); err == nil {
+		t.Error("a revoked host was served")
+	}
+	for deadline := time.Now().Add(20 * time.Second); b.Refusals()["revoked"] == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not counted: %v", b.Refusals())
+		}
+	}
+	if !strings.Contains(b.log.String(), "reason=revoked") {
+		t.Errorf("log:\n%s", b.log)
+	}
+	// The other way round: who was told does not ask it either.
+	b.Revoke(nil)
+	a.Revoke(map[string]uint32{"mb1": 2})
+	if err := setUp(t, a, right); err == nil {
+		t.Error("a revoked host was asked")
+	}
+}
+
+// People and policy servers have certificates of the same CA, and are no hosts.
+func TestOnlyHostsArePeers(t *testing.T) {
+	ca := peertest.NewCA(t)
+	operator := func(c *x509.Certificate) { c.URIs[0].Host = "operator" }
+	nameless := func(c *x509.Certificate) { c.URIs = nil }
+	tests := []struct {
+		name        string
+		left, right func(*x509.Certificate)
+	}{
+		{"an operator asks", operator, nil}, {"an operator answers", nil, operator},
+		{"nobody asks", nameless, nil}, {"nobody answers", nil, nameless},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			port := freePort(t)
+			start(t, right, port, ca.Issue(t, test.right, right), func(_ context.Context, s *peer.Stream) {
+				defer s.Reset()
+				if m, err := s.Receive(); err == nil {
+					t.Errorf("got %v", m)
+				}
+			})
+			if err := setUp(t, start(t, left, port, ca.Issue(t, test.left, left), accepting), right); err == nil {
+				t.Error("it was taken for a host")
+			}
+		})
 	}
 }
 
 func TestListenSaysWhatIsWrong(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
-	credentials, err := peer.Load(ca.Issue(t, t.TempDir(), nil, left))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = peer.Listen(peer.Config{Listen: a.Addr(), Credentials: credentials, Log: slog.New(slog.DiscardHandler)})
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	_, err := peer.Listen(peer.Config{Listen: a.Addr(), Identity: ca.Issue(t, nil, left), Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "listen for other hosts: ") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("listen where somebody does: %v", err)
 	}

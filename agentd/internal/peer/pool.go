@@ -4,6 +4,7 @@ package peer
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -166,6 +167,17 @@ func (p *pool) forget(host netip.Addr, why string) {
 		_ = conn.CloseWithError(codeOver, why)
 	}
 	delete(p.links, host)
+}
+
+// revoke forgets the connections to hosts whose certificates are not valid.
+func (p *pool) revoke(valid func(*x509.Certificate) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for host, l := range p.links {
+		if l.conn != nil && valid(l.conn.ConnectionState().TLS.PeerCertificates[0]) != nil {
+			p.forget(host, "the certificate was revoked")
+		}
+	}
 }
 
 // sweep forgets what was not used for a while.

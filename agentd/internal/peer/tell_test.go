@@ -27,16 +27,13 @@ type told struct {
 }
 
 // hearing runs a host that takes messages of migrations.
-func hearing(t *testing.T, address string, port uint16, files peer.Files) (*host, <-chan told) {
+func hearing(t *testing.T, address string, port uint16, who *peertest.Host) (*host, <-chan told) {
 	t.Helper()
-	credentials, err := peer.Load(files)
-	if err != nil {
-		t.Fatal(err)
-	}
 	came := make(chan told, 1000)
 	h := &host{log: new(logBuffer)}
+	var err error
 	h.Node, err = peer.Listen(peer.Config{
-		Listen: netip.AddrPortFrom(netip.MustParseAddr(address), port), Credentials: credentials,
+		Listen: netip.AddrPortFrom(netip.MustParseAddr(address), port), Identity: who,
 		Hear: func(from []netip.Addr, id lock.ID, m migrate.Message) { came <- told{from, id, m} },
 		Log:  slog.New(slog.NewTextHandler(h.log, nil)),
 	})
@@ -49,8 +46,8 @@ func hearing(t *testing.T, address string, port uint16, files peer.Files) (*host
 
 func TestTellsWhatAHostHears(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
-	_, came := hearing(t, right, port, ca.Issue(t, t.TempDir(), nil, right))
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	_, came := hearing(t, right, port, ca.Issue(t, nil, right))
 	ctx := limited(t)
 	to := netip.MustParseAddr(right)
 	state := migrate.NFState{Data: []byte(strings.Repeat("state ", 100_000))}
@@ -91,14 +88,14 @@ func TestTellsWhatAHostHears(t *testing.T) {
 
 func TestTellFails(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
-	a := start(t, left, port, ca.Issue(t, t.TempDir(), nil, left), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
 	t.Run("nobody is there", func(t *testing.T) {
 		if err := a.Tell(limited(t), netip.MustParseAddr("127.0.0.99"), 1, migrate.Ask{}); err == nil {
 			t.Error("told, want an error")
 		}
 	})
 	t.Run("a host that hears nothing", func(t *testing.T) {
-		start(t, right, port, ca.Issue(t, t.TempDir(), nil, right), accepting)
+		start(t, right, port, ca.Issue(t, nil, right), accepting)
 		if err := setUp(t, a, right); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +108,7 @@ func TestTellFails(t *testing.T) {
 	})
 	t.Run("a state that is too long", func(t *testing.T) {
 		const third = "127.0.0.13"
-		_, came := hearing(t, third, port, ca.Issue(t, t.TempDir(), nil, third))
+		_, came := hearing(t, third, port, ca.Issue(t, nil, third))
 		to := netip.MustParseAddr(third)
 		if err := a.Tell(limited(t), to, 1, migrate.NFState{Data: make([]byte, 2<<20)}); err == nil {
 			t.Error("told, want an error")

@@ -4,6 +4,7 @@ package push
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"connectrpc.com/connect"
 
 	"mbchain/agentd/internal/subpolicy"
 	"mbchain/proto"
@@ -33,6 +36,15 @@ type Config struct {
 	Host    string   // this host's name
 	Policyd []string // addresses and ports of the policyds, any of which will do; at least one
 	Log     *slog.Logger
+	// TLS shows this host's certificate, and takes policyd's and no other. Nil: no
+	// TLS at all, which is for tests of this package.
+	TLS *tls.Config
+	// Refused is called when policyd does not take this host's certificate, or not
+	// for what it is used for; nil: nobody wants to know.
+	Refused func(certificate bool)
+	// Revoked is told which hosts' certificates are not valid any more, by the
+	// epoch from which on they are, in place of those before; nil: nobody is.
+	Revoked func(epochs map[string]uint32)
 	// Dial opens a TCP connection; nil: as the system does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random returns numbers in [0, 1); nil: unpredictable ones.
@@ -92,6 +104,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 		if connected && time.Since(began) > MaxPause {
 			p.reset()
 		}
+		c.tellRefused(err)
 		c.next()
 		if tried++; connected {
 			tried = 0
@@ -110,6 +123,14 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// tellRefused tells that policyd did not take the certificate.
+func (c *Client) tellRefused(err error) {
+	code := connect.CodeOf(err)
+	if c.config.Refused != nil && (code == connect.CodeUnauthenticated || code == connect.CodePermissionDenied) {
+		c.config.Refused(code == connect.CodeUnauthenticated)
 	}
 }
 

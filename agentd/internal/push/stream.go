@@ -47,15 +47,22 @@ type stream struct {
 
 func newStream(config Config, address string, number uint64) *stream {
 	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
+	scheme := "https://"
+	if protocols.SetHTTP2(true); config.TLS == nil {
+		scheme = "http://"
+		protocols.SetUnencryptedHTTP2(true)
+	}
 	// One connection for each subscription, and none left over from a
 	// policyd that is gone.
-	transport := &http.Transport{Protocols: &protocols, DialContext: config.Dial}
+	transport := &http.Transport{
+		Protocols: &protocols, DialContext: config.Dial,
+		TLSClientConfig: config.TLS, TLSHandshakeTimeout: callTimeout,
+	}
 	return &stream{
 		config: config,
 		number: number,
 		client: protoconnect.NewAgentServiceClient(&http.Client{Transport: transport},
-			"http://"+address, connect.WithReadMaxBytes(maxPush)),
+			scheme+address, connect.WithReadMaxBytes(maxPush)),
 		close: transport.CloseIdleConnections,
 		acks:  make(chan *proto.AcknowledgeRequest, maxAcks),
 		done:  make(chan struct{}),
@@ -106,12 +113,25 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		switch body := push.GetBody().(type) {
 		case *proto.Push_Subpolicy:
 			h.Offer(ctx, subpolicy.Ref{Stream: s.number, Nonce: push.GetNonce()}, body.Subpolicy)
+		case *proto.Push_Revocations:
+			s.revoked(body.Revocations)
 		case *proto.Push_Query:
 			queries.Go(func() error { s.answer(ctx, h, push.GetNonce(), body.Query); return nil })
 		}
 		// A keep-alive needs no more, nor does a push of a later policyd.
 	}
 	return ended(ctx, pushes.Err())
+}
+
+func (s *stream) revoked(list *proto.Revocations) {
+	if s.config.Revoked == nil {
+		return
+	}
+	epochs := make(map[string]uint32, len(list.GetHosts()))
+	for _, r := range list.GetHosts() {
+		epochs[r.GetName()] = r.GetEpoch()
+	}
+	s.config.Revoked(epochs)
 }
 
 // ended says why a subscription is over: ctx knows better than the transport.

@@ -18,6 +18,9 @@ type agentService struct{ *Server }
 // Subscribe implements AgentService. It returns when the stream is over.
 func (s agentService) Subscribe(ctx context.Context, r *proto.SubscribeRequest, stream *connect.ServerStream[proto.Push]) error {
 	registration, err := checkRegistration(r)
+	if err == nil {
+		err = errors.Join(mayBe(ctx, r.Host), mayHave(ctx, registration.Host.Addresses))
+	}
 	if err != nil {
 		s.Logger.Warn("host refused", "host", r.Host, "peer", peer(ctx), "error", err)
 		return err
@@ -35,8 +38,11 @@ func (s agentService) Subscribe(ctx context.Context, r *proto.SubscribeRequest, 
 }
 
 // Acknowledge implements AgentService.
-func (s agentService) Acknowledge(_ context.Context, r *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error) {
+func (s agentService) Acknowledge(ctx context.Context, r *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error) {
 	if err := checkHostName(r.Host); err != nil {
+		return nil, err
+	}
+	if err := mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
 	if err := s.Hub.Acknowledge(r.Host, r.Nonce, r.Version, shorten(r.Error)); err != nil {
@@ -46,8 +52,11 @@ func (s agentService) Acknowledge(_ context.Context, r *proto.AcknowledgeRequest
 }
 
 // Answer implements AgentService.
-func (s agentService) Answer(_ context.Context, r *proto.AnswerRequest) (*proto.AnswerResponse, error) {
+func (s agentService) Answer(ctx context.Context, r *proto.AnswerRequest) (*proto.AnswerResponse, error) {
 	if err := checkAnswer(r); err != nil {
+		return nil, err
+	}
+	if err := mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
 	if err := s.Hub.Answer(r); err != nil {

@@ -26,6 +26,11 @@ func (s agentService) Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskR
 	if err != nil {
 		return nil, err
 	}
+	if err := mayBe(ctx, r.Host); err != nil {
+		return nil, err
+	}
+	note(ctx, "session", hexBytes(r.Session))
+	note(ctx, "change", want.String())
 	select {
 	case s.asks <- struct{}{}:
 		defer func() { <-s.asks }()

@@ -16,6 +16,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/hashicorp/raft"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
@@ -183,9 +184,10 @@ func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	b.hub.Update(r.State)
 
 	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger, Dial: b.network.dial})
+	s.caller = everybody
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, b.pipes) }()
+	go func() { done <- s.Serve(ctx, nil, b.pipes) }()
 
 	transport := &http.Transport{DialContext: b.pipes.dial, Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
@@ -199,6 +201,16 @@ func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	})
 	t.Cleanup(b.stop)
 	return b
+}
+
+// everybody is a caller who may do what the request is about: these tests are not
+// about who may.
+func everybody(r *http.Request) (*caller, error) {
+	c := &caller{from: "test", anyHost: true}
+	if access, _ := identity.AccessTo(r.URL.Path); len(access.Roles) > 0 {
+		c.Role = access.Roles[0]
+	}
+	return c, nil
 }
 
 // connect makes the bench's clients use transport.

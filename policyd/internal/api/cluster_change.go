@@ -21,6 +21,7 @@ func (s clusterService) RemoveNode(ctx context.Context, r *proto.RemoveNodeReque
 	if err := checkNodeName(r.Name); err != nil {
 		return nil, err
 	}
+	note(ctx, "node", r.Name)
 	left, err := s.remove(ctx, r.Name)
 	if err != nil {
 		s.Logger.Warn("node not removed", "node", r.Name, "peer", peer(ctx), "error", err)
@@ -63,13 +64,14 @@ func (s clusterService) remove(ctx context.Context, name string) (left uint32, e
 	if err != nil {
 		return 0, err
 	}
-	s.Hub.Update(result.State)
+	s.Update(result.State)
 	return voters, nil
 }
 
 // TransferLeader implements ClusterService.
 func (s clusterService) TransferLeader(ctx context.Context, r *proto.TransferLeaderRequest) (*proto.TransferLeaderResponse, error) {
 	here := s.Cluster.Status().ID
+	note(ctx, "node", r.Name)
 	if r.Name != "" {
 		if err := checkNodeName(r.Name); err != nil {
 			return nil, err

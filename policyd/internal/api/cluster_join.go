@@ -4,7 +4,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -21,8 +20,6 @@ import (
 )
 
 const (
-	defaultTokenTTL = time.Hour
-	maxTokenTTL     = 24 * time.Hour
 	// catchUpFor is how long a node that joins has to receive the state before
 	// it is told to ask again, and catchUpPoll how often it is looked.
 	catchUpFor  = 20 * time.Second
@@ -31,55 +28,20 @@ const (
 
 var (
 	errNoRaftPort = errors.New("this cluster is one node without a port for others: restart it with --raft-listen ADDRESS:PORT")
-	errBadToken   = errors.New("the token is not for this node, or has expired")
 	errAlive      = errors.New("a node of this name is alive")
 	errQuorum     = errors.New("too few nodes are alive")
 )
-
-// CreateJoinToken implements ClusterService.
-func (s clusterService) CreateJoinToken(ctx context.Context, r *proto.CreateJoinTokenRequest) (*proto.CreateJoinTokenResponse, error) {
-	if err := checkNodeName(r.Name); err != nil {
-		return nil, err
-	}
-	ttl := time.Duration(r.TtlS) * time.Second
-	if ttl == 0 {
-		ttl = defaultTokenTTL
-	}
-	if ttl > maxTokenTTL {
-		return nil, invalid("ttl_s: %d, at most %d are allowed", r.TtlS, maxTokenTTL/time.Second)
-	}
-	if s.Cluster.Status().RaftAddress == "" {
-		return nil, coded(errNoRaftPort)
-	}
-	now, secret := time.Now(), rand.Text()
-	token := store.JoinToken{Node: r.Name, Hash: store.HashToken(secret), ExpiresUnixMS: now.Add(ttl).UnixMilli()}
-	result, err := s.Cluster.Apply(ctx, store.Command{AddJoinToken: &store.AddJoinToken{Token: token, NowUnixMS: now.UnixMilli()}})
-	if err != nil {
-		return nil, coded(err)
-	}
-	s.Logger.Info("join token made", "node", r.Name, "peer", peer(ctx))
-	answer := &proto.CreateJoinTokenResponse{Token: secret, ExpiresUnixMs: token.ExpiresUnixMS}
-	here := s.Cluster.Status()
-	if here.Address != "" {
-		answer.Addresses = append(answer.Addresses, here.Address)
-	}
-	for _, n := range result.State.Nodes {
-		if n.Name != here.ID {
-			answer.Addresses = append(answer.Addresses, n.Address)
-		}
-	}
-	return answer, nil
-}
 
 // JoinNode implements ClusterService.
 func (s clusterService) JoinNode(ctx context.Context, r *proto.JoinNodeRequest) (*proto.JoinNodeResponse, error) {
 	if err := checkJoin(r); err != nil {
 		return nil, err
 	}
-	if err := s.Admit(ctx, r.Name, r.Token); err != nil {
+	if err := mayBeNode(ctx, r.Name); err != nil {
 		s.Logger.Warn("node refused", "node", r.Name, "peer", peer(ctx), "error", err)
-		return nil, coded(fmt.Errorf("join %s: %w", r.Name, err))
+		return nil, err
 	}
+	note(ctx, "node", r.Name)
 	if s.Cluster.Status().RaftAddress == "" {
 		return nil, coded(errNoRaftPort)
 	}
@@ -98,18 +60,6 @@ func (s clusterService) JoinNode(ctx context.Context, r *proto.JoinNodeRequest) 
 		return nil, coded(fmt.Errorf("join %s: %w", r.Name, err))
 	}
 	return &proto.JoinNodeResponse{Voter: r.Ready}, nil
-}
-
-// admit is Config.Admit for the tokens of the state.
-func (s *Server) admit(_ context.Context, name, token string) error {
-	state, err := s.Cluster.State()
-	if err != nil {
-		return err
-	}
-	if !state.TokenValid(name, token, time.Now().UnixMilli()) {
-		return fmt.Errorf("%w: mbctl cluster join %s makes another", errBadToken, name)
-	}
-	return nil
 }
 
 // expect makes the cluster ready for a node that has no log: whoever had the
@@ -151,7 +101,7 @@ func (s clusterService) takeIn(ctx context.Context, r *proto.JoinNodeRequest) er
 	if err != nil {
 		return err
 	}
-	s.Hub.Update(result.State)
+	s.Update(result.State)
 	if err := s.awaitNode(ctx, r, want); err != nil {
 		return err
 	}
@@ -198,9 +148,6 @@ func enoughWithout(nodes []*proto.ClusterNode, name string) error {
 func checkJoin(r *proto.JoinNodeRequest) error {
 	if err := checkNodeName(r.Name); err != nil {
 		return err
-	}
-	if len(r.Token) > maxText {
-		return invalid("token: %d bytes, at most %d are allowed", len(r.Token), maxText)
 	}
 	at, err := netip.ParseAddrPort(r.RaftAddress)
 	if err != nil || at.Port() == 0 || at.Addr().IsUnspecified() {

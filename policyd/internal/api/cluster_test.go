@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 
@@ -33,46 +32,16 @@ func (b *bench) voters(n int) {
 	}
 }
 
-func (b *bench) token(name string) string {
-	b.t.Helper()
-	made, err := b.nodes.CreateJoinToken(b.t.Context(), &proto.CreateJoinTokenRequest{Name: name, TtlS: 60})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return made.Token
-}
-
-func TestJoinTokenExpires(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		ask := func(name, token string) error {
-			_, err := b.nodes.JoinNode(t.Context(), &proto.JoinNodeRequest{
-				Name: name, Token: token, RaftAddress: "10.0.0.9:7401", Address: "10.0.0.9:7400"})
-			return err
-		}
-		token := b.token("p9")
-		if err := ask("p9", token); err != nil {
-			t.Errorf("join: %v", err)
-		}
-		wantCode(t, ask("p8", token), connect.CodePermissionDenied)
-		wantCode(t, ask("p9", token+"x"), connect.CodePermissionDenied)
-		time.Sleep(time.Minute)
-		wantCode(t, ask("p9", token), connect.CodePermissionDenied)
-		_, err := b.nodes.CreateJoinToken(t.Context(), &proto.CreateJoinTokenRequest{Name: "p9", TtlS: 90000})
-		wantCode(t, err, connect.CodeInvalidArgument)
-	})
-}
-
 func TestJoinRefusesWhatCannotBe(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		right := func() *proto.JoinNodeRequest {
-			return &proto.JoinNodeRequest{Name: "p9", Token: "x", RaftAddress: "10.0.0.9:7401", Address: "10.0.0.9:7400"}
+			return &proto.JoinNodeRequest{Name: "p9", RaftAddress: "10.0.0.9:7401", Address: "10.0.0.9:7400"}
 		}
 		tests := []struct {
 			name  string
 			spoil func(*proto.JoinNodeRequest)
 		}{
 			{"no name", func(r *proto.JoinNodeRequest) { r.Name = "" }},
-			{"long token", func(r *proto.JoinNodeRequest) { r.Token = strings.Repeat("x", 1000) }},
 			{"raft address by name", func(r *proto.JoinNodeRequest) { r.RaftAddress = "p9:7401" }},
 			{"raft port 0", func(r *proto.JoinNodeRequest) { r.RaftAddress = "10.0.0.9:0" }},
 			{"every raft address", func(r *proto.JoinNodeRequest) { r.RaftAddress = "[::]:7401" }},
@@ -97,7 +66,7 @@ func TestJoinRefusesWhatCannotBe(t *testing.T) {
 func TestJoinUnderAKnownName(t *testing.T) {
 	join := func(b *bench) error {
 		_, err := b.nodes.JoinNode(b.t.Context(), &proto.JoinNodeRequest{
-			Name: "p3", Token: b.token("p3"), RaftAddress: "10.0.0.3:7401", Address: "p3:7400"})
+			Name: "p3", RaftAddress: "10.0.0.3:7401", Address: "p3:7400"})
 		return err
 	}
 	pair(t, func(t *testing.T, leader, p2 *bench) {

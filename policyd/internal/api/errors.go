@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
@@ -27,12 +28,16 @@ var codes = []struct {
 	{push.ErrNotReady, connect.CodeUnavailable},
 	{push.ErrStopping, connect.CodeUnavailable},
 	{push.ErrNotLeading, connect.CodeUnavailable},
-	{errBadToken, connect.CodePermissionDenied},
 	{errNoRaftPort, connect.CodeFailedPrecondition},
 	{errAlive, connect.CodeAlreadyExists},
 	{errQuorum, connect.CodeFailedPrecondition},
 	{cluster.ErrMember, connect.CodeFailedPrecondition},
 	{cluster.ErrNoMember, connect.CodeNotFound},
+	{identity.ErrRevoked, connect.CodeUnauthenticated},
+	{identity.ErrExpired, connect.CodeUnauthenticated},
+	{store.ErrToken, connect.CodeUnauthenticated},
+	{store.ErrNameTaken, connect.CodeAlreadyExists},
+	{store.ErrUnknown, connect.CodeNotFound},
 	{cluster.ErrUnknownOutcome, connect.CodeUnknown},
 	{store.ErrVersion, connect.CodeAborted},
 	{store.ErrAddressTaken, connect.CodeAlreadyExists},

@@ -93,8 +93,9 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, leader cluster.
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", leader.Address, leader.Address
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = s.others.scheme(), leader.Address, leader.Address
 			p.Out.Header.Set(headerForwarded, s.Cluster.Status().ID)
+			p.Out.Header.Set(headerCaller, callerIn(r.Context()).header())
 		},
 		Transport:     s.others,
 		FlushInterval: -1, // each push at once

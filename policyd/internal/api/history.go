@@ -5,23 +5,12 @@ package api
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"connectrpc.com/connect"
 
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
 )
-
-// actor returns who calls, for the history: the address of the caller's host, for
-// nothing better is known of who calls.
-func actor(ctx context.Context) string {
-	host, _, err := net.SplitHostPort(peer(ctx))
-	if err != nil || len(host) > store.MaxBy {
-		return "unknown"
-	}
-	return host
-}
 
 // at returns a policy that is kept.
 func at(state *store.State, version uint64) (store.Policy, error) {

@@ -4,7 +4,9 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -93,14 +95,16 @@ func (s policyService) Apply(ctx context.Context, r *proto.ApplyRequest) (*proto
 		Source:        r.Source,
 		IfVersion:     r.IfVersion,
 		AppliedUnixMS: time.Now().UnixMilli(),
-		By:            actor(ctx),
+		By:            callerIn(ctx).String(),
 		RollbackOf:    r.RollbackOf,
 	}})
+	note(ctx, "sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(r.Source))))
 	if err != nil {
 		s.Logger.Warn("policy not applied", "peer", peer(ctx), "error", err)
 		return nil, coded(err)
 	}
-	s.Hub.Update(result.State)
+	s.Update(result.State)
+	note(ctx, "policy_version", result.State.Policy.Version)
 	answer := &proto.ApplyResponse{
 		Version:   result.PolicyVersion,
 		Rules:     found.Rules,
@@ -123,14 +127,6 @@ func wrongPolicy(found *proto.CheckResponse) error {
 		err.AddDetail(detail)
 	}
 	return err
-}
-
-// peer returns the address of who calls.
-func peer(ctx context.Context) string {
-	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
-		return info.Peer().Addr
-	}
-	return ""
 }
 
 // Get implements PolicyService.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
@@ -71,27 +72,42 @@ type Config struct {
 	Hub     *push.Hub
 	Version string // of policyd
 	Logger  *slog.Logger
+	Self    Self         // who this policyd is
+	Audit   *slog.Logger // of what changes; nil: none
+
+	// RotateEvery is how old a set-up key gets before it is replaced; 0: as old
+	// as operators let it.
+	RotateEvery time.Duration
 
 	// PushTimeout is how long a push may take to be sent before the host
 	// counts as lost; 0: writeTimeout.
 	PushTimeout time.Duration
 
-	// Admit says whether a node may join with what it shows as its token; nil:
-	// with one that the state holds. It is called by the node that leads.
-	Admit func(ctx context.Context, name, token string) error
 	// Dial reaches other nodes; nil: as the system does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Server serves the five services.
+// Self is who a policyd is. It has a certificate once it knows the CA.
+type Self interface {
+	identity.Source
+	// Use takes the CA of the state, and the epoch of this policyd in it.
+	Use(ca []byte, epoch uint32) error
+	// Name is that in its certificate.
+	Name() string
+}
+
+// Server serves the services of policyd.
 type Server struct {
 	Config
-	started time.Time
-	jobs    jobs
-	follow  *followUps
-	asks    chan struct{} // one for each request of a host that is worked on
+	guard     *guard
+	caller    func(*http.Request) (*caller, error) // identify, but for tests
+	newcomers chan struct{}                        // one for each that is worked on
+	started   time.Time
+	jobs      jobs
+	follow    *followUps
+	asks      chan struct{} // one for each request of a host that is worked on
 
-	others   *http.Transport // to other nodes
+	others   *others
 	errors   *connect.ErrorWriter
 	joins    chan struct{} // has room for the one node that joins
 	restores chan struct{} // one for each snapshot that is read
@@ -104,24 +120,27 @@ func NewServer(cfg Config) *Server {
 	}
 	s := &Server{
 		Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks),
-		others: newOthers(cfg.Dial), errors: connect.NewErrorWriter(),
+		others: newOthers(cfg.Self, cfg.Dial), errors: connect.NewErrorWriter(),
 		joins: make(chan struct{}, 1), restores: make(chan struct{}, maxRestores),
+		guard: newGuard(), newcomers: make(chan struct{}, maxJoins),
 	}
-	if s.Admit == nil {
-		s.Admit = s.admit
-	}
+	s.caller = s.identify
 	return s
 }
 
 // Handler returns what answers the requests.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, connect.WithReadMaxBytes(maxPolicyRequest)))
-	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
-	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, connect.WithReadMaxBytes(maxDomainRequest)))
-	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, connect.WithReadMaxBytes(maxAgentRequest)))
-	mux.Handle(protoconnect.NewClusterServiceHandler(clusterService{s}, connect.WithReadMaxBytes(maxSnapshotRequest)))
-	return limitTime(s.route(mux))
+	limit := func(bytes int) connect.HandlerOption {
+		return connect.WithHandlerOptions(connect.WithReadMaxBytes(bytes), connect.WithInterceptors(s.audited()))
+	}
+	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, limit(maxPolicyRequest)))
+	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, limit(maxDomainRequest)))
+	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, limit(maxDomainRequest)))
+	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, limit(maxAgentRequest)))
+	mux.Handle(protoconnect.NewClusterServiceHandler(clusterService{s}, limit(maxSnapshotRequest)))
+	mux.Handle(protoconnect.NewIdentityServiceHandler(identityService{s}, limit(maxIdentityRequest)))
+	return limitTime(s.guarded(s.route(mux)))
 }
 
 // Listen opens a port for [Server.Serve].
@@ -141,21 +160,37 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends; then it ends the streams, and lets the
-// requests that run come to their end. Meanwhile live sessions follow the policies
-// that are applied.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	defer s.others.CloseIdleConnections()
+// Serve answers by TLS on network, and to root alone on local, until ctx ends;
+// either may be nil. Then it ends the streams, and lets the requests that run come
+// to their end. Meanwhile live sessions follow the policies that are applied.
+func (s *Server) Serve(ctx context.Context, network, local net.Listener) error {
+	defer s.others.close()
 	srv := s.httpServer()
 	g, ctx := errgroup.WithContext(ctx)
+	serve := func(l net.Listener, do func() error) {
+		g.Go(func() error {
+			if err := do(); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	if network != nil {
+		serve(network, func() error { return srv.ServeTLS(network, "", "") })
+	}
+	if local != nil {
+		serve(local, func() error { return srv.Serve(local) })
+	}
 	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve on %s: %w", l.Addr(), err)
-		}
+		s.followPolicies(ctx)
 		return nil
 	})
 	g.Go(func() error {
-		s.followPolicies(ctx)
+		s.rotateKeys(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		s.watchCopy(ctx)
 		return nil
 	})
 	g.Go(func() error {
@@ -175,6 +210,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) httpServer() *http.Server {
 	srv := &http.Server{
 		Handler:           s.Handler(),
+		ConnContext:       connContext,
+		TLSConfig:         identity.ServerTLS(s.Self, "h2", "http/1.1"),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -183,6 +220,7 @@ func (s *Server) httpServer() *http.Server {
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: lostTimeout, WriteByteTimeout: lostTimeout},
 	}
 	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetUnencryptedHTTP2(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true) // on the unix socket
 	return srv
 }

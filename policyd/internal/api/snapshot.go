@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"mbchain/policy"
 	"mbchain/policyd/internal/store"
@@ -51,21 +52,24 @@ func (s clusterService) RestoreSnapshot(ctx context.Context, r *proto.RestoreSna
 	if err != nil {
 		return nil, invalid("snapshot: %w", err)
 	}
-	result, err := s.Cluster.Apply(ctx, store.Command{Restore: &store.Restore{State: state}, Request: number})
+	result, err := s.Cluster.Apply(ctx, store.Command{
+		Restore: &store.Restore{State: state, NowUnixMS: time.Now().UnixMilli()}, Request: number,
+	})
 	if err != nil {
 		s.Logger.Warn("snapshot not restored", "peer", peer(ctx), "error", err)
 		return nil, coded(err)
 	}
-	s.Hub.Update(result.State)
+	s.Update(result.State)
+	note(ctx, "policy_version", result.PolicyVersion)
 	s.Logger.Warn("snapshot restored", "policy_version", result.PolicyVersion, "hosts", len(state.Hosts), "peer", peer(ctx))
 	return &proto.RestoreSnapshotResponse{PolicyVersion: result.PolicyVersion, Hosts: uint32(len(state.Hosts))}, nil
 }
 
-// encodeSnapshot writes what another cluster can go on from. Nodes, tokens and
-// requests are this one's.
+// encodeSnapshot writes what another cluster can go on from, the CA with its key
+// among it. Nodes, tokens and requests are this one's.
 func encodeSnapshot(state *store.State) ([]byte, error) {
 	bare := *state
-	bare.Nodes, bare.JoinTokens, bare.Requests = nil, nil, nil
+	bare.Nodes, bare.Tokens, bare.Requests = nil, nil, nil
 	var body bytes.Buffer
 	if err := store.WriteSnapshot(&body, &bare); err != nil {
 		return nil, err

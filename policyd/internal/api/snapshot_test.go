@@ -23,19 +23,21 @@ func whole() *store.State {
 	secret := bytes.Repeat([]byte{1}, store.SecretLen)
 	return &store.State{
 		Index: 7, Seed: secret, Keys: []store.SetupKey{{ID: 1, Secret: secret}},
-		Policy:     store.Policy{Version: 2, Source: "match(any) >> {}", AppliedUnixMS: 5},
-		Hosts:      []store.Host{{Name: "mb1", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}},
-		Nodes:      []store.Node{{Name: "policyd1", Address: "10.0.0.1:7400"}},
-		JoinTokens: []store.JoinToken{{Node: "policyd2", Hash: store.HashToken("x"), ExpiresUnixMS: 9}},
-		Requests:   []store.Request{{ID: secret, PolicyVersion: 2}},
+		Policy:   store.Policy{Version: 2, Source: "match(any) >> {}", AppliedUnixMS: 5},
+		Hosts:    []store.Host{{Name: "mb1", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}},
+		Nodes:    []store.Node{{Name: "policyd1", Address: "10.0.0.1:7400"}},
+		Tokens:   []store.Token{{ID: "0102030405060708", Hash: bytes.Repeat(secret, 2), Role: "policyd", Name: "policyd2", Uses: 1, ExpiresUnixMS: 9}},
+		Members:  []store.Member{{Role: "agent", Name: "mb1", Epoch: 1, Key: bytes.Repeat(secret, 2)}},
+		Requests: []store.Request{{ID: secret, PolicyVersion: 2}},
 	}
 }
 
 // Files outlive the program that wrote them: these bytes are read for ever.
-const goldenSnapshot = "mbchain-snapshot 1 eb4d582ce5ff0bf0ac850a0f3a1e37b0986cde6d66f15f2ae13b34564a086910\n" +
+const goldenSnapshot = "mbchain-snapshot 1 f7c12f23f4c47b5e35148b185e14199389f9ab896d9dbbdcd2c2a8ab08c58cca\n" +
 	`{"version":2,"state":{"index":7,"policy":{"version":2,"source":"match(any) \u003e\u003e {}","applied_unix_ms":5},` +
 	`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AQEBAQEBAQEBAQEBAQEBAQ=="}],` +
-	`"hosts":[{"name":"mb1","addresses":["10.0.0.2"]}]}}` + "\n"
+	`"hosts":[{"name":"mb1","addresses":["10.0.0.2"]}],` +
+	`"members":[{"role":"agent","name":"mb1","epoch":1,"key":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=","token":"","joined_unix_ms":0}]}}` + "\n"
 
 func TestSnapshotGolden(t *testing.T) {
 	got, err := encodeSnapshot(whole())
@@ -50,7 +52,7 @@ func TestSnapshotGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := whole() // but for what is this cluster's
-	want.Nodes, want.JoinTokens, want.Requests = nil, nil, nil
+	want.Nodes, want.Tokens, want.Requests = nil, nil, nil
 	if diff := cmp.Diff(want, back, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}

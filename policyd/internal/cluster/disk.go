@@ -39,7 +39,7 @@ type disk struct {
 
 // openDisk locks dir, opens what it holds and reads all of it once.
 func openDisk(dir string, logger hclog.Logger) (_ *disk, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil { // holds the set-up keys
+	if err := os.MkdirAll(dir, 0o700); err != nil { // holds the CA's key and the set-up keys
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	d := &disk{dir: dir}
@@ -177,9 +177,10 @@ func (d *disk) damaged(cause error) error {
 	}
 	return fmt.Errorf("open data directory %s: %w (or written by a newer policyd: then start that one): %w; "+
 		"sessions go on meanwhile; to begin anew, move it away (mv %s %s.damaged); then, if other nodes are alive, "+
-		"join them (mbctl cluster join NAME says how); if not, start policyd "+
+		"join them (mbctl cluster join NAME says how); if not, keep the CA "+
+		"(mkdir -m 700 %s && cp %s.damaged/ca.pem %s/), start policyd "+
 		"and apply the policy again (mbctl policy apply FILE): hosts register by themselves",
-		d.dir, ErrDamaged, cause, d.dir, d.dir)
+		d.dir, ErrDamaged, cause, d.dir, d.dir, d.dir, d.dir, d.dir)
 }
 
 func (d *disk) bootstrappedPath() string { return filepath.Join(d.dir, "bootstrapped") }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"mbchain/identity"
 	"mbchain/policyd/internal/store"
 )
 
@@ -102,6 +103,11 @@ func (n *Node) lead(ctx context.Context) (*store.State, uint64, error) {
 		}
 		state = r.State
 	}
+	if len(state.CA) == 0 {
+		if state, err = n.setCA(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
 	if state, err = n.settleNodes(ctx, state); err != nil {
 		return nil, 0, fmt.Errorf("settle the nodes: %w", err)
 	}
@@ -143,6 +149,24 @@ func (n *Node) settleNodes(ctx context.Context, state *store.State) (*store.Stat
 		}
 	}
 	return state, nil
+}
+
+func (n *Node) setCA(ctx context.Context) (*store.State, error) {
+	text := n.config.CA
+	if text == nil {
+		ca, err := identity.NewCA(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		if text, err = ca.PEM(); err != nil {
+			return nil, err
+		}
+	}
+	r, err := n.apply(ctx, store.Command{SetCA: &store.SetCA{PEM: text}})
+	if err != nil {
+		return nil, fmt.Errorf("set up the CA: %w", err)
+	}
+	return r.State, nil
 }
 
 // newSecrets draws the seed and the first set-up key of a new cluster.

@@ -24,15 +24,6 @@ type Network interface {
 	Dial(address string, timeout time.Duration) (net.Conn, error)
 }
 
-// plainTCP is the Network of a Config that names none. It keeps nobody out.
-type plainTCP struct{}
-
-func (plainTCP) Listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
-
-func (plainTCP) Dial(address string, timeout time.Duration) (net.Conn, error) {
-	return net.DialTimeout("tcp", address, timeout)
-}
-
 // streams is a [raft.StreamLayer] on a Network.
 type streams struct {
 	net.Listener
@@ -57,6 +48,9 @@ func (n *Node) listen(logger hclog.Logger) error {
 	}
 	if tcp.IP == nil || tcp.IP.IsUnspecified() {
 		return fmt.Errorf("listen for voters on %s: other voters need an address that reaches this one", address)
+	}
+	if n.config.Network == nil {
+		return fmt.Errorf("listen for voters on %s: no network is given", address)
 	}
 	l, err := n.config.Network.Listen(address)
 	if err != nil {

@@ -40,7 +40,7 @@ type Config struct {
 	// Address is where agents, mbctl and other nodes reach this one; the state
 	// holds it. Empty: other nodes cannot pass anything on to it.
 	Address string
-	// Network is what Listen is on; nil: TCP without any protection.
+	// Network is what Listen is on.
 	Network Network
 	// Enter, if it is set, asks a cluster to take this node in. It is called
 	// when the data directory is empty, before the node's Raft can be reached,
@@ -49,7 +49,9 @@ type Config struct {
 	Enter func(context.Context) error
 	// Recover makes this node the only voter, whoever voted before.
 	Recover bool
-	Logger  *slog.Logger
+	// CA is that of a new cluster, as identity.ParseCA reads it; nil: it makes one.
+	CA     []byte
+	Logger *slog.Logger
 }
 
 // Node is one Raft voter, or about to become one.
@@ -73,9 +75,6 @@ type Node struct {
 // Open opens the data directory, or makes one, and starts Raft on it. The
 // node must be closed. ctx bounds Config.Enter.
 func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
-	if cfg.Network == nil {
-		cfg.Network = plainTCP{}
-	}
 	hlog := raftLogger(cfg.Logger)
 	n := &Node{
 		config: cfg, logger: cfg.Logger, fsm: store.NewFSM(),

@@ -147,7 +147,7 @@ func TestNodeGoesOnFromASnapshot(t *testing.T) {
 }
 
 func TestNodeListensForVoters(t *testing.T) {
-	n, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: testLogger(t)})
+	n, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "127.0.0.1:0", Network: plainTCP{}, Logger: testLogger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestNodeListensForVoters(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "0.0.0.0:7401", Logger: testLogger(t)})
+	_, err = Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Listen: "0.0.0.0:7401", Network: plainTCP{}, Logger: testLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), "reaches") {
 		t.Errorf("0.0.0.0: error %v", err)
 	}

@@ -38,7 +38,7 @@ func open(t *testing.T, cfg Config) *running {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	cfg.Logger = testLogger(t)
+	cfg.Network, cfg.Logger = plainTCP{}, testLogger(t)
 	n, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestRecoverMakesOneNodeTheCluster(t *testing.T) {
 	if err != nil || len(members) != 1 {
 		t.Errorf("members %+v, error %v", members, err)
 	}
-	cfg.Logger = testLogger(t)
+	cfg.Network, cfg.Logger = plainTCP{}, testLogger(t)
 	if err := alone.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestRecoverMakesOneNodeTheCluster(t *testing.T) {
 }
 
 func TestRecoverNeedsAState(t *testing.T) {
-	_, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Recover: true, Logger: testLogger(t)})
+	_, err := Open(t.Context(), Config{ID: "p1", Dir: t.TempDir(), Recover: true, Network: plainTCP{}, Logger: testLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), "holds no state") {
 		t.Errorf("error %v", err)
 	}
@@ -271,7 +271,7 @@ func TestNodeMovesToAPort(t *testing.T) {
 func TestEnterComesBeforeRaft(t *testing.T) {
 	refused := errors.New("the token is wrong")
 	dir := t.TempDir()
-	_, err := Open(t.Context(), Config{ID: "p2", Dir: dir, Listen: "127.0.0.1:0", Logger: testLogger(t),
+	_, err := Open(t.Context(), Config{ID: "p2", Dir: dir, Listen: "127.0.0.1:0", Network: plainTCP{}, Logger: testLogger(t),
 		Enter: func(context.Context) error { return refused }})
 	if !errors.Is(err, refused) {
 		t.Errorf("error %v, want %v", err, refused)

@@ -19,12 +19,14 @@ type host struct {
 	running uint64 // version that it says it runs
 	inSync  bool   // has acknowledged the newest offer
 	refusal string // why it refused offered.version; empty: it did not
+	loaded  uint64 // State.Index of the newest subpolicy that it acknowledged
 }
 
 // offer is the newest subpolicy push to a host.
 type offer struct {
 	nonce   uint64 // 0: none on the present stream
 	version uint64
+	index   uint64 // State.Index that it was made from
 	rules   uint32
 }
 
@@ -47,5 +49,8 @@ func (h *host) acknowledge(nonce, version uint64, refusal string) bool {
 	}
 	h.refusal = refusal
 	h.inSync = refusal == "" && version == h.offered.version
+	if refusal == "" {
+		h.loaded = h.offered.index
+	}
 	return true
 }

@@ -80,6 +80,7 @@ func (h *Hub) Update(state *store.State) {
 func (h *Hub) settle(old *Domain) {
 	policy := old == nil || old.Policy != h.domain.Policy || !sameSecrets(old, h.domain)
 	others := old == nil || !slices.Equal(old.addresses, h.domain.addresses)
+	revoked := old == nil || !sameMembers(old.State, h.domain.State)
 	for name, host := range h.hosts {
 		record, known := h.domain.State.Host(name)
 		switch {
@@ -93,6 +94,9 @@ func (h *Hub) settle(old *Domain) {
 			host.stream.policyChanged.set()
 		case others:
 			host.stream.hostsChanged.set()
+		}
+		if revoked && host.stream != nil {
+			host.stream.revokedChanged.set()
 		}
 	}
 }

@@ -30,6 +30,9 @@ type stream struct {
 	policyChanged signal // send the subpolicy
 	hostsChanged  signal // send the subpolicy once the hosts have settled
 	questions     chan *question
+	// revokedChanged: send which certificates are revoked.
+	revokedChanged signal
+	toldRevoked    bool // of the serving goroutine
 
 	pending map[uint64]*question // by nonce; guarded by Hub.mu
 
@@ -61,8 +64,10 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 		policyChanged: newSignal(),
 		hostsChanged:  newSignal(),
 		questions:     make(chan *question, maxQuestions),
-		pending:       map[uint64]*question{},
-		parts:         subpolicies{addresses: r.Host.Addresses, gateway: r.Host.Gateway},
+
+		revokedChanged: newSignal(),
+		pending:        map[uint64]*question{},
+		parts:          subpolicies{addresses: r.Host.Addresses, gateway: r.Host.Gateway},
 	}
 	if err := h.register(ctx, r, s); err != nil {
 		return err
@@ -82,7 +87,7 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 	defer settled.Stop()
 
 	s.policyChanged.set() // the first push is always a subpolicy
-	settling := false
+	settling, first := false, true
 	for {
 		var err error
 		select {
@@ -92,6 +97,10 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 			settling = false
 			settled.Stop()
 			err = h.sendSubpolicy(s)
+			if first { // and then
+				first = false
+				s.revokedChanged.set()
+			}
 		case <-s.hostsChanged:
 			if !settling {
 				settling = true
@@ -100,6 +109,10 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 		case <-settled.C:
 			settling = false
 			err = h.sendSubpolicy(s)
+		case <-s.revokedChanged:
+			if !first {
+				err = h.sendRevocations(s)
+			}
 		case q := <-s.questions:
 			err = h.sendQuestion(s, q)
 		case <-keepAlive.C:
@@ -125,7 +138,7 @@ func (h *Hub) sendSubpolicy(s *stream) error {
 		return err
 	}
 	part := s.parts.of(d)
-	o := offer{nonce: h.nextNonce(), version: part.Version, rules: uint32(len(part.Rules))}
+	o := offer{nonce: h.nextNonce(), version: part.Version, index: d.State.Index, rules: uint32(len(part.Rules))}
 	h.mu.Lock()
 	if e := h.hosts[s.host.Name]; e != nil && e.stream == s {
 		e.offer(o)

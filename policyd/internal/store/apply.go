@@ -26,10 +26,22 @@ func (s *State) Apply(index uint64, cmd Command) (*State, error) {
 		next, err = s.setNode(cmd.SetNode)
 	case cmd.RemoveNode != nil:
 		next = s.removeNode(cmd.RemoveNode)
-	case cmd.AddJoinToken != nil:
-		next, err = s.addJoinToken(cmd.AddJoinToken)
 	case cmd.Restore != nil:
-		next = s.restore(cmd.Restore)
+		next = s.restore(index, cmd.Restore)
+	case cmd.SetCA != nil:
+		next = s.setCA(cmd.SetCA)
+	case cmd.AddToken != nil:
+		next, err = s.addToken(cmd.AddToken)
+	case cmd.DropToken != nil:
+		next = s.dropToken(cmd.DropToken)
+	case cmd.Admit != nil:
+		next, err = s.admit(cmd.Admit)
+	case cmd.Readdress != nil:
+		next, err = s.readdress(cmd.Readdress)
+	case cmd.Revoke != nil:
+		next, err = s.revoke(cmd.Revoke)
+	case cmd.SetKeys != nil:
+		next, err = s.setKeys(index, cmd.SetKeys)
 	}
 	if err != nil || next == nil {
 		return s, err
@@ -47,6 +59,15 @@ func (s *State) setUp(c *SetUp) *State {
 	}
 	next := *s
 	next.Seed, next.Keys = c.Seed, c.Keys
+	return &next
+}
+
+func (s *State) setCA(c *SetCA) *State {
+	if len(s.CA) > 0 {
+		return nil
+	}
+	next := *s
+	next.CA = c.PEM
 	return &next
 }
 

@@ -9,18 +9,21 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mbchain/identity"
 )
 
 func setNode(name, address string) Command {
 	return Command{SetNode: &SetNode{Node: Node{Name: name, Address: address}}}
 }
 
-func addToken(node, secret string, expires, now int64) Command {
-	return Command{AddJoinToken: &AddJoinToken{
-		Token: JoinToken{Node: node, Hash: HashToken(secret), ExpiresUnixMS: expires}, NowUnixMS: now,
-	}}
+// addToken adds a token of a role, for one name alone.
+func addToken(id byte, role, name string, expires, now int64) Command {
+	return Command{AddToken: &AddToken{Token: Token{ID: tokenID(id), Hash: hashOf(id), Role: role, Name: name, Uses: 1,
+		ExpiresUnixMS: expires, CreatedBy: "operator root", CreatedUnixMS: now}}}
 }
 
 func numbered(cmd Command, number byte) Command {
@@ -43,7 +46,7 @@ func after(t *testing.T, s *State, cmds ...Command) *State {
 
 func TestNodesComeAndGo(t *testing.T) {
 	s := after(t, &State{}, setNode("p2", "b:1"), setNode("p1", "a:1"), setNode("p3", "c:1"), setNode("p2", "b:2"),
-		addToken("p2", "x", 9, 0), addToken("p4", "y", 9, 0))
+		addToken('1', "policyd", "p2", 9, 0), addToken('2', "policyd", "p4", 9, 0), addToken('3', "agent", "p2", 9, 0))
 	want := []Node{{"p1", "a:1"}, {"p2", "b:2"}, {"p3", "c:1"}}
 	if diff := cmp.Diff(want, s.Nodes); diff != "" {
 		t.Errorf("nodes (-want +got):\n%s", diff)
@@ -52,11 +55,12 @@ func TestNodesComeAndGo(t *testing.T) {
 		t.Error("the same node again changed the state")
 	}
 	s = after(t, s, Command{RemoveNode: &RemoveNode{Name: "p2"}})
-	if _, known := s.Node("p2"); known || s.TokenValid("p2", "x", 0) {
+	_, known := s.Node("p2")
+	if _, good := s.findToken(tokenID('1')); known || good {
 		t.Error("a removed node is known yet, or its token still good")
 	}
-	if !s.TokenValid("p4", "y", 0) {
-		t.Error("another node's token went, too")
+	if len(s.Tokens) != 2 {
+		t.Errorf("tokens %+v, want those of others", s.Tokens)
 	}
 	if same := after(t, s, Command{RemoveNode: &RemoveNode{Name: "p2"}}); same != s {
 		t.Error("a node that is not there was removed")
@@ -66,39 +70,6 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 	if _, err := s.Apply(99, setNode("z", "a:1")); !errors.Is(err, ErrFull) {
 		t.Errorf("error %v, want %v", err, ErrFull)
-	}
-}
-
-func TestJoinTokenIsForOneNodeAndAWhile(t *testing.T) {
-	s := after(t, &State{}, addToken("p2", "secret", 100, 0))
-	tests := []struct {
-		name, node, secret string
-		now                int64
-		want               bool
-	}{
-		{"right", "p2", "secret", 99, true},
-		{"expired", "p2", "secret", 100, false},
-		{"other node", "p3", "secret", 0, false},
-		{"other secret", "p2", "Secret", 0, false},
-		{"none", "p2", "", 0, false},
-	}
-	for _, tt := range tests {
-		if got := s.TokenValid(tt.node, tt.secret, tt.now); got != tt.want {
-			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
-		}
-	}
-	s = after(t, s, addToken("p2", "newer", 200, 50))
-	if s.TokenValid("p2", "secret", 60) || !s.TokenValid("p2", "newer", 60) {
-		t.Error("a newer token did not replace the older one")
-	}
-	for i := range MaxJoinTokens - 1 {
-		s = after(t, s, addToken(fmt.Sprint("q", i), "x", 300, 60))
-	}
-	if _, err := s.Apply(99, addToken("r", "x", 300, 60)); !errors.Is(err, ErrFull) {
-		t.Errorf("error %v, want %v", err, ErrFull)
-	}
-	if s = after(t, s, addToken("r", "x", 400, 300)); len(s.JoinTokens) != 1 {
-		t.Errorf("%d tokens are kept, all but one have expired", len(s.JoinTokens))
 	}
 }
 
@@ -172,6 +143,48 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// Whoever was revoked since a snapshot was taken stays so when it is restored.
+func TestRestoreForgivesNobody(t *testing.T) {
+	ca := func() Command {
+		made, err := identity.NewCA(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := made.PEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Command{SetCA: &SetCA{PEM: text}}
+	}
+	old := after(t, &State{}, setUp(1), ca(), Command{AddToken: &AddToken{Token: token()}},
+		Command{Admit: admit("mb1", 1, "10.0.0.1")}, Command{Admit: admit("mb2", 2, "10.0.0.2")},
+		setHost(host("mb1", "10.0.0.1")), setHost(host("mb2", "10.0.0.2")))
+	restore := Command{Restore: &Restore{State: old, NowUnixMS: 7}}
+	later := after(t, old, Command{Revoke: &Revoke{Role: "agent", Name: "mb1", NowUnixMS: 5}},
+		Command{SetKeys: &SetKeys{Keys: []SetupKey{{ID: 2, Secret: secret(9)}}, NowUnixMS: 6}}, restore)
+	if m, _ := later.Member("agent", "mb1"); !m.Revoked {
+		t.Errorf("mb1 is %+v, want it revoked", m)
+	}
+	if _, known := later.Host("mb1"); known {
+		t.Error("a host that was revoked came back")
+	}
+	if _, known := later.Host("mb2"); !known || len(later.Tokens) != 1 {
+		t.Errorf("hosts %+v, tokens %+v", later.Hosts, later.Tokens)
+	}
+	if later.Keys[0].ID != 1 || later.KeysIndex != later.Index || later.KeysUnixMS != 7 {
+		t.Errorf("keys %+v as of index %d, time %d", later.Keys, later.KeysIndex, later.KeysUnixMS)
+	}
+
+	// Another domain's: its CA comes with those whom it knows, and no token of here.
+	other := after(t, &State{}, setUp(3), ca(), Command{AddToken: &AddToken{Token: token()}}, restore)
+	if _, known := other.Member("agent", "mb1"); !known || !bytes.Equal(other.CA, old.CA) || len(other.Tokens) != 0 {
+		t.Errorf("members %+v, tokens %+v", other.Members, other.Tokens)
+	}
+	if err := errors.Join(later.check(), other.check()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSnapshotRefusesWhatCommandsCannotMake(t *testing.T) {
 	tests := []struct{ name, state, want string }{
 		{"nodes out of order", `"nodes":[{"name":"b","address":"x:1"},{"name":"a","address":"x:1"}]`, "out of order"},
@@ -179,7 +192,7 @@ func TestSnapshotRefusesWhatCommandsCannotMake(t *testing.T) {
 		{"short request", `"requests":[{"id":"AQ==","policy_version":1}]`, "request of 1 bytes"},
 		{"one address for two hosts", `"hosts":[{"name":"a","addresses":["10.0.0.1"]},{"name":"b","addresses":["10.0.0.1"]}]`, "a and b have"},
 		{"version near its end", `"seed":"","policy":{"version":18446744073709551615}`, "policy version 1844"},
-		{"short token", `"join_tokens":[{"node":"a","hash":"AQ==","expires_unix_ms":1}]`, "1 bytes"},
+		{"short token", `"tokens":[{"id":"0102030405060708","hash":"AQ==","role":"agent","uses":1,"expires_unix_ms":1,"created_by":"","created_unix_ms":0}]`, "1 bytes"},
 	}
 	for _, tt := range tests {
 		in := `{"version":2,"state":{"index":1,"policy":{"version":0},` + tt.state + `}}`

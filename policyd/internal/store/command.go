@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"mbchain/identity"
 )
 
 // commandVersion is that of the encoding, the only one that is read. A new kind
@@ -22,14 +24,26 @@ type Command struct {
 	SetPolicy *SetPolicy `json:"set_policy,omitempty"`
 	SetHost   *SetHost   `json:"set_host,omitempty"`
 
-	SetNode      *SetNode      `json:"set_node,omitempty"`
-	RemoveNode   *RemoveNode   `json:"remove_node,omitempty"`
-	AddJoinToken *AddJoinToken `json:"add_join_token,omitempty"`
-	Restore      *Restore      `json:"restore,omitempty"`
+	SetNode    *SetNode    `json:"set_node,omitempty"`
+	RemoveNode *RemoveNode `json:"remove_node,omitempty"`
+	Restore    *Restore    `json:"restore,omitempty"`
+
+	SetCA     *SetCA     `json:"set_ca,omitempty"`
+	AddToken  *AddToken  `json:"add_token,omitempty"`
+	DropToken *DropToken `json:"drop_token,omitempty"`
+	Admit     *Admit     `json:"admit,omitempty"`
+	Readdress *Readdress `json:"readdress,omitempty"`
+	Revoke    *Revoke    `json:"revoke,omitempty"`
+	SetKeys   *SetKeys   `json:"set_keys,omitempty"`
 
 	// Request is the number that the sender gave the command, of RequestLen
 	// bytes; empty: none.
 	Request []byte `json:"request,omitempty"`
+}
+
+// SetCA gives a state its CA. A state that has one keeps it.
+type SetCA struct {
+	PEM []byte `json:"pem"`
 }
 
 // SetUp gives a new state its seed and keys. A state that has them keeps them.
@@ -123,12 +137,6 @@ func (c Command) check() error {
 	if c.RemoveNode != nil {
 		n++
 	}
-	if c.AddJoinToken != nil {
-		n++
-		if err := c.AddJoinToken.Token.check(); err != nil {
-			return err
-		}
-	}
 	if c.Restore != nil {
 		n++
 		if c.Restore.State == nil || !c.Restore.State.IsSetUp() {
@@ -141,10 +149,53 @@ func (c Command) check() error {
 	if len(c.Request) != 0 && len(c.Request) != RequestLen {
 		return fmt.Errorf("request number of %d bytes", len(c.Request))
 	}
-	if n != 1 {
+	m, err := c.checkIdentity()
+	if err != nil {
+		return err
+	}
+	if n += m; n != 1 {
 		return fmt.Errorf("%d kinds of command in one", n)
 	}
 	return nil
+}
+
+// checkIdentity is check for the commands about who is who. It returns how many
+// there are.
+func (c Command) checkIdentity() (n int, err error) {
+	if c.SetCA != nil {
+		n++
+		if _, caErr := identity.ParseCA(c.SetCA.PEM); caErr != nil {
+			err = caErr
+		}
+	}
+	if c.AddToken != nil {
+		n++
+		err = errors.Join(err, c.AddToken.Token.check())
+	}
+	if c.DropToken != nil {
+		n++
+		err = errors.Join(err, identity.CheckTokenID(c.DropToken.ID))
+	}
+	if c.Admit != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Admit.Role, c.Admit.Name, c.Admit.Addresses))
+		if len(c.Admit.Key) != identity.HashLen {
+			err = errors.Join(err, fmt.Errorf("key of %d bytes", len(c.Admit.Key)))
+		}
+	}
+	if c.Readdress != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Readdress.Role, c.Readdress.Name, c.Readdress.Addresses))
+	}
+	if c.Revoke != nil {
+		n++
+		err = errors.Join(err, checkSubject(c.Revoke.Role, c.Revoke.Name, nil))
+	}
+	if c.SetKeys != nil {
+		n++
+		err = errors.Join(err, c.SetKeys.check())
+	}
+	return n, err
 }
 
 func checkSecrets(seed []byte, keys []SetupKey) error {

@@ -11,6 +11,8 @@ import (
 
 // The log outlives the program that wrote it: these bytes never change.
 func TestCommandGolden(t *testing.T) {
+	const hash1 = "MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE="
+
 	h := host("mb1", "10.0.0.2", "10.0.0.3")
 	h.NFTypes = []string{"firewall"}
 	h.ChangedUnixMS = 5
@@ -52,12 +54,32 @@ func TestCommandGolden(t *testing.T) {
 			`{"version":2,"remove_node":{"name":"policyd2"}}`,
 		},
 		{
-			"join token", addToken("policyd2", "secret", 9, 5),
-			`{"version":2,"add_join_token":{"token":{"node":"policyd2","hash":"K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=","expires_unix_ms":9},"now_unix_ms":5}}`,
+			"token", addToken('1', "policyd", "policyd2", 9, 5),
+			`{"version":2,"add_token":{"token":{"id":"0101010101010101","hash":"` + hash1 + `","role":"policyd","name":"policyd2","uses":1,"expires_unix_ms":9,"created_by":"operator root","created_unix_ms":5}}}`,
+		},
+		{
+			"token that goes", Command{DropToken: &DropToken{ID: tokenID('1'), Joined: true, NowUnixMS: 5}},
+			`{"version":2,"drop_token":{"id":"0101010101010101","joined":true,"now_unix_ms":5}}`,
+		},
+		{
+			"newcomer", Command{Admit: admit("mb1", '1', "10.0.0.2")},
+			`{"version":2,"admit":{"role":"agent","name":"mb1","addresses":["10.0.0.2"],"key":"` + hash1 + `","token_id":"0101010101010101","hash":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=","now_unix_ms":1000}}`,
+		},
+		{
+			"addresses", Command{Readdress: &Readdress{Role: "agent", Name: "mb1", Epoch: 2, Addresses: addrs("10.0.0.3")}},
+			`{"version":2,"readdress":{"role":"agent","name":"mb1","epoch":2,"addresses":["10.0.0.3"]}}`,
+		},
+		{
+			"revocation", Command{Revoke: &Revoke{Role: "agent", Name: "mb1", NowUnixMS: 5}},
+			`{"version":2,"revoke":{"role":"agent","name":"mb1","now_unix_ms":5}}`,
+		},
+		{
+			"set-up keys", Command{SetKeys: &SetKeys{Keys: []SetupKey{{ID: 2, Secret: secret(2), CreatedUnixMS: 4}}, IfIndex: 3, NowUnixMS: 5}},
+			`{"version":2,"set_keys":{"keys":[{"id":2,"secret":"AgICAgICAgICAgICAgICAg==","created_unix_ms":4}],"if_index":3,"now_unix_ms":5}}`,
 		},
 		{
 			"restore", Command{Restore: &Restore{State: &State{Seed: secret(1), Keys: []SetupKey{{ID: 1, Secret: secret(2)}}}}},
-			`{"version":2,"restore":{"state":{"index":0,"policy":{"version":0},"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]}}}`,
+			`{"version":2,"restore":{"state":{"index":0,"policy":{"version":0},"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}]},"now_unix_ms":0}}`,
 		},
 	}
 	for _, tt := range tests {
@@ -96,7 +118,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		{"long name of who", `{"version":2,"set_policy":{"source":"","by":"` + strings.Repeat("x", MaxBy+1) + `"}}`, "applied by 257 bytes"},
 		{"short request", `{"version":2,"set_policy":{"source":""},"request":"AQ=="}`, "request number of 1 bytes"},
 		{"node without address", `{"version":2,"set_node":{"node":{"name":"a","address":""}}}`, "has address"},
-		{"token of a few bytes", `{"version":2,"add_join_token":{"token":{"node":"a","hash":"AQ==","expires_unix_ms":1},"now_unix_ms":0}}`, "of 1 bytes"},
+		{"token of a few bytes", `{"version":2,"add_token":{"token":{"id":"0101010101010101","hash":"AQ==","role":"agent","uses":1,"expires_unix_ms":1,"created_by":"","created_unix_ms":0}}}`, "of 1 bytes"},
 		{"restore of nothing", `{"version":2,"restore":{"state":{"index":0,"policy":{"version":0}}}}`, "no whole state"},
 		{"more after it", `{"version":2,"set_policy":{"source":""}} {}`, "after top-level value"},
 	}
@@ -118,7 +140,7 @@ func TestEncodeCommandRefusesWhatItWouldAlter(t *testing.T) {
 
 func FuzzDecodeCommand(f *testing.F) {
 	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3), setHost(host("a", "10.0.0.1"), "b"),
-		setNode("policyd2", "10.0.0.2:7400"), addToken("policyd2", "secret", 9, 5), numbered(setPolicy("a"), 3)} {
+		setNode("policyd2", "10.0.0.2:7400"), addToken('1', "policyd", "policyd2", 9, 5), numbered(setPolicy("a"), 3)} {
 		b, err := EncodeCommand(cmd)
 		if err != nil {
 			f.Fatal(err)

@@ -10,8 +10,14 @@ var (
 	ErrVersion = errors.New("policy version does not match")
 	// ErrAddressTaken: another host has the address.
 	ErrAddressTaken = errors.New("address belongs to another host")
-	// ErrFull: MaxHosts or MaxAddresses is reached.
-	ErrFull = errors.New("no room for another host")
+	// ErrToken: it does not admit who shows it.
+	ErrToken = errors.New("token is not valid")
+	// ErrNameTaken: somebody else was admitted under the name.
+	ErrNameTaken = errors.New("name belongs to another")
+	// ErrUnknown: nobody was admitted under the name.
+	ErrUnknown = errors.New("nobody joined under that name")
+	// ErrFull: MaxHosts, MaxAddresses, MaxTokens or MaxMembers is reached.
+	ErrFull = errors.New("no room for another one")
 	// ErrDamaged: the log holds an entry that this program cannot read.
 	ErrDamaged = errors.New("state cannot be followed")
 )

@@ -53,7 +53,7 @@ func drawCommand(t *rapid.T) Command {
 	case 5:
 		return Command{RemoveNode: &RemoveNode{Name: rapid.SampledFrom([]string{"p1", "p2"}).Draw(t, "node")}}
 	case 6:
-		return addToken("p1", "secret", rapid.Int64Range(0, 9).Draw(t, "expires"), rapid.Int64Range(0, 9).Draw(t, "now"))
+		return addToken('1', "policyd", "p1", rapid.Int64Range(0, 9).Draw(t, "expires"), rapid.Int64Range(0, 9).Draw(t, "now"))
 	case 7:
 		return numbered(setPolicy(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "source")), rapid.ByteRange(1, 3).Draw(t, "number"))
 	case 0:
@@ -210,9 +210,25 @@ func TestSnapshotGolden(t *testing.T) {
 	f.Apply(entry(t, 4, setUp(1)))
 	f.Apply(entry(t, 5, setPolicy("p")))
 	f.Apply(entry(t, 6, setHost(host("a", "10.0.0.1"))))
-	want := `{"version":2,"state":{"index":6,"policy":{"version":1,"source":"p","applied_unix_ms":1000},` +
-		`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="}],` +
-		`"hosts":[{"name":"a","addresses":["10.0.0.1"]}]}}` + "\n"
+	f.Apply(entry(t, 7, setPolicy("q")))
+	f.Apply(entry(t, 8, setNode("p1", "a:1")))
+	f.Apply(entry(t, 9, addToken('1', "agent", "", 9, 5)))
+	f.Apply(entry(t, 10, Command{SetKeys: &SetKeys{Keys: []SetupKey{{ID: 1, Secret: secret(2)}, {ID: 2, Secret: secret(3), CreatedUnixMS: 4}}, NowUnixMS: 4}}))
+	admitted := admit("a", '1', "10.0.0.1")
+	admitted.Hash = hashOf('1')
+	admitted.NowUnixMS = 6
+	f.Apply(entry(t, 11, numbered(Command{Admit: admitted}, 3)))
+	want := `{"version":2,"state":{"index":11,"policy":{"version":2,"source":"q","applied_unix_ms":1000},` +
+		`"seed":"AQEBAQEBAQEBAQEBAQEBAQ==","keys":[{"id":1,"secret":"AgICAgICAgICAgICAgICAg=="},` +
+		`{"id":2,"secret":"AwMDAwMDAwMDAwMDAwMDAw==","created_unix_ms":4}],` +
+		`"hosts":[{"name":"a","addresses":["10.0.0.1"]}],` +
+		`"history":[{"version":1,"source":"p","applied_unix_ms":1000}],` +
+		`"nodes":[{"name":"p1","address":"a:1"}],"requests":[{"id":"AwMDAwMDAwMDAwMDAwMDAw==","policy_version":2}],` +
+		`"keys_index":10,"keys_unix_ms":4,` +
+		`"tokens":[{"id":"0101010101010101","hash":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE=","role":"agent",` +
+		`"uses":0,"expires_unix_ms":9,"created_by":"operator root","created_unix_ms":5}],` +
+		`"members":[{"role":"agent","name":"a","addresses":["10.0.0.1"],"epoch":1,` +
+		`"key":"MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE=","token":"0101010101010101","joined_unix_ms":6}]}}` + "\n"
 	if diff := cmp.Diff(want, snapshotOf(t, f).String()); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
 	}

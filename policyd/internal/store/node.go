@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"mbchain/identity"
 )
 
 // MaxNodes bounds what is remembered of policyds: five vote, and others are
@@ -66,12 +68,14 @@ func (s *State) setNode(c *SetNode) (*State, error) {
 
 func (s *State) removeNode(c *RemoveNode) *State {
 	i, found := s.findNode(c.Name)
-	tokens := slices.DeleteFunc(slices.Clone(s.JoinTokens), func(t JoinToken) bool { return t.Node == c.Name })
-	if !found && len(tokens) == len(s.JoinTokens) {
+	tokens := slices.DeleteFunc(slices.Clone(s.Tokens), func(t Token) bool {
+		return t.Role == identity.Policyd.String() && t.Name == c.Name
+	})
+	if !found && len(tokens) == len(s.Tokens) {
 		return nil
 	}
 	next := *s
-	next.JoinTokens = tokens
+	next.Tokens = tokens
 	if found {
 		next.Nodes = slices.Delete(slices.Clone(s.Nodes), i, i+1)
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/netip"
 	"unicode/utf8"
+
+	"mbchain/identity"
 )
 
 // snapshotVersion is that of the encoding, the only one that is read; a new field
@@ -68,19 +70,8 @@ func (s *State) check() error {
 			return err
 		}
 	}
-	if err := s.checkHistory(); err != nil {
+	if err := errors.Join(s.checkHistory(), checkNodes(s.Nodes), checkRequests(s.Requests), s.checkIdentity()); err != nil {
 		return err
-	}
-	if err := errors.Join(checkNodes(s.Nodes), checkRequests(s.Requests)); err != nil {
-		return err
-	}
-	if len(s.JoinTokens) > MaxJoinTokens {
-		return fmt.Errorf("%d join tokens", len(s.JoinTokens))
-	}
-	for _, t := range s.JoinTokens {
-		if err := t.check(); err != nil {
-			return err
-		}
 	}
 	if s.Policy.Version > maxVersion {
 		return fmt.Errorf("policy version %d", s.Policy.Version)
@@ -108,6 +99,31 @@ func (s *State) check() error {
 	}
 	if len(owners) > MaxAddresses {
 		return fmt.Errorf("%d addresses of hosts", len(owners))
+	}
+	return nil
+}
+
+func (s *State) checkIdentity() error {
+	if len(s.CA) > 0 {
+		if _, err := identity.ParseCA(s.CA); err != nil {
+			return err
+		}
+	}
+	for i, t := range s.Tokens {
+		if err := t.check(); err != nil {
+			return err
+		}
+		if i > 0 && s.Tokens[i-1].ID >= t.ID {
+			return fmt.Errorf("token %s is out of order", t.ID)
+		}
+	}
+	for i, m := range s.Members {
+		if err := m.check(); err != nil {
+			return err
+		}
+		if i > 0 && compareMembers(s.Members[i-1], m) >= 0 {
+			return fmt.Errorf("%s %s is out of order", m.Role, m.Name)
+		}
 	}
 	return nil
 }

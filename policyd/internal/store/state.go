@@ -35,9 +35,17 @@ type State struct {
 	// them and MaxHistoryBytes at most.
 	History []Policy `json:"history,omitempty"`
 
-	Nodes      []Node      `json:"nodes,omitempty"` // by name
-	JoinTokens []JoinToken `json:"join_tokens,omitempty"`
-	Requests   []Request   `json:"requests,omitempty"` // the oldest first
+	Nodes    []Node    `json:"nodes,omitempty"`    // by name
+	Requests []Request `json:"requests,omitempty"` // the oldest first
+
+	// KeysIndex is the log entry that changed the keys last, 0: none since they
+	// were made; KeysUnixMS is when.
+	KeysIndex  uint64 `json:"keys_index,omitempty"`
+	KeysUnixMS int64  `json:"keys_unix_ms,omitempty"`
+
+	CA      []byte   `json:"ca,omitempty"`      // PEM, with its key: see identity.ParseCA
+	Tokens  []Token  `json:"tokens,omitempty"`  // by id
+	Members []Member `json:"members,omitempty"` // by role and name
 }
 
 // Policy is a policy text that was found right when it was applied.
@@ -53,6 +61,8 @@ type Policy struct {
 type SetupKey struct {
 	ID     uint32 `json:"id"`
 	Secret []byte `json:"secret"`
+	// CreatedUnixMS is when it was made, 0: with the state.
+	CreatedUnixMS int64 `json:"created_unix_ms,omitempty"`
 }
 
 // Host is a host that once said it runs an agent.

@@ -3,69 +3,125 @@
 package store
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"slices"
+	"strings"
+
+	"mbchain/identity"
 )
 
-// MaxJoinTokens bounds the tokens that wait for a node to come.
-const MaxJoinTokens = 16
+// MaxTokens bounds the tokens that are known at once. Those whose time is over
+// make room.
+const MaxTokens = 1000
 
-// JoinToken lets one node join until it expires. It is a pre-shared secret, for
-// as long as nodes have no certificates that say who they are.
-type JoinToken struct {
-	Node          string `json:"node"`
-	Hash          []byte `json:"hash"` // SHA-256 of the secret, which is nowhere
+// Token admits newcomers to the domain.
+type Token struct {
+	ID            string `json:"id"`
+	Hash          []byte `json:"hash"` // of its secret
+	Role          string `json:"role"`
+	Name          string `json:"name,omitempty"` // the only one that it admits
+	Uses          uint32 `json:"uses"`           // left
 	ExpiresUnixMS int64  `json:"expires_unix_ms"`
+	CreatedBy     string `json:"created_by"`
+	CreatedUnixMS int64  `json:"created_unix_ms"`
 }
 
-// AddJoinToken adds a token in place of an older one for the same node, and
-// forgets those that have expired.
-type AddJoinToken struct {
-	Token     JoinToken `json:"token"`
-	NowUnixMS int64     `json:"now_unix_ms"`
+// AddToken adds a token, and forgets those that have expired.
+type AddToken struct {
+	Token Token `json:"token"`
 }
 
-// HashToken returns what is kept of a token's secret.
-func HashToken(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
+// DropToken forgets a token.
+type DropToken struct {
+	ID string `json:"id"`
+	// Joined: whoever it admitted is revoked, too.
+	Joined    bool  `json:"joined,omitempty"`
+	NowUnixMS int64 `json:"now_unix_ms"`
 }
 
-// TokenValid reports whether a secret lets a node join now.
-func (s *State) TokenValid(node, secret string, nowUnixMS int64) bool {
-	hash, valid := HashToken(secret), false
-	for _, t := range s.JoinTokens {
-		same := subtle.ConstantTimeCompare(t.Hash, hash) == 1
-		valid = valid || same && t.Node == node && nowUnixMS < t.ExpiresUnixMS
+func (t Token) check() error {
+	if err := identity.CheckTokenID(t.ID); err != nil {
+		return err
 	}
-	return valid
+	if len(t.Hash) != identity.HashLen {
+		return fmt.Errorf("token %s has a hash of %d bytes", t.ID, len(t.Hash))
+	}
+	if _, err := identity.ParseRole(t.Role); err != nil {
+		return fmt.Errorf("token %s: %w", t.ID, err)
+	}
+	if t.Name != "" {
+		return identity.CheckName(t.Name)
+	}
+	return nil
 }
 
-func (s *State) addJoinToken(c *AddJoinToken) (*State, error) {
-	if slices.ContainsFunc(s.JoinTokens, func(t JoinToken) bool { return t.same(c.Token) }) {
+func (s *State) findToken(id string) (int, bool) {
+	return slices.BinarySearchFunc(s.Tokens, id, func(t Token, id string) int { return strings.Compare(t.ID, id) })
+}
+
+func (s *State) addToken(c *AddToken) (*State, error) {
+	if i, found := s.findToken(c.Token.ID); found {
+		if !identity.SameHash(s.Tokens[i].Hash, c.Token.Hash) {
+			return nil, fmt.Errorf("%w: the id is taken", ErrToken)
+		}
 		return nil, nil
 	}
-	kept := slices.DeleteFunc(slices.Clone(s.JoinTokens), func(t JoinToken) bool {
-		return t.Node == c.Token.Node || t.ExpiresUnixMS <= c.NowUnixMS
-	})
-	if len(kept) >= MaxJoinTokens {
-		return nil, fmt.Errorf("%w: %d join tokens are waiting for their nodes", ErrFull, len(kept))
-	}
+	now := c.Token.CreatedUnixMS
 	next := *s
-	next.JoinTokens = append(kept, c.Token)
+	next.Tokens = slices.DeleteFunc(slices.Clone(s.Tokens), func(t Token) bool { return t.ExpiresUnixMS <= now })
+	if len(next.Tokens) >= MaxTokens {
+		return nil, fmt.Errorf("%w: %d tokens are known", ErrFull, len(next.Tokens))
+	}
+	i, _ := next.findToken(c.Token.ID)
+	next.Tokens = slices.Insert(next.Tokens, i, c.Token)
 	return &next, nil
 }
 
-func (t JoinToken) same(other JoinToken) bool {
-	return t.Node == other.Node && t.ExpiresUnixMS == other.ExpiresUnixMS && bytes.Equal(t.Hash, other.Hash)
+func (s *State) dropToken(c *DropToken) *State {
+	next, changed := *s, false
+	if i, found := s.findToken(c.ID); found {
+		next.Tokens = slices.Delete(slices.Clone(s.Tokens), i, i+1)
+		changed = true
+	}
+	if c.Joined {
+		for _, m := range s.Members {
+			if m.Token == c.ID && !m.Revoked {
+				next.revokeMember(m, c.NowUnixMS)
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return &next
 }
 
-func (t JoinToken) check() error {
-	if t.Node == "" || len(t.Hash) != sha256.Size {
-		return fmt.Errorf("join token for node %q of %d bytes", t.Node, len(t.Hash))
+// use returns the state with the token used once by a newcomer, or why it may not.
+func (s *State) use(c *Admit) (*State, error) {
+	i, found := s.findToken(c.TokenID)
+	if !found || !identity.SameHash(s.Tokens[i].Hash, c.Hash) {
+		return nil, fmt.Errorf("%w: nobody knows it, or it was revoked or is long over", ErrToken)
 	}
-	return nil
+	t := s.Tokens[i]
+	switch {
+	case c.NowUnixMS >= t.ExpiresUnixMS:
+		return nil, fmt.Errorf("%w: its time is over", ErrToken)
+	case t.Role != c.Role:
+		return nil, fmt.Errorf("%w: it is for role %s, not %s", ErrToken, t.Role, c.Role)
+	case t.Name != "" && t.Name != c.Name:
+		return nil, fmt.Errorf("%w: it is for name %s, not %s", ErrToken, t.Name, c.Name)
+	}
+	// Who did not hear the answer asks again.
+	if m, known := s.Member(c.Role, c.Name); known && !m.Revoked && m.Token == c.TokenID && slices.Equal(m.Key, c.Key) {
+		return nil, nil
+	}
+	if t.Uses == 0 {
+		return nil, fmt.Errorf("%w: it is used up", ErrToken)
+	}
+	t.Uses--
+	next := *s
+	next.Tokens = slices.Clone(s.Tokens)
+	next.Tokens[i] = t
+	return &next, nil
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package peertest makes certificates for tests of what package peer does. It
-// imports peer.
+// imports identity.
 package peertest
 
 import (
@@ -10,23 +10,21 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
+	"net/url"
+	"sync"
 	"testing"
 	"time"
 
-	"mbchain/agentd/internal/peer"
+	"mbchain/identity"
 )
 
 // A CA signs certificates.
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	text []byte
 }
 
 // NewCA returns a new one.
@@ -35,7 +33,7 @@ func NewCA(t testing.TB) *CA {
 	key := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: serial(t), Subject: pkix.Name{CommonName: "test CA"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(2 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -46,12 +44,38 @@ func NewCA(t testing.TB) *CA {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &CA{cert: cert, key: key, text: pemOf("CERTIFICATE", der)}
+	return &CA{cert: cert, key: key}
 }
 
-// Issue writes the credentials of a host with these addresses into a directory,
-// over those that are there. change, unless nil, has a last word.
-func (ca *CA) Issue(t testing.TB, dir string, change func(*x509.Certificate), addresses ...string) peer.Files {
+// A Host is an identity that may be replaced at any time.
+type Host struct {
+	mu     sync.Mutex
+	bundle *identity.Bundle
+}
+
+// Bundle implements identity.Source.
+func (h *Host) Bundle() (*identity.Bundle, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bundle, nil
+}
+
+// Set replaces the identity by another host's.
+func (h *Host) Set(by *Host) {
+	b, _ := by.Bundle()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bundle = b
+}
+
+// Trust returns the same host, which trusts another CA.
+func (h *Host) Trust(ca *CA) *Host {
+	b, _ := h.Bundle()
+	return &Host{bundle: &identity.Bundle{Key: b.Key, Leaf: b.Leaf, CA: ca.cert}}
+}
+
+// Issue returns host mb1 with these addresses. change, unless nil, has a last word.
+func (ca *CA) Issue(t testing.TB, change func(*x509.Certificate), addresses ...string) *Host {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
@@ -59,6 +83,7 @@ func (ca *CA) Issue(t testing.TB, dir string, change func(*x509.Certificate), ad
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		URIs:        []*url.URL{{Scheme: "mbchain", Host: "agent", Path: "/mb1/1"}},
 	}
 	for _, a := range addresses {
 		template.IPAddresses = append(template.IPAddresses, net.IP(netip.MustParseAddr(a).AsSlice()))
@@ -70,17 +95,11 @@ func (ca *CA) Issue(t testing.TB, dir string, change func(*x509.Certificate), ad
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := peer.Files{
-		CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"),
-	}
-	write(t, files.CA, ca.text)
-	write(t, files.Cert, pemOf("CERTIFICATE", der))
-	write(t, files.Key, pemOf("PRIVATE KEY", keyDER))
-	return files
+	return &Host{bundle: &identity.Bundle{Key: key, Leaf: leaf, CA: ca.cert}}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -99,15 +118,4 @@ func serial(t testing.TB) *big.Int {
 		t.Fatal(err)
 	}
 	return n
-}
-
-func pemOf(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-func write(t testing.TB, path string, text []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
