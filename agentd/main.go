@@ -155,8 +155,10 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error { keeper.Run(ctx); return nil })
 	group.Go(func() error {
-		// It ends only with ctx.
-		_ = policyd.Run(ctx, a)
+		// Both end only with ctx, but for the first when this host has joined.
+		if keeper.Wait(ctx) == nil {
+			_ = policyd.Run(ctx, a)
+		}
 		return nil
 	})
 	err = group.Wait()

@@ -56,6 +56,7 @@ type Keeper struct {
 	config Config
 	key    *ecdsa.PrivateKey // of a request whose answer may have been lost
 	kick   chan struct{}
+	joined chan struct{} // closed once there is a bundle
 
 	mu     sync.Mutex
 	bundle *identity.Bundle // nil: none yet
@@ -64,7 +65,7 @@ type Keeper struct {
 
 // Open reads the file. That there is none is no error.
 func Open(config Config) (*Keeper, error) {
-	k := &Keeper{config: config, kick: make(chan struct{}, 1)}
+	k := &Keeper{config: config, kick: make(chan struct{}, 1), joined: make(chan struct{})}
 	b, err := Load(config.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -77,7 +78,18 @@ func Open(config Config) (*Keeper, error) {
 			config.Path, s, config.Subject)
 	}
 	k.bundle = b
+	close(k.joined)
 	return k, nil
+}
+
+// Wait waits until there is a bundle, or ctx is done, whose error it then returns.
+func (k *Keeper) Wait(ctx context.Context) error {
+	select {
+	case <-k.joined:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Bundle implements [identity.Source]: [ErrNone] before the host has joined.
@@ -209,6 +221,9 @@ func (k *Keeper) ask(ctx context.Context, ask Ask, addresses []netip.Addr, done 
 	}
 	k.key = nil
 	k.mu.Lock()
+	if k.bundle == nil {
+		close(k.joined)
+	}
 	k.bundle, k.doubt = b, false
 	k.mu.Unlock()
 	k.config.Renewed(done, b)

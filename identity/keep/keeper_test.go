@@ -235,6 +235,43 @@ func TestKeeperRenewsWhenAddressesChange(t *testing.T) {
 	})
 }
 
+func TestKeeperIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "identity.pem")
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.fail(errToken, nil)
+		k := o.open(path)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go k.Run(ctx)
+		waited := make(chan error, 1)
+		go func() { waited <- k.Wait(ctx) }()
+		time.Sleep(time.Hour)
+		select {
+		case err := <-waited:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
+		o.fail(nil, nil)
+		if err := <-waited; err != nil {
+			t.Error(err)
+		}
+		if err := o.open(path).Wait(ctx); err != nil { // it has its file
+			t.Error(err)
+		}
+		cancel()
+		if err := newOfficeKeeper(t).Wait(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want canceled", err)
+		}
+	})
+}
+
+// newOfficeKeeper has no file.
+func newOfficeKeeper(t *testing.T) *Keeper {
+	t.Helper()
+	return newOffice(t).open(filepath.Join(t.TempDir(), "none.pem"))
+}
+
 func TestKeeperFindsItsFileAgain(t *testing.T) {
 	run(t, func(t *testing.T, o *office, k *Keeper, path string) {
 		again := o.open(path)

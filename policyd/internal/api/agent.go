@@ -19,7 +19,10 @@ type agentService struct{ *Server }
 func (s agentService) Subscribe(ctx context.Context, r *proto.SubscribeRequest, stream *connect.ServerStream[proto.Push]) error {
 	registration, err := checkRegistration(r)
 	if err == nil {
-		err = errors.Join(mayBe(ctx, r.Host), mayHave(ctx, registration.Host.Addresses))
+		err = s.mayBe(ctx, r.Host)
+	}
+	if err == nil {
+		err = s.mayHave(ctx, registration.Host.Addresses)
 	}
 	if err != nil {
 		s.Logger.Warn("host refused", "host", r.Host, "peer", peer(ctx), "error", err)
@@ -42,7 +45,7 @@ func (s agentService) Acknowledge(ctx context.Context, r *proto.AcknowledgeReque
 	if err := checkHostName(r.Host); err != nil {
 		return nil, err
 	}
-	if err := mayBe(ctx, r.Host); err != nil {
+	if err := s.mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
 	if err := s.Hub.Acknowledge(r.Host, r.Nonce, r.Version, shorten(r.Error)); err != nil {
@@ -56,7 +59,7 @@ func (s agentService) Answer(ctx context.Context, r *proto.AnswerRequest) (*prot
 	if err := checkAnswer(r); err != nil {
 		return nil, err
 	}
-	if err := mayBe(ctx, r.Host); err != nil {
+	if err := s.mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
 	if err := s.Hub.Answer(r); err != nil {

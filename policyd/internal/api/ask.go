@@ -26,7 +26,7 @@ func (s agentService) Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskR
 	if err != nil {
 		return nil, err
 	}
-	if err := mayBe(ctx, r.Host); err != nil {
+	if err := s.mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
 	note(ctx, "session", hexBytes(r.Session))

@@ -101,13 +101,13 @@ func localCaller(u *net.UnixConn) *caller {
 }
 
 // mayBe says whether who calls may speak for a host.
-func mayBe(ctx context.Context, host string) error {
+func (s *Server) mayBe(ctx context.Context, host string) error {
 	c := callerIn(ctx)
 	if c.anyHost || c.Role == identity.Agent && c.Name == host {
 		return nil
 	}
-	return connect.NewError(connect.CodePermissionDenied,
-		fmt.Errorf("%w: the certificate is that of %s, who may not speak for host %q: is agentd --name another than it joined with?", identity.ErrRole, c, host))
+	return s.notAllowed(ctx, fmt.Errorf("%w: the certificate is that of %s, who may not speak for host %q: is agentd --name another than it joined with?",
+		identity.ErrRole, c, host))
 }
 
 // mayBeNode says whether who calls is the policy server called name.
@@ -121,13 +121,23 @@ func mayBeNode(ctx context.Context, name string) error {
 }
 
 // mayHave says whether a host may have addresses.
-func mayHave(ctx context.Context, addresses []netip.Addr) error {
+func (s *Server) mayHave(ctx context.Context, addresses []netip.Addr) error {
 	c := callerIn(ctx)
 	for _, a := range addresses {
 		if !c.anyHost && !slices.Contains(c.addresses, a) {
-			return connect.NewError(connect.CodePermissionDenied,
-				fmt.Errorf("%w: the certificate of %s is not for address %s: agentd has it renewed when its addresses change", identity.ErrRole, c, a))
+			return s.notAllowed(ctx, fmt.Errorf("%w: the certificate of %s is not for address %s: agentd has it renewed when its addresses change",
+				identity.ErrRole, c, a))
 		}
 	}
 	return nil
+}
+
+// notAllowed counts and logs a call that goes too far, and returns its answer.
+func (s *Server) notAllowed(ctx context.Context, err error) error {
+	procedure := ""
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		procedure = info.Spec().Procedure
+	}
+	s.turnAway(ctx, callerIn(ctx), procedure, err)
+	return connect.NewError(connect.CodePermissionDenied, err)
 }

@@ -368,8 +368,9 @@ func TestHostSpeaksForItselfAlone(t *testing.T) {
 		wantCode(t, err, connect.CodePermissionDenied)
 		_, err = mb1.agents.Ask(t.Context(), &proto.AskRequest{Host: "mb2", Session: make([]byte, 16), Want: &proto.AskRequest_Leave{}})
 		wantCode(t, err, connect.CodePermissionDenied)
-		if d.index() != before {
-			t.Error("the state changed")
+		d.wantRefused(err, connect.CodePermissionDenied, "role", before)
+		if n := d.server.guard.counts()["role"]; n != 5 {
+			t.Errorf("%d are counted, want 5", n)
 		}
 	})
 }
