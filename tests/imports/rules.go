@@ -9,7 +9,7 @@ const module = "mbchain"
 // Those of unversioned output are skipped altogether.
 var (
 	topDirs = []string{
-		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "kmod", "mbctl",
+		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "kmod", "mbctl", "monitor",
 		"packaging", "policy", "policyd", "proto", "tests",
 	}
 	outputDirs = []string{".git", ".tmp_versions", "bin", "build"}
@@ -30,6 +30,7 @@ var boundaries = []boundary{
 	{dir: "policy", only: []string{"policy", "chain"}, why: "a leaf imports only chain"},
 	{dir: "genl", only: []string{"genl", "chain"}, why: "a leaf imports only chain"},
 	{dir: "proto", only: []string{"proto"}, why: "proto imports nothing of ours"},
+	{dir: "monitor", only: []string{"monitor"}, why: "monitor knows no program"},
 	{dir: "policyd", never: []string{"genl", "agentd", "mbctl"}, why: "policyd has no kernel module below it"},
 	{dir: "agentd", except: "agentd/internal/kernel", never: []string{"genl"}, why: "only agentd/internal/kernel speaks to the module"},
 	{dir: "agentd", never: []string{"policyd", "mbctl"}, why: "programs meet over proto"},
