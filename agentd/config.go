@@ -20,6 +20,7 @@ import (
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/peer"
 	"mbchain/chain"
+	"mbchain/monitor"
 	"mbchain/policy"
 )
 
@@ -37,7 +38,9 @@ type config struct {
 	tls       peer.Files     // empty: no set-up out-of-band
 	// nfStateCommand moves the NF's state by method exec; empty: it cannot.
 	nfStateCommand string
+	metrics        monitor.Config
 	logLevel       slog.Level
+	logFormat      string
 }
 
 func flags() []cli.Flag {
@@ -97,6 +100,18 @@ func flags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
 			Usage: "`LEVEL` from which on events are logged: debug, info, warn or error",
+		},
+		&cli.StringFlag{
+			Name: "log-format", EnvVars: []string{"MBCHAIN_LOG_FORMAT"}, Value: "text",
+			Usage: "`FORMAT` of the log: text or json",
+		},
+		&cli.StringFlag{
+			Name: "metrics", EnvVars: []string{"MBCHAIN_AGENTD_METRICS"}, Value: "127.0.0.1:7302",
+			Usage: "`ADDRESS:PORT` for Prometheus, and for /healthz and /readyz; empty: none",
+		},
+		&cli.StringFlag{
+			Name: "debug-socket", EnvVars: []string{"MBCHAIN_AGENTD_DEBUG_SOCKET"}, DefaultText: "none",
+			Usage: "`PATH` of a unix socket where root gets profiles of this program (/debug/pprof/)",
 		},
 	}
 }
@@ -167,6 +182,13 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))
+	}
+	if cfg.logFormat = c.String("log-format"); cfg.logFormat != "text" && cfg.logFormat != "json" {
+		return nil, fmt.Errorf("--log-format %q: not text or json", cfg.logFormat)
+	}
+	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
+	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {
+		return nil, fmt.Errorf("--metrics %w", err)
 	}
 	return cfg, nil
 }

@@ -108,7 +108,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, m modul
 
 // run is the agent until ctx is done.
 func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err error) {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	log := newLogger(cfg, stderr)
 	// Two agents of one host would undo each other's work: both of these
 	// are for one process.
 	disk, err := state.Open(cfg.state)
@@ -116,11 +116,16 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
+	watched, err := newWatched(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.Close()) }()
 	ln, err := api.Listen(cfg.socket)
 	if err != nil {
 		return err
 	}
-	peers, err := newPeers(cfg, m, log)
+	peers, err := newPeers(cfg, m, watched.metrics, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -134,8 +139,9 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	peers.follow(cfg, a)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
-		"socket", cfg.socket, "state_dir", cfg.state)
+		"socket", cfg.socket, "state_dir", cfg.state, "metrics", watched.Address())
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return watched.run(ctx, a, m, peers) })
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })
@@ -147,6 +153,14 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err
+}
+
+func newLogger(cfg *config, to io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.logLevel}
+	if cfg.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, opts))
+	}
+	return slog.New(slog.NewTextHandler(to, opts))
 }
 
 // sockets are those of this network namespace.

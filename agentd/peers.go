@@ -16,6 +16,7 @@ import (
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/metrics"
 	"mbchain/agentd/internal/migrate"
 	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/nfstate"
@@ -27,6 +28,7 @@ import (
 // peers is the agent among those of other hosts.
 type peers struct {
 	module  module
+	metrics *metrics.Metrics
 	log     *slog.Logger
 	node    *peer.Node // nil: there are no certificates
 	service *setup.Service
@@ -34,8 +36,8 @@ type peers struct {
 }
 
 // newPeers opens the socket for other agents, if there are certificates.
-func newPeers(cfg *config, m module, log *slog.Logger) (*peers, error) {
-	p := &peers{module: m, log: log}
+func newPeers(cfg *config, m module, counted *metrics.Metrics, log *slog.Logger) (*peers, error) {
+	p := &peers{module: m, metrics: counted, log: log}
 	if cfg.tls == (peer.Files{}) {
 		log.Warn("set-up out-of-band is off, so UDP sessions are not chained: say --tls-ca, --tls-cert and --tls-key")
 		return p, nil
@@ -59,12 +61,12 @@ func newPeers(cfg *config, m module, log *slog.Logger) (*peers, error) {
 func (p *peers) follow(cfg *config, a *agent.Agent) {
 	p.service = setup.New(setup.Config{
 		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open,
-		Replaced: a.Replaced, Closed: a.PastNF, Log: p.log,
+		Replaced: a.Replaced, Closed: a.PastNF, Observer: p.metrics.Setups, Log: p.log,
 	}, p.module)
 	if p.node != nil {
 		p.mover = mover.New(mover.Config{
 			Addresses: cfg.hostAddresses, Tell: p.node.Tell, Reach: p.node.Reach, Replaced: a.Replaced,
-			State: nfstate.New(cfg.nfStateCommand), Log: p.log,
+			State: nfstate.New(cfg.nfStateCommand), Observer: p.metrics.Migrations, Log: p.log,
 		}, p.module)
 	}
 }
