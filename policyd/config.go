@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"mbchain/monitor"
 )
 
 // config is what the command line and the environment say.
@@ -21,6 +23,7 @@ type config struct {
 	raftListen string
 	logLevel   slog.Level
 	logFormat  string
+	metrics    monitor.Config
 }
 
 var flags = []cli.Flag{
@@ -47,6 +50,14 @@ var flags = []cli.Flag{
 	&cli.StringFlag{
 		Name: "log-format", EnvVars: []string{"MBCHAIN_LOG_FORMAT"}, Value: "text",
 		Usage: "`FORMAT` of the log: text or json",
+	},
+	&cli.StringFlag{
+		Name: "metrics", EnvVars: []string{"MBCHAIN_POLICYD_METRICS"}, Value: "127.0.0.1:7402",
+		Usage: "`ADDRESS:PORT` for Prometheus, and for /healthz and /readyz; empty: none",
+	},
+	&cli.StringFlag{
+		Name: "debug-socket", EnvVars: []string{"MBCHAIN_POLICYD_DEBUG_SOCKET"}, DefaultText: "none",
+		Usage: "`PATH` of a unix socket where root gets profiles of this program (/debug/pprof/)",
 	},
 }
 
@@ -83,6 +94,10 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	if cfg.logFormat != "text" && cfg.logFormat != "json" {
 		return nil, fmt.Errorf("read --log-format %q: want text or json", cfg.logFormat)
+	}
+	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
+	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {
+		return nil, fmt.Errorf("read --metrics %w", err)
 	}
 	return cfg, nil
 }

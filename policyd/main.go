@@ -92,6 +92,11 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		return err
 	}
 	defer l.Close()
+	watched, err := newWatched(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.Close()) }()
 	node, err := cluster.Open(cluster.Config{ID: cfg.id, Dir: cfg.data, Listen: cfg.raftListen, Logger: log})
 	if err != nil {
 		return err
@@ -99,14 +104,19 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, node.Close()) }()
 
 	hub := push.NewHub(node, log)
-	server := api.NewServer(api.Config{Cluster: node, Hub: hub, Version: version, Logger: log})
-	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "data_dir", cfg.data)
+	hub.Observe(watched.metrics)
+	server := api.NewServer(api.Config{
+		Cluster: node, Hub: hub, Version: version, Logger: log, Begun: watched.metrics.Begun,
+	})
+	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "data_dir", cfg.data,
+		"metrics", watched.Address())
 	if cfg.exposed() {
 		log.Warn("whoever reaches this port can change the policy: there is no TLS yet", "listen", l.Addr().String())
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Run(ctx, hub.Update) })
 	group.Go(func() error { return server.Serve(ctx, l) })
+	group.Go(func() error { return watched.run(ctx, node, hub) })
 	err = group.Wait()
 	log.Info("stopped")
 	return err

@@ -100,6 +100,7 @@ type bench struct {
 	domain  protoconnect.DomainServiceClient
 	agents  protoconnect.AgentServiceClient
 	moves   protoconnect.MigrationServiceClient
+	begun   begun
 	stop    func()
 }
 
@@ -118,7 +119,7 @@ func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	}
 	b.hub.Update(r.State)
 
-	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger})
+	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger, Begun: b.begun.note})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, b.pipes) }()

@@ -22,6 +22,7 @@ type Hub struct {
 	proposer Proposer
 	logger   *slog.Logger
 	started  time.Time
+	observer Observer
 
 	updating sync.Mutex // held by Update; taken before mu
 
@@ -31,6 +32,7 @@ type Hub struct {
 	hosts   map[string]*host
 	nonce   uint64 // the last one given out
 	stopped bool
+	spread  spread
 }
 
 // NewHub returns a hub without hosts. It serves nobody before the first
@@ -41,6 +43,7 @@ func NewHub(proposer Proposer, logger *slog.Logger) *Hub {
 		proposer: proposer,
 		logger:   logger,
 		started:  now,
+		observer: nobody{},
 		hosts:    map[string]*host{},
 		// An ack that was on its way to the policyd before this one must not
 		// name a nonce of this one.
@@ -78,6 +81,9 @@ func (h *Hub) Update(state *store.State) {
 func (h *Hub) settle(old *Domain) {
 	policy := old == nil || old.Policy != h.domain.Policy || !sameSecrets(old, h.domain)
 	others := old == nil || !slices.Equal(old.addresses, h.domain.addresses)
+	if old != nil && old.State.Policy.Version != h.domain.State.Policy.Version {
+		h.spread.begin(h.domain.State.Policy.Version, h.hosts)
+	}
 	for name, host := range h.hosts {
 		record, known := h.domain.State.Host(name)
 		switch {
