@@ -183,8 +183,9 @@ func newConfig(c *cli.Context) (*config, error) {
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))
 	}
-	if cfg.logFormat = c.String("log-format"); cfg.logFormat != "text" && cfg.logFormat != "json" {
-		return nil, fmt.Errorf("--log-format %q: not text or json", cfg.logFormat)
+	cfg.logFormat = c.String("log-format")
+	if err := monitor.CheckLogFormat(cfg.logFormat); err != nil {
+		return nil, fmt.Errorf("--log-format %w", err)
 	}
 	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
 	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {

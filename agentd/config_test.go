@@ -49,7 +49,7 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"CA alone", []string{"--tls-ca", "ca.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
 		{"no key", []string{"--tls-ca", "ca.pem", "--tls-cert", "c.pem"}, "--tls-ca, --tls-cert, --tls-key: give all three, or none"},
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud": not debug, info, warn or error`},
-		{"log format", []string{"--log-format", "xml"}, `--log-format "xml": not text or json`},
+		{"log format", []string{"--log-format", "xml"}, `--log-format "xml": want text or json`},
 		{"metrics", []string{"--metrics", "7302"}, `--metrics "7302": want ADDRESS:PORT, or nothing for no metrics`},
 	}
 	for _, test := range tests {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -26,6 +25,7 @@ import (
 	"mbchain/agentd/internal/sockdiag"
 	"mbchain/agentd/internal/state"
 	"mbchain/chain"
+	"mbchain/monitor"
 )
 
 // version is set when a release is built.
@@ -108,7 +108,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, m modul
 
 // run is the agent until ctx is done.
 func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err error) {
-	log := newLogger(cfg, stderr)
+	log := monitor.NewLogger(stderr, cfg.logFormat, cfg.logLevel)
 	// Two agents of one host would undo each other's work: both of these
 	// are for one process.
 	disk, err := state.Open(cfg.state)
@@ -141,7 +141,6 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	log.Info("started", "version", version, "host", cfg.name, "policyd", cfg.policyd,
 		"socket", cfg.socket, "state_dir", cfg.state, "metrics", watched.Address())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return watched.run(ctx, a, m, peers) })
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })
@@ -150,17 +149,10 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		_ = policyd.Run(ctx, a)
 		return nil
 	})
+	group.Go(func() error { return watched.run(ctx, a, m, peers) })
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err
-}
-
-func newLogger(cfg *config, to io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.logLevel}
-	if cfg.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, opts))
-	}
-	return slog.New(slog.NewTextHandler(to, opts))
 }
 
 // sockets are those of this network namespace.

@@ -79,8 +79,11 @@ func TestAgentdWithCertificatesSetsUp(t *testing.T) {
 
 func TestAgentdUndertakesItForANewModule(t *testing.T) {
 	m, files := agenttest.NewModule(), peertest.NewCA(t).Issue(t, t.TempDir(), nil, "10.0.0.2")
-	startAgentd(t, t.TempDir(), nobody, m, tlsArgs(t, files)...)
+	address := freeAddress(t)
+	startAgentd(t, t.TempDir(), nobody, m, append(tlsArgs(t, files), "--metrics", address)...)
 	eventually(t, "undertaking", m.SetupListened)
+	// A module that it has not looked at is not known to be another one.
+	eventuallyPage(t, address, "/metrics", 200, "mbchain_agentd_module_present 1")
 	m.Unload()
 	m.Reload()
 	eventually(t, "undertaking for the new module", m.SetupListened)

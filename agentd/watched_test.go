@@ -68,7 +68,7 @@ func TestAgentdIsWatched(t *testing.T) {
 	}
 	m.Unload()
 	eventuallyPage(t, address, "/metrics", 200, "mbchain_agentd_module_present 0")
-	eventuallyPage(t, address, "/readyz", 503, "the kernel module is not loaded")
+	eventuallyPage(t, address, "/readyz", 503, "the kernel module does not answer: no module")
 	if code, _ := page(t, address, "/healthz"); code != 200 {
 		t.Errorf("healthz: code %d", code)
 	}

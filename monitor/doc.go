@@ -16,6 +16,8 @@
 // socket that only root may open and never on a port: a profile shows what is in
 // memory, and costs time.
 //
+// [NewLogger] makes the log of a program, as text or JSON.
+//
 // The package knows no program and imports nothing of ours. A [Server] may be used
 // from several goroutines.
 package monitor

@@ -92,8 +92,8 @@ func newConfig(c *cli.Context) (*config, error) {
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("read --log-level %q: want debug, info, warn or error", c.String("log-level"))
 	}
-	if cfg.logFormat != "text" && cfg.logFormat != "json" {
-		return nil, fmt.Errorf("read --log-format %q: want text or json", cfg.logFormat)
+	if err := monitor.CheckLogFormat(cfg.logFormat); err != nil {
+		return nil, fmt.Errorf("read --log-format %w", err)
 	}
 	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
 	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"mbchain/monitor"
 	"mbchain/policyd/internal/api"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
@@ -86,7 +86,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // run is policyd until ctx is done.
 func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
-	log := newLogger(cfg, stderr)
+	log := monitor.NewLogger(stderr, cfg.logFormat, cfg.logLevel)
 	l, err := api.Listen(ctx, cfg.listen) // before the state is touched
 	if err != nil {
 		return err
@@ -120,12 +120,4 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	err = group.Wait()
 	log.Info("stopped")
 	return err
-}
-
-func newLogger(cfg *config, to io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.logLevel}
-	if cfg.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, opts))
-	}
-	return slog.New(slog.NewTextHandler(to, opts))
 }

@@ -315,7 +315,7 @@ func TestReady(t *testing.T) {
 	}{
 		{"healthy", func(*agent.Snapshot) {}, ""},
 		{"policyd is away", func(s *agent.Snapshot) { s.Connected = false }, ""},
-		{"no module", func(s *agent.Snapshot) { s.Present = false; s.Policy.Problem = "no module" }, "not loaded: insmod"},
+		{"no module", func(s *agent.Snapshot) { s.Present = false; s.Policy.Problem = "no module" }, "does not answer: no module"},
 		{"no policy yet", func(s *agent.Snapshot) { s.Policy.Running = 0 }, "mbctl policy apply"},
 		{"no policy and no policyd", func(s *agent.Snapshot) { s.Policy.Running, s.Connected = 0, false }, "policyd is not reached"},
 		{"refused", func(s *agent.Snapshot) { s.Policy.Running, s.Policy.Problem = 0, "rule 1 has no type 3" }, "rule 1 has no type 3"},

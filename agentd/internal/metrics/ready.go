@@ -17,7 +17,7 @@ func Ready(snapshot func() agent.Snapshot) func(context.Context) error {
 		s := snapshot()
 		switch {
 		case !s.Present:
-			return fmt.Errorf("the kernel module is not loaded: insmod mbchain.ko (%s)", s.Policy.Problem)
+			return fmt.Errorf("the kernel module does not answer: %s", s.Policy.Problem)
 		case s.PastNF:
 			return errors.New("packets would go past the network function: mbctl host list says what its device lacks")
 		case s.Policy.Running == 0 && s.Policy.Problem != "":
