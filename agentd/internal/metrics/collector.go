@@ -72,7 +72,7 @@ var (
 	policyVersion   = desc("policy_version", "Version of the policy in force here; 0: none.")
 	policyOffered   = desc("policy_offered_version", "Version of the policy that policyd offered last; 0: none yet.")
 	policyRules     = desc("policy_rules", "Rules of this host's part of the policy in force.")
-	policyProblem   = desc("policy_problem", "1 if something keeps the module from running what it should; mbctl status says what.")
+	policyProblem   = desc("policy_problem", "1 if something keeps the module from running what it should; mbctl policy show says what.")
 	policydConnects = desc("policyd_connected", "1 if policyd can reach this host.")
 
 	nfInfo     = desc("nf_info", "1 with how the network function of this host gets its packets, as the module has it.", "nf")

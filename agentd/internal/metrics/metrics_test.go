@@ -230,7 +230,7 @@ func TestMigrations(t *testing.T) {
 	}
 	m.Migrations.Stepped(lock.Ordered, migrate.StepLocked, time.Millisecond)
 	m.Migrations.Stepped(lock.Ordered, migrate.StepDone, time.Millisecond)
-	m.Migrations.Stepped(lock.Ordered, migrate.StepReleased, time.Millisecond)
+	m.Migrations.Released(lock.Ordered)
 	m.Migrations.Stepped(lock.Ordered, migrate.StepFailed, time.Millisecond)
 	m.Migrations.Done(lock.Ordered, 3*time.Millisecond)
 	m.Migrations.Done(lock.Ordered, 0) // begun by an agent before this one
@@ -267,6 +267,7 @@ func TestCardinalityIsBounded(t *testing.T) {
 		m.Migrations.Began(lock.Guarantee(i))
 		m.Migrations.Stepped(lock.Guarantee(i), migrate.Step(i), time.Second)
 		m.Migrations.Done(lock.Guarantee(i), time.Second)
+		m.Migrations.Released(lock.Guarantee(i))
 		m.Setups.Over(i%2 == 0, i%3 == 0, time.Second)
 	}
 	h.counters = append(h.counters, h.counters[0]) // twice the same

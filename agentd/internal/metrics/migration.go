@@ -49,7 +49,7 @@ func newMigrations() *Migrations {
 	m := &Migrations{
 		begun:    counter("migrations_begun_total", "Migrations taken on that this host leads; some may wait yet.", "guarantee"),
 		done:     counter("migrations_done_total", "Migrations that have changed the chain of their session.", "guarantee"),
-		released: counter("migrations_released_total", "Migrations whose held packets went by the old path: their order was not kept.", "guarantee"),
+		released: counter("migrations_released_total", "Migrations, led by this host or not, whose packets held here went by the old path: their order was not kept.", "guarantee"),
 		failed:   counter("migrations_failed_total", "Migrations that were given up; all is as it was.", "guarantee", "reason"),
 		duration: histogram("migration_duration_seconds", "Time that migrations took which are done, without that in the queue.", "guarantee"),
 		step:     histogram("migration_step_duration_seconds", "Time from the step before to this one.", "guarantee", "step"),
@@ -78,9 +78,6 @@ func (m *Migrations) Began(g lock.Guarantee) { m.begun.WithLabelValues(known(g))
 
 // Stepped implements mover.Observer.
 func (m *Migrations) Stepped(g lock.Guarantee, step migrate.Step, took time.Duration) {
-	if step == migrate.StepReleased {
-		m.released.WithLabelValues(known(g)).Inc()
-	}
 	if slices.Contains(steps, step) {
 		m.step.WithLabelValues(known(g), step.String()).Observe(took.Seconds())
 	}
@@ -101,6 +98,9 @@ func (m *Migrations) Failed(g lock.Guarantee, why lock.Reason) {
 	}
 	m.failed.WithLabelValues(known(g), string(why)).Inc()
 }
+
+// Released implements mover.Observer.
+func (m *Migrations) Released(g lock.Guarantee) { m.released.WithLabelValues(known(g)).Inc() }
 
 // known returns the name of a guarantee. No plan has a number beyond those that there
 // are; one that had would promise the most.

@@ -9,7 +9,8 @@ import (
 	"mbchain/agentd/internal/migrate"
 )
 
-// An Observer is told of the migrations that this host leads. It must not block.
+// An Observer is told of the migrations that this host leads, and of packets that it
+// held for any. It must not block.
 type Observer interface {
 	// Began: one was taken on, and may have to wait.
 	Began(g lock.Guarantee)
@@ -21,6 +22,9 @@ type Observer interface {
 	Done(g lock.Guarantee, took time.Duration)
 	// Failed: one has not, and all is as it was.
 	Failed(g lock.Guarantee, why lock.Reason)
+	// Released: packets held here, for a migration that this host need not lead, went
+	// by the old path: their order is not promised.
+	Released(g lock.Guarantee)
 }
 
 // observeBegin tells the observer of a new entry; mu held.
@@ -57,6 +61,13 @@ func (m *Mover) observe(e *entry) {
 		o.Done(g, 0)
 	default:
 		o.Done(g, e.took(e.ended))
+	}
+}
+
+// observeRelease tells the observer that packets went by the old path.
+func (m *Mover) observeRelease(g lock.Guarantee) {
+	if m.config.Observer != nil {
+		m.config.Observer.Released(g)
 	}
 }
 

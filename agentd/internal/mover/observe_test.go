@@ -44,6 +44,8 @@ func (o *observed) Done(g lock.Guarantee, took time.Duration) { o.note(took, "%v
 
 func (o *observed) Failed(g lock.Guarantee, why lock.Reason) { o.note(0, "%v failed: %v", g, why) }
 
+func (o *observed) Released(g lock.Guarantee) { o.note(0, "%v released", g) }
+
 func (o *observed) want(t *testing.T, want map[string]int) {
 	t.Helper()
 	o.mu.Lock()
@@ -150,5 +152,25 @@ func TestObserverOfOneThatIsTakenUpAgain(t *testing.T) {
 		if times := leader.observed.times; len(times) != 2 || times[1] != 0 {
 			t.Errorf("times %v, want none", times)
 		}
+	})
+}
+
+// The right anchor holds packets, and leads nothing.
+func TestObserverOfPacketsThatWereHeldTooLong(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p, leader := four(w, lock.Ordered)
+		w.onTell = func(to netip.Addr, m migrate.Message) bool { // no word of the commit
+			return to != p.Right || m != migrate.Message(migrate.Ack{}) && m != migrate.Message(migrate.Close{})
+		}
+		if err := leader.mover.Start(1, []*lock.Plan{p}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * p.Patience)
+		w.hosts[p.Right].observed.want(t, map[string]int{"ordered released": 1})
+		w.mu.Lock()
+		w.onTell = nil
+		w.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		w.idle()
 	})
 }

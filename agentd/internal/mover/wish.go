@@ -130,6 +130,7 @@ func (m *Mover) finish(id lock.ID, r migrate.Report) {
 func (m *Mover) report(o migrate.Order, r migrate.Report) {
 	m.log.Debug("migration", "session", o.Session, "migration", o.ID, "step", r.Step, "role", o.Role())
 	if r.Step == migrate.StepReleased {
+		m.observeRelease(o.Plan.Guarantee)
 		m.log.Warn("packets went by the old path: order is not promised", "session", o.Session, "migration", o.ID)
 	}
 	if o.Role() != lock.LeftAnchor {
