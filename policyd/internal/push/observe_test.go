@@ -34,6 +34,7 @@ func (o *observer) take() (told []string) {
 	told, o.told = o.told, nil
 	return told
 }
+
 func observed(t *testing.T) (*domain, *observer) {
 	d, o := newTestDomain(t), new(observer)
 	d.hub.Observe(o)
