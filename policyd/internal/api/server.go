@@ -45,13 +45,6 @@ const (
 	lostTimeout = 15 * time.Second
 )
 
-// Who migrations are begun for, as [Config].Begun is told.
-const (
-	ForOperator = "operator" // mbctl migrate
-	ForHost     = "host"     // an NF that asked
-	ForPolicy   = "policy"   // live-sessions migrate
-)
-
 // Cluster keeps the state.
 type Cluster interface {
 	State() (*store.State, error)
@@ -65,9 +58,7 @@ type Config struct {
 	Hub     *push.Hub
 	Version string // of policyd
 	Logger  *slog.Logger
-	// Begun is told how many migrations agents have taken on, and for whom; nil:
-	// nobody wants to know.
-	Begun func(who string, n int)
+	Begun   Begun // nil: nobody wants to know
 
 	// PushTimeout is how long a push may take to be sent before the host
 	// counts as lost; 0: writeTimeout.
@@ -87,9 +78,6 @@ type Server struct {
 func NewServer(cfg Config) *Server {
 	if cfg.PushTimeout == 0 {
 		cfg.PushTimeout = writeTimeout
-	}
-	if cfg.Begun == nil {
-		cfg.Begun = func(string, int) {}
 	}
 	return &Server{Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks)}
 }
