@@ -19,6 +19,7 @@ import (
 
 	"mbchain/agentd/internal/kernel"
 	"mbchain/chain"
+	"mbchain/monitor"
 	"mbchain/policy"
 )
 
@@ -36,7 +37,9 @@ type config struct {
 	tokenFile string         // to join with; empty: none
 	// nfStateCommand moves the NF's state by method exec; empty: it cannot.
 	nfStateCommand string
+	metrics        monitor.Config
 	logLevel       slog.Level
+	logFormat      string
 }
 
 func flags() []cli.Flag {
@@ -88,6 +91,18 @@ func flags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "log-level", EnvVars: []string{"MBCHAIN_LOG_LEVEL"}, Value: "info",
 			Usage: "`LEVEL` from which on events are logged: debug, info, warn or error",
+		},
+		&cli.StringFlag{
+			Name: "log-format", EnvVars: []string{"MBCHAIN_LOG_FORMAT"}, Value: "text",
+			Usage: "`FORMAT` of the log: text or json",
+		},
+		&cli.StringFlag{
+			Name: "metrics", EnvVars: []string{"MBCHAIN_AGENTD_METRICS"}, Value: "127.0.0.1:7302",
+			Usage: "`ADDRESS:PORT` for Prometheus, and for /healthz and /readyz; empty: none",
+		},
+		&cli.StringFlag{
+			Name: "debug-socket", EnvVars: []string{"MBCHAIN_AGENTD_DEBUG_SOCKET"}, DefaultText: "none",
+			Usage: "`PATH` of a unix socket where root gets profiles of this program (/debug/pprof/)",
 		},
 	}
 }
@@ -160,6 +175,14 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("--log-level %q: not debug, info, warn or error", c.String("log-level"))
+	}
+	cfg.logFormat = c.String("log-format")
+	if err := monitor.CheckLogFormat(cfg.logFormat); err != nil {
+		return nil, fmt.Errorf("--log-format %w", err)
+	}
+	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
+	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {
+		return nil, fmt.Errorf("--metrics %w", err)
 	}
 	return cfg, nil
 }

@@ -48,6 +48,8 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
 		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},
 		{"log level", []string{"--log-level", "loud"}, `--log-level "loud": not debug, info, warn or error`},
+		{"log format", []string{"--log-format", "xml"}, `--log-format "xml": want text or json`},
+		{"metrics", []string{"--metrics", "7302"}, `--metrics "7302": want ADDRESS:PORT, or nothing for no metrics`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

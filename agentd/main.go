@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -28,6 +27,7 @@ import (
 	"mbchain/agentd/internal/state"
 	"mbchain/chain"
 	"mbchain/identity"
+	"mbchain/monitor"
 )
 
 // version is set when a release is built.
@@ -110,7 +110,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, m modul
 
 // run is the agent until ctx is done.
 func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err error) {
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	log := monitor.NewLogger(stderr, cfg.logFormat, cfg.logLevel)
 	// Two agents of one host would undo each other's work: both of these
 	// are for one process.
 	disk, err := state.Open(cfg.state)
@@ -118,6 +118,11 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
+	watched, err := newWatched(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.Close()) }()
 	ln, err := api.Listen(cfg.socket)
 	if err != nil {
 		return err
@@ -130,7 +135,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	peers, err := newPeers(cfg, m, keeper, log)
+	peers, err := newPeers(cfg, m, keeper, watched.metrics, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -148,7 +153,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	peers.follow(cfg, a)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", strings.Join(cfg.policyd, ","),
-		"socket", cfg.socket, "state_dir", cfg.state)
+		"socket", cfg.socket, "state_dir", cfg.state, "metrics", watched.Address())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
@@ -161,6 +166,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		}
 		return nil
 	})
+	group.Go(func() error { return watched.run(ctx, a, m, peers) })
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err

@@ -95,6 +95,12 @@ func (p *process) local() (protoconnect.LocalServiceClient, func()) {
 		transport.CloseIdleConnections
 }
 
+// status reports whether the agent answers.
+func status(t *testing.T, local protoconnect.LocalServiceClient) bool {
+	_, err := local.GetStatus(t.Context(), &proto.GetLocalStatusRequest{})
+	return err == nil
+}
+
 // wantLogged checks that the log contains text.
 func (p *process) wantLogged(text string) {
 	p.Helper()

@@ -14,6 +14,7 @@ import (
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/lock"
+	"mbchain/agentd/internal/metrics"
 	"mbchain/agentd/internal/migrate"
 	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/nfstate"
@@ -26,6 +27,7 @@ import (
 // peers is the agent among those of other hosts.
 type peers struct {
 	module  module
+	metrics *metrics.Metrics
 	log     *slog.Logger
 	node    *peer.Node // nil: this host has not joined
 	service *setup.Service
@@ -34,8 +36,8 @@ type peers struct {
 
 // newPeers opens the socket for other agents, if this host has a certificate or
 // means to have one.
-func newPeers(cfg *config, m module, k *keep.Keeper, log *slog.Logger) (*peers, error) {
-	p := &peers{module: m, log: log}
+func newPeers(cfg *config, m module, k *keep.Keeper, counted *metrics.Metrics, log *slog.Logger) (*peers, error) {
+	p := &peers{module: m, metrics: counted, log: log}
 	if !canJoin(cfg, k) {
 		log.Warn("this host has not joined the domain: it gets no policy, and no session is set up out-of-band", "error", errNoToken)
 		return p, nil
@@ -55,12 +57,12 @@ func newPeers(cfg *config, m module, k *keep.Keeper, log *slog.Logger) (*peers, 
 func (p *peers) follow(cfg *config, a *agent.Agent) {
 	p.service = setup.New(setup.Config{
 		Host: cfg.name, Addresses: cfg.hostAddresses, Open: p.open,
-		Replaced: a.Replaced, Closed: a.PastNF, Log: p.log,
+		Replaced: a.Replaced, Closed: a.PastNF, Observer: p.metrics.Setups, Log: p.log,
 	}, p.module)
 	if p.node != nil {
 		p.mover = mover.New(mover.Config{
 			Addresses: cfg.hostAddresses, Tell: p.node.Tell, Reach: p.node.Reach, Replaced: a.Replaced,
-			State: nfstate.New(cfg.nfStateCommand), Log: p.log,
+			State: nfstate.New(cfg.nfStateCommand), Observer: p.metrics.Migrations, Log: p.log,
 		}, p.module)
 	}
 }

@@ -62,9 +62,11 @@ func TestAgentdWithCertificatesSetsUp(t *testing.T) {
 }
 
 func TestAgentdUndertakesItForANewModule(t *testing.T) {
-	m := agenttest.NewModule()
-	startAgentd(t, t.TempDir(), nobody, m)
+	m, address := agenttest.NewModule(), freeAddress(t)
+	startAgentd(t, t.TempDir(), nobody, m, "--metrics", address)
 	eventually(t, "undertaking", m.SetupListened)
+	// A module that it has not looked at is not known to be another one.
+	eventuallyPage(t, address, "/metrics", 200, "mbchain_agentd_module_present 1")
 	m.Unload()
 	m.Reload()
 	eventually(t, "undertaking for the new module", m.SetupListened)

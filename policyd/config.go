@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"mbchain/monitor"
 )
 
 // config is what the command line and the environment say.
@@ -29,6 +31,7 @@ type config struct {
 	rotate     time.Duration // 0: keys are not replaced by themselves
 	logLevel   slog.Level
 	logFormat  string
+	metrics    monitor.Config
 }
 
 var flags = []cli.Flag{
@@ -84,6 +87,14 @@ var flags = []cli.Flag{
 		Name: "log-format", EnvVars: []string{"MBCHAIN_LOG_FORMAT"}, Value: "text",
 		Usage: "`FORMAT` of the log: text or json",
 	},
+	&cli.StringFlag{
+		Name: "metrics", EnvVars: []string{"MBCHAIN_POLICYD_METRICS"}, Value: "127.0.0.1:7402",
+		Usage: "`ADDRESS:PORT` for Prometheus, and for /healthz and /readyz; empty: none",
+	},
+	&cli.StringFlag{
+		Name: "debug-socket", EnvVars: []string{"MBCHAIN_POLICYD_DEBUG_SOCKET"}, DefaultText: "none",
+		Usage: "`PATH` of a unix socket where root gets profiles of this program (/debug/pprof/)",
+	},
 }
 
 // idForm is that of a host name, for the same reasons: it is seen in logs.
@@ -132,8 +143,12 @@ func newConfig(c *cli.Context) (*config, error) {
 	if err := cfg.logLevel.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, fmt.Errorf("read --log-level %q: want debug, info, warn or error", c.String("log-level"))
 	}
-	if cfg.logFormat != "text" && cfg.logFormat != "json" {
-		return nil, fmt.Errorf("read --log-format %q: want text or json", cfg.logFormat)
+	if err := monitor.CheckLogFormat(cfg.logFormat); err != nil {
+		return nil, fmt.Errorf("read --log-format %w", err)
+	}
+	cfg.metrics = monitor.Config{Address: c.String("metrics"), Chosen: c.IsSet("metrics"), Debug: c.String("debug-socket")}
+	if err := monitor.CheckAddress(cfg.metrics.Address); err != nil {
+		return nil, fmt.Errorf("read --metrics %w", err)
 	}
 	return cfg, nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"mbchain/monitor"
 	"mbchain/policyd/internal/api"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/push"
@@ -95,12 +95,17 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // run is policyd until ctx is done.
 func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
-	log := newLogger(cfg, stderr)
+	log := monitor.NewLogger(stderr, cfg.logFormat, cfg.logLevel)
 	l, err := api.Listen(ctx, cfg.listen) // before the state is touched
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	watched, err := newWatched(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watched.Close()) }()
 	me, err := self.Open(cfg.data, cfg.id)
 	if err != nil {
 		return err
@@ -135,13 +140,14 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, auditFile.Close()) }()
 
 	hub := push.NewHub(node, log)
+	hub.Observe(watched.metrics)
 	hub.Follow() // until the node leads
 	server := api.NewServer(api.Config{
 		Cluster: node, Hub: hub, Version: version, Logger: log,
-		Self: me, Audit: audit, RotateEvery: cfg.rotate,
+		Self: me, Audit: audit, RotateEvery: cfg.rotate, Begun: watched.metrics.Begun,
 	})
 	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen,
-		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog)
+		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog, "metrics", watched.Address())
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -153,18 +159,11 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		stopServing()
 		return nil
 	})
+	group.Go(func() error { return watched.run(serving, node, hub) })
 	if len(cfg.join) > 0 {
 		group.Go(func() error { return joining.settle(ctx, node) })
 	}
 	err = group.Wait()
 	log.Info("stopped")
 	return err
-}
-
-func newLogger(cfg *config, to io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.logLevel}
-	if cfg.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, opts))
-	}
-	return slog.New(slog.NewTextHandler(to, opts))
 }

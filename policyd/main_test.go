@@ -50,6 +50,8 @@ func TestStart(t *testing.T) {
 		{"id", []string{"--id", "A B"}, 2, "", `read --id "A B"`},
 		{"log level", []string{"--log-level", "loud"}, 2, "", "read --log-level"},
 		{"log format", []string{"--log-format", "xml"}, 2, "", "read --log-format"},
+		{"metrics", []string{"--metrics", "7402"}, 2, "", `read --metrics "7402"`},
+		{"metrics on an address of nobody", []string{"--listen", "127.0.0.1:0", "--metrics", "192.0.2.1:7402"}, 1, "", "listen for scrapers on 192.0.2.1:7402"},
 		{"data is a file", []string{"--listen", "127.0.0.1:0", "--data", file}, 1, "", "not a directory"},
 		{"address of nobody", []string{"--listen", "192.0.2.1:7400"}, 1, "", "listen on 192.0.2.1:7400"},
 	}

@@ -83,6 +83,7 @@ type Agent struct {
 	mu         sync.Mutex
 	status     subpolicy.Status // the machine's, for others to read
 	registered []netip.Addr     // what policyd was told
+	seen       *kernel.Info     // what the module said at the last probe; nil: nothing
 	nfErr      error            // why the NF is not as configured; nil: it is
 	nfPast     bool             // packets would go past the NF
 	replaced   chan struct{}    // closed when the module is gone or another one

@@ -69,6 +69,7 @@ func (f *follower) probe(ctx context.Context) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
+		f.see(nil)
 		f.keys, f.module = 0, 0
 		f.step(ctx, subpolicy.Gone{Err: err})
 		return
@@ -81,7 +82,9 @@ func (f *follower) probe(ctx context.Context) {
 	}
 	f.keys, f.module = len(info.KeyIDs), info.Instance
 	f.standIn(ctx, info)
-	if err := f.arrange(ctx, info); err != nil {
+	err = f.arrange(ctx, info)
+	f.see(&info)
+	if err != nil {
 		f.step(ctx, subpolicy.Gone{Err: err})
 		return
 	}

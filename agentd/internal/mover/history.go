@@ -38,6 +38,9 @@ type entry struct {
 	steps     []stepAt
 	restored  bool // nobody of this agent wants it
 	cancelled bool
+
+	told    int  // how many steps the observer knows
+	toldEnd bool // and the end
 }
 
 type stepAt struct {

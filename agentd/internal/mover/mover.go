@@ -67,6 +67,7 @@ type Config struct {
 	// gone, or another one.
 	Replaced func() <-chan struct{}
 	State    StateMover
+	Observer Observer // nil: nobody wants to know
 	Log      *slog.Logger
 }
 
@@ -220,9 +221,9 @@ func (m *Mover) restore(r kernel.MigrationRecord) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r.Role == lock.LeftAnchor {
-		m.history.add(&entry{
-			id: r.ID.Try(0), plan: *plan, began: time.Now(), restored: true, state: stateDraining,
-		})
+		e := &entry{id: r.ID.Try(0), plan: *plan, began: time.Now(), restored: true, state: stateDraining}
+		m.history.add(e)
+		m.observeBegin(e)
 	}
 	m.dispatch(m.host.Restore(migrate.Record{
 		Plan: plan, Role: r.Role, Installed: r.Installed, Wire: r.Right, Switched: r.Switched,

@@ -27,11 +27,14 @@ type pace struct {
 }
 
 // room reports whether another one may begin beside so many.
-func (p *pace) room(running int) bool {
+func (p *pace) room(running int) bool { return running < p.size() }
+
+// size returns how many may be under way at once.
+func (p *pace) size() int {
 	if p.window == 0 {
 		p.window = firstWindow
 	}
-	return running < int(p.window)
+	return int(p.window)
 }
 
 // done notes the end of a migration.

@@ -48,6 +48,7 @@ func (m *Mover) Start(job uint64, plans []*lock.Plan) error {
 	for _, p := range plans {
 		e := &entry{id: p.ID, job: job, plan: *p, state: stateQueued, began: now}
 		m.history.add(e)
+		m.observeBegin(e)
 		m.queue = append(m.queue, e)
 	}
 	m.advance()
@@ -111,6 +112,7 @@ func (m *Mover) finish(id lock.ID, r migrate.Report) {
 	if e == nil {
 		return
 	}
+	m.observe(e)
 	e.tries = max(e.tries, int(id^id.Try(0))+1)
 	switch r.Step {
 	case migrate.StepDone:
@@ -128,6 +130,7 @@ func (m *Mover) finish(id lock.ID, r migrate.Report) {
 func (m *Mover) report(o migrate.Order, r migrate.Report) {
 	m.log.Debug("migration", "session", o.Session, "migration", o.ID, "step", r.Step, "role", o.Role())
 	if r.Step == migrate.StepReleased {
+		m.observeRelease(o.Plan.Guarantee)
 		m.log.Warn("packets went by the old path: order is not promised", "session", o.Session, "migration", o.ID)
 	}
 	if o.Role() != lock.LeftAnchor {
@@ -170,6 +173,7 @@ func (m *Mover) withdraw(e *entry) {
 		e.steps = append(e.steps, stepAt{step: migrate.StepFailed, why: lock.Why{Reason: lock.Cancelled, Host: e.plan.Left}})
 		e.why = lock.Why{Reason: lock.Cancelled, Host: e.plan.Left}
 		e.end(stateFailed, time.Now())
+		m.observe(e)
 		return
 	}
 	e.cancelled = true // for begin, if it has not come so far

@@ -48,6 +48,7 @@ type host struct {
 	refuses  error // what the module answers to Pause
 	forgets  bool  // its module joins sessions and does not say so
 	deaf     int   // so many orders to end a migration are not carried out
+	observed observed
 }
 
 // live is a session of a host's module.
@@ -84,7 +85,7 @@ func (h *host) start() {
 	never := make(chan struct{})
 	mover := New(Config{
 		Addresses: func() ([]netip.Addr, error) { return []netip.Addr{h.addr}, nil },
-		Tell:      h.tell, Reach: h.reach, Replaced: func() <-chan struct{} { return never }, State: h,
+		Tell:      h.tell, Reach: h.reach, Replaced: func() <-chan struct{} { return never }, State: h, Observer: &h.observed,
 		Log: slog.New(slog.NewTextHandler(h.w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", h.addr),
 	}, h)
 	h.w.mu.Lock()

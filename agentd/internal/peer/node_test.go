@@ -178,6 +178,9 @@ func TestOneConnectionCarriesAllSetUps(t *testing.T) {
 	if n := b.Connections(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
+	if reached, not := a.Reached(); reached != 1 || not != 0 {
+		t.Errorf("%d reached and %d not, want 1 and 0", reached, not)
+	}
 	s, err := a.Open(limited(t), netip.MustParseAddr(right))
 	if err != nil {
 		t.Fatal(err)
@@ -454,6 +457,9 @@ func TestHostThatIsAway(t *testing.T) {
 	}
 	if n := strings.Count(a.log.String(), "neighbour not reached"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, a.log)
+	}
+	if reached, not := a.Reached(); reached != 0 || not != 1 {
+		t.Errorf("%d reached and %d not, want 0 and 1", reached, not)
 	}
 	start(t, right, port, ca.Issue(t, nil, right), accepting)
 	for deadline := time.Now().Add(20 * time.Second); setUp(t, a, right) != nil; {

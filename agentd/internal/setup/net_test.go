@@ -144,6 +144,8 @@ type host struct {
 	stop    func()
 	closed  atomic.Bool // to sessions that pass it
 
+	observed observed
+
 	mu       sync.Mutex
 	replaced chan struct{}
 }
@@ -207,7 +209,7 @@ func (d *domain) start(h *host) {
 	h.service = setup.New(setup.Config{
 		Host: h.name, Addresses: func() ([]netip.Addr, error) { return []netip.Addr{h.address}, nil },
 		Open:     func(ctx context.Context, to netip.Addr) (setup.Stream, error) { return d.open(ctx, h, to) },
-		Replaced: h.hasReplaced, Closed: h.closed.Load,
+		Replaced: h.hasReplaced, Closed: h.closed.Load, Observer: &h.observed,
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	}, h.module)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -25,8 +25,12 @@ type run struct {
 	left  Stream // nil: the module wants it
 	known bool   // the session has a left part already
 
+	agreed time.Time // when all hosts of the chain had agreed; zero: not yet
+
 	events   chan session.Event
 	leftGone chan struct{} // closed when left is lost
+	deaf     chan struct{} // closed when nobody takes events any more
+	closing  sync.Once
 	readers  sync.WaitGroup
 	forget   context.CancelFunc // ends the asking of the right neighbour
 
@@ -38,7 +42,7 @@ type run struct {
 func newRun(s *Service, id chain.SessionID, left Stream) *run {
 	return &run{
 		Service: s, id: id, left: left,
-		events: make(chan session.Event), leftGone: make(chan struct{}),
+		events: make(chan session.Event), leftGone: make(chan struct{}), deaf: make(chan struct{}),
 		forget: func() {},
 	}
 }
@@ -64,6 +68,11 @@ func (r *run) play(ctx context.Context, m *session.Machine, first []session.Acti
 	cancel()
 	r.close()
 	r.log.Debug("set-up over", "session", r.id, "took", time.Since(began))
+	agreed := !r.agreed.IsZero()
+	if !agreed {
+		r.agreed = time.Now()
+	}
+	r.over(r.left == nil, agreed, r.agreed.Sub(began))
 }
 
 // giveUp is the event that ends any machine.
@@ -86,6 +95,10 @@ func (r *run) step(ctx context.Context, m *session.Machine, e session.Event) {
 			continue
 		}
 		r.log.Debug("set-up machine", "session", r.id, "event", e, "state", m.State())
+		_, acked := e.(session.Acked)
+		if r.agreed.IsZero() && (m.State() == session.Confirming || acked && before == session.Answered) {
+			r.agreed = time.Now()
+		}
 		if before == session.Asking {
 			r.complain(e)
 		}
@@ -186,6 +199,7 @@ func (r *run) release(ctx context.Context, known bool) session.Event {
 func (r *run) post(ctx context.Context, e session.Event) {
 	select {
 	case r.events <- e:
+	case <-r.deaf:
 	case <-ctx.Done():
 	}
 }
@@ -227,6 +241,7 @@ func because(m session.Message, err error) error {
 // close gives the streams up, but for what was sent in order, and waits for
 // their readers.
 func (r *run) close() {
+	r.closing.Do(func() { close(r.deaf) })
 	r.mu.Lock()
 	right := r.right
 	r.mu.Unlock()

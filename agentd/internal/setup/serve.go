@@ -69,6 +69,7 @@ func (s *Service) judge(stream Stream, syn session.Syn) string {
 
 func (s *Service) refuse(stream Stream, syn session.Syn, reason string) {
 	s.log.Debug("set-up refused", "session", syn.ID, "peer", stream.Addresses(), "reason", reason)
+	s.over(false, false, 0)
 	var here netip.Addr
 	if reason != reasonNotHere {
 		here = syn.Wire.Destination.Addr()

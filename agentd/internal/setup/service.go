@@ -67,8 +67,9 @@ type Config struct {
 	Replaced func() <-chan struct{}
 	// Closed reports whether no new session may pass this host now; nil:
 	// they always may.
-	Closed func() bool
-	Log    *slog.Logger
+	Closed   func() bool
+	Observer Observer // nil: nobody wants to know
+	Log      *slog.Logger
 }
 
 // A Service sets up the sessions of one host.
@@ -168,6 +169,7 @@ func (s *Service) begin(ctx context.Context, part session.Part) {
 		s.own.Add(-1)
 		s.leave(part.ID, a)
 		s.log.Debug("set-up refused", "session", part.ID, "reason", reasonBusy)
+		s.over(true, false, 0)
 		s.fail(ctx, part.ID)
 		return
 	}

@@ -83,6 +83,7 @@ func (s agentService) ask(ctx context.Context, session []byte, want plan.Ask) (*
 	}
 	begun := &proto.StartMigrationsResponse{}
 	moves.begin(ctx, begun, wishes)
+	s.tellBegun(ForHost, begun.Begun)
 	if len(begun.Migrations) != 1 {
 		return nil, connect.NewError(connect.CodeUnavailable, fmt.Errorf("ask: %s, which would lead the change: %s",
 			begun.Missing[0].Host, begun.Missing[0].Error))

@@ -165,6 +165,7 @@ type bench struct {
 	moves   protoconnect.MigrationServiceClient
 
 	nodes protoconnect.ClusterServiceClient // the node's ClusterService
+	begun begun
 	stop  func()
 }
 
@@ -183,7 +184,9 @@ func newBench(t *testing.T, opts ...connect.ClientOption) *bench {
 	}
 	b.hub.Update(r.State)
 
-	s := NewServer(Config{Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger, Dial: b.network.dial})
+	s := NewServer(Config{
+		Cluster: b.cluster, Hub: b.hub, Version: "test", Logger: logger, Begun: b.begun.note, Dial: b.network.dial,
+	})
 	s.caller = everybody
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

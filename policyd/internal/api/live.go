@@ -119,6 +119,7 @@ func (s *Server) followPolicy(ctx context.Context, f followUp) {
 	answer := &proto.StartMigrationsResponse{Job: f.job}
 	if len(live.Migrate) > 0 {
 		moves.begin(ctx, answer, live.Migrate)
+		s.tellBegun(ForPolicy, answer.Begun)
 	}
 	reset, skipped := moves.reset(ctx, live.Reset, f.version)
 	live.Skipped = append(live.Skipped, skipped...)

@@ -61,6 +61,7 @@ func (s migrationService) Start(ctx context.Context, r *proto.StartMigrationsReq
 	if len(wishes) > 0 {
 		answer.Job = r.Job
 		s.begin(ctx, answer, wishes)
+		s.tellBegun(ForOperator, answer.Begun)
 	}
 	s.Logger.Info("migrations begun", "peer", peer(ctx), "change", change.String(), "job", hex64(answer.Job),
 		"begun", answer.Begun, "skipped", len(skipped))

@@ -72,6 +72,7 @@ type Config struct {
 	Hub     *push.Hub
 	Version string // of policyd
 	Logger  *slog.Logger
+	Begun   Begun        // nil: nobody wants to know
 	Self    Self         // who this policyd is
 	Audit   *slog.Logger // of what changes; nil: none
 

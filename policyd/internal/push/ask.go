@@ -85,6 +85,7 @@ func (h *Hub) Ask(ctx context.Context, name string, query *proto.Query) (answers
 			clear(waiting)
 		}
 	}
+	h.observeAsked(len(answers), missing)
 	slices.SortFunc(answers, func(a, b *proto.AnswerRequest) int { return strings.Compare(a.Host, b.Host) })
 	slices.SortFunc(missing, func(a, b *proto.Missing) int { return strings.Compare(a.Host, b.Host) })
 	return answers, missing, nil

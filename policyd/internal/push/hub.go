@@ -22,6 +22,7 @@ type Hub struct {
 	proposer Proposer
 	logger   *slog.Logger
 	started  time.Time
+	observer Observer
 
 	updating sync.Mutex // held by Update; taken before mu
 
@@ -32,6 +33,7 @@ type Hub struct {
 	nonce   uint64 // the last one given out
 	stopped bool
 	leads   bool
+	spread  spread
 }
 
 // NewHub returns a hub without hosts, which leads until it is told otherwise. It
@@ -42,6 +44,7 @@ func NewHub(proposer Proposer, logger *slog.Logger) *Hub {
 		proposer: proposer,
 		logger:   logger,
 		started:  now,
+		observer: nobody{},
 		hosts:    map[string]*host{},
 		leads:    true,
 		// An ack that was on its way to the policyd before this one must not
@@ -81,6 +84,9 @@ func (h *Hub) settle(old *Domain) {
 	policy := old == nil || old.Policy != h.domain.Policy || !sameSecrets(old, h.domain)
 	others := old == nil || !slices.Equal(old.addresses, h.domain.addresses)
 	revoked := old == nil || !sameMembers(old.State, h.domain.State)
+	if old != nil && old.State.Policy.Version != h.domain.State.Policy.Version {
+		h.spread.begin(h.domain.State.Policy.Version, h.hosts)
+	}
 	for name, host := range h.hosts {
 		record, known := h.domain.State.Host(name)
 		switch {

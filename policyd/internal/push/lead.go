@@ -32,4 +32,5 @@ func (h *Hub) Follow() {
 	}
 	// A stream that ends finds itself forgotten, which is as well.
 	clear(h.hosts)
+	h.spread = spread{}
 }

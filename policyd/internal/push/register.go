@@ -141,6 +141,7 @@ func (h *Hub) detach(s *stream, cause error) bool {
 	e.stream = nil
 	e.lastSeen = time.Now()
 	e.offered.nonce = 0
+	h.observeReached(s.host.Name, h.spread.version)
 	if _, known := h.domain.State.Host(s.host.Name); !known {
 		delete(h.hosts, s.host.Name)
 	}

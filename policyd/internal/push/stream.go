@@ -145,6 +145,7 @@ func (h *Hub) sendSubpolicy(s *stream) error {
 	}
 	h.mu.Unlock()
 	h.logger.Debug("subpolicy pushed", "host", s.host.Name, "policy_version", o.version, "rules", o.rules, "nonce", o.nonce)
+	h.observer.Pushed()
 	return s.push(o.nonce, &proto.Push{Body: &proto.Push_Subpolicy{Subpolicy: part}})
 }
 
@@ -164,10 +165,13 @@ func (h *Hub) Acknowledge(name string, nonce, version uint64, refusal string) er
 	case err != nil:
 		return err
 	case !newest:
+		h.observer.Acknowledged(Late)
 		h.logger.Debug("late acknowledgement", "host", name, "nonce", nonce, "running_version", version)
 	case refusal != "":
+		h.observer.Acknowledged(Refused)
 		h.logger.Warn("subpolicy refused", "host", name, "policy_version", offered, "running_version", version, "error", refusal)
 	default:
+		h.observer.Acknowledged(Loaded)
 		h.logger.Info("subpolicy loaded", "host", name, "policy_version", offered, "running_version", version)
 	}
 	return nil
@@ -181,5 +185,9 @@ func (h *Hub) acknowledge(name string, nonce, version uint64, refusal string) (n
 		return false, 0, fmt.Errorf("%w: %s", ErrNoStream, name)
 	}
 	e.lastSeen = time.Now()
-	return e.acknowledge(nonce, version, refusal), e.offered.version, nil
+	newest = e.acknowledge(nonce, version, refusal)
+	if e.inSync {
+		h.observeReached(name, version)
+	}
+	return newest, e.offered.version, nil
 }
