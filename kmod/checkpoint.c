@@ -30,15 +30,15 @@ void mbc_checkpoint_set(struct mbc_migration *m)
 }
 
 /* What was sent before the lock may still be under way, unless the session has been
- * silent for so long.
+ * silent for so many times as long as a marker waits for an NF.
  */
-#define SILENCE 1000	/* ms */
+#define SILENCE 4
 
 /* How long until then, jiffies. */
 static unsigned long silent_in(const struct mbc_migration *m)
 {
 	unsigned long when = mbc_session_last_seen(mbc_migration_in_use(m)) +
-			     msecs_to_jiffies(SILENCE);
+			     msecs_to_jiffies(SILENCE * m->marker_wait);
 
 	return time_after(when, jiffies) ? when - jiffies : 0;
 }
