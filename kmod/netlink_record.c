@@ -6,8 +6,7 @@
 #include "migration.h"
 #include "stats.h"
 
-static const struct netlink_range_validation
-	marker_time = { .min = 1, .max = 60000 };
+static struct netlink_range_validation marker_time = { .min = 1, .max = 60000 };
 
 const struct nla_policy mbc_lock_attrs[MBC_SESSION_A_TIME + 1] = {
 	[MBC_SESSION_A_ID] = NLA_POLICY_EXACT_LEN(MBC_ID_LEN),

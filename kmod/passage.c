@@ -163,43 +163,62 @@ static bool comes_in(const struct mbc_migration *m, enum mbc_dir dir)
 	       dir == mbc_slot_dir(mbc_migration_entrance(m));
 }
 
-/* Of two that wait the later one counts, and the earlier one's deadline. */
-static unsigned long wait(struct mbc_passage *w, const struct mbc_marker *marker,
-			  unsigned int time, bool by_nf)
+/* Is the NF to have this one? Not when it says what one before it has said, and not
+ * without numbers, for then it looks like nothing that an NF should see.
+ */
+static bool is_for_nf(const struct mbc_migration *m, const struct mbc_marker *marker)
 {
+	const struct mbc_passage *w = &m->passage[marker->dir];
+
+	if (m->part != MBC_PART_LEAVING || !marker->known ||
+	    m->passed & BIT(marker->dir))
+		return false;
+	return w->wait == MBC_WAIT_NONE || !w->marked ||
+	       !mbc_seq_reaches(w->mark, marker->end);
+}
+
+/* Of two that wait the later one counts, and the earlier one's deadline. */
+static unsigned long wait(struct mbc_migration *m, const struct mbc_marker *marker,
+			  bool by_nf)
+{
+	struct mbc_passage *w = &m->passage[marker->dir];
+
 	if (w->wait == MBC_WAIT_NONE) {
 		w->marked = false;
-		w->through = false;
-		w->deadline = jiffies + msecs_to_jiffies(time);
+		w->through = !by_nf;
+		w->deadline = jiffies + msecs_to_jiffies(m->marker_wait);
 	}
 	if (marker->known && (!w->marked || !mbc_seq_reaches(w->mark, marker->end))) {
 		w->marked = true;
 		w->mark = marker->end;
-		w->through = false;
+		w->through = !by_nf;
 	}
-	if (!by_nf)
-		hurry(w, time);
+	if (w->through)
+		hurry(w, m->marker_wait);
 	return go_on(w);
 }
 
-/* The record may have gone while we waited for the lock. */
-static void arrive(struct mbc_net *mn, struct mbc_migration *m,
-		   const struct mbc_session *s, const struct mbc_marker *marker,
-		   bool by_nf)
+/* The record may have gone while we waited for the lock. Return: the marker goes on
+ * to the NF.
+ */
+static bool arrive(struct mbc_net *mn, struct mbc_migration *m,
+		   const struct mbc_session *s, const struct mbc_marker *marker)
 {
+	bool by_nf = false;
 	unsigned long delay;
 
 	spin_lock_bh(&mn->lock);
 	if (rcu_access_pointer(s->migration) == m && !m->ghost) {
 		spin_lock(&m->lock);
-		delay = wait(&m->passage[marker->dir], marker, m->marker_wait,
-			     by_nf);
+		by_nf = is_for_nf(m, marker);
+		delay = wait(m, marker, by_nf);
 		spin_unlock(&m->lock);
 		if (list_empty(&m->markers))
 			list_add_tail(&m->markers, &mn->markers);
 		mbc_soon(&mn->marker_work, delay);
 	}
 	spin_unlock_bh(&mn->lock);
+	return by_nf;
 }
 
 /* Over the old path. */
@@ -209,7 +228,6 @@ static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
 {
 	struct mbc_marker marker = { .dir = dir };
 	enum mbc_marker_kind kind = read_marker(mn, p, m, s, &marker);
-	bool by_nf;
 
 	if (kind == MBC_MARKER_NONE) {
 		if (m->part != MBC_PART_LEAVING && comes_in(m, dir) &&
@@ -222,10 +240,7 @@ static enum mbc_verdict by_old(struct mbc_net *mn, const struct mbc_packet *p,
 		return MBC_DROP;
 	}
 	mbc_count(mn, MBC_REASON_MARKER);
-	/* Without numbers it looks like nothing that an NF should see. */
-	by_nf = m->part == MBC_PART_LEAVING && marker.known;
-	arrive(mn, m, s, &marker, by_nf);
-	return by_nf ? MBC_ACCEPT : MBC_DROP;
+	return arrive(mn, m, s, &marker) ? MBC_ACCEPT : MBC_DROP;
 }
 
 /* Over the new one: the left anchor sends by it. */
