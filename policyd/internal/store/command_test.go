@@ -93,7 +93,8 @@ func TestEncodeCommandRefusesWhatItWouldAlter(t *testing.T) {
 }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3), setHost(host("a", "10.0.0.1"), "b")} {
+	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3),
+		{SetPolicy: &SetPolicy{Source: "match(any) >> {}", By: "10.0.0.7", RollbackOf: 3}}, setHost(host("a", "10.0.0.1"), "b")} {
 		b, err := EncodeCommand(cmd)
 		if err != nil {
 			f.Fatal(err)
