@@ -139,8 +139,10 @@ func TestEncodeCommandRefusesWhatItWouldAlter(t *testing.T) {
 }
 
 func FuzzDecodeCommand(f *testing.F) {
-	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3), setHost(host("a", "10.0.0.1"), "b"),
-		setNode("policyd2", "10.0.0.2:7400"), addToken('1', "policyd", "policyd2", 9, 5), numbered(setPolicy("a"), 3)} {
+	for _, cmd := range []Command{setUp(1), setPolicy("match(any) >> {}", 3),
+		{SetPolicy: &SetPolicy{Source: "match(any) >> {}", By: "operator anna", RollbackOf: 3}}, setHost(host("a", "10.0.0.1"), "b"),
+		setNode("policyd2", "10.0.0.2:7400"), addToken('1', "policyd", "policyd2", 9, 5), numbered(setPolicy("a"), 3),
+		{Admit: admit("mb1", 1, "10.0.0.2")}, {Revoke: &Revoke{Role: "agent", Name: "mb1", NowUnixMS: 5}}} {
 		b, err := EncodeCommand(cmd)
 		if err != nil {
 			f.Fatal(err)

@@ -60,6 +60,10 @@ func drawCommand(t *rapid.T) Command {
 		return setUp(rapid.Byte().Draw(t, "secret"))
 	case 1:
 		source := rapid.String().Draw(t, "source")
+		if rapid.Bool().Draw(t, "of somebody") {
+			return Command{SetPolicy: &SetPolicy{Source: source, By: rapid.StringN(-1, -1, MaxBy).Draw(t, "by"),
+				RollbackOf: rapid.Uint64().Draw(t, "rollback of")}}
+		}
 		if rapid.Bool().Draw(t, "conditional") {
 			return setPolicy(source, rapid.Uint64Range(0, 5).Draw(t, "version"))
 		}
@@ -183,6 +187,7 @@ func FuzzReadSnapshot(f *testing.F) {
 	fsm.Apply(entry(f, 1, setUp(1)))
 	fsm.Apply(entry(f, 2, setPolicy("match(any) >> {}")))
 	fsm.Apply(entry(f, 3, setHost(host("a", "10.0.0.1"))))
+	fsm.Apply(entry(f, 4, Command{SetPolicy: &SetPolicy{Source: "match(dstport=80) >> {}", By: "10.0.0.7", RollbackOf: 9}}))
 	f.Add(snapshotOf(f, fsm).Bytes())
 	f.Add([]byte(`{"version":2}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
