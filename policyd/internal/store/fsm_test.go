@@ -46,7 +46,23 @@ func snapshotOf(t interface{ Fatal(...any) }, f *FSM) *sink {
 }
 
 func drawCommand(t *rapid.T) Command {
-	switch rapid.IntRange(0, 7).Draw(t, "kind") {
+	agent := rapid.SampledFrom([]string{"a", "b", "c"})
+	switch rapid.IntRange(0, 12).Draw(t, "kind") {
+	case 8:
+		return addToken('1', "agent", "", rapid.Int64Range(0, 9).Draw(t, "expires"), rapid.Int64Range(0, 9).Draw(t, "now"))
+	case 9:
+		c := admit(agent.Draw(t, "name"), rapid.ByteRange(1, 3).Draw(t, "key"), rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2"}).Draw(t, "address"))
+		c.Hash, c.NowUnixMS = hashOf('1'), rapid.Int64Range(0, 9).Draw(t, "now")
+		return Command{Admit: c}
+	case 10:
+		return Command{Revoke: &Revoke{Role: "agent", Name: agent.Draw(t, "name"), NowUnixMS: 5}}
+	case 11:
+		return Command{SetKeys: &SetKeys{Keys: []SetupKey{{ID: rapid.Uint32Range(1, 3).Draw(t, "id"), Secret: secret(9)}},
+			IfIndex: rapid.Uint64Range(0, 9).Draw(t, "index"), NowUnixMS: 5}}
+	case 12:
+		s := &State{Seed: secret(4), Keys: []SetupKey{{ID: 7, Secret: secret(5)}}, Policy: Policy{Version: 1, Source: "r"},
+			Hosts: []Host{host("a", "10.0.0.1")}}
+		return Command{Restore: &Restore{State: s, NowUnixMS: 5}}
 	case 4:
 		name := rapid.SampledFrom([]string{"p1", "p2", "p3"}).Draw(t, "node")
 		return setNode(name, rapid.SampledFrom([]string{"a:1", "a:2"}).Draw(t, "address"))
