@@ -40,6 +40,9 @@ func (s *State) setKeys(index uint64, c *SetKeys) (*State, error) {
 	if slices.EqualFunc(s.Keys, c.Keys, sameKey) {
 		return nil, nil
 	}
+	if !s.IsSetUp() {
+		return nil, fmt.Errorf("%w: there are no set-up keys yet", ErrVersion)
+	}
 	if s.KeysIndex != c.IfIndex {
 		return nil, fmt.Errorf("%w: set-up keys were changed meanwhile", ErrVersion)
 	}

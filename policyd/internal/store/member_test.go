@@ -248,15 +248,18 @@ func TestStateWithItsMembersSurvivesASnapshot(t *testing.T) {
 func TestKeysAreComparedAndSet(t *testing.T) {
 	key := func(id uint32) SetupKey { return SetupKey{ID: id, Secret: bytes.Repeat([]byte{byte(id)}, SecretLen)} }
 	first := SetKeys{Keys: []SetupKey{key(1), key(2)}, NowUnixMS: 5}
-	s, err := play(t, Command{SetKeys: &first})
-	if err != nil || s.KeysIndex != 1 || s.KeysUnixMS != 5 {
+	if s, err := play(t, Command{SetKeys: &first}); !errors.Is(err, ErrVersion) || s.IsSetUp() {
+		t.Errorf("keys of a state without: %+v, error %v", s, err)
+	}
+	s, err := play(t, setUp(1), Command{SetKeys: &first})
+	if err != nil || s.KeysIndex != 2 || s.KeysUnixMS != 5 {
 		t.Fatalf("state %+v, error %v", s, err)
 	}
-	if next, err := s.Apply(2, Command{SetKeys: &first}); err != nil || next != s {
+	if next, err := s.Apply(3, Command{SetKeys: &first}); err != nil || next != s {
 		t.Errorf("the same again: %v", err)
 	}
 	late := SetKeys{Keys: []SetupKey{key(3)}}
-	if _, err := s.Apply(2, Command{SetKeys: &late}); !errors.Is(err, ErrVersion) {
+	if _, err := s.Apply(3, Command{SetKeys: &late}); !errors.Is(err, ErrVersion) {
 		t.Errorf("of who saw older keys: %v", err)
 	}
 	for _, keys := range [][]SetupKey{nil, {key(1), key(2), key(3)}, {key(1), key(1)}, {{ID: 1}}} {
