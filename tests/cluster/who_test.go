@@ -70,11 +70,13 @@ func (d *domain) client(b *identity.Bundle) *http.Client {
 }
 
 // token makes one with which a node may join, and returns the file that it is in.
-func (d *domain) token(asked *node, name string) string {
+func (d *domain) token(asked *node, name string) string { return d.tokenFor(asked, "policyd", name) }
+
+func (d *domain) tokenFor(asked *node, role, name string) string {
 	d.t.Helper()
 	token := identity.NewToken()
 	made, err := protoconnect.NewIdentityServiceClient(d.http, "https://"+asked.address).CreateToken(d.t.Context(), &proto.CreateTokenRequest{
-		Role: "policyd", Name: name, Id: token.ID(), SecretHash: identity.HashSecret(token.Secret()),
+		Role: role, Name: name, Id: token.ID(), SecretHash: identity.HashSecret(token.Secret()),
 	})
 	if err != nil {
 		d.t.Fatal(err)
