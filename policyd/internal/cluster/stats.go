@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-
-	"mbchain/policyd/internal/store"
 )
 
 // States are all that [Stats].State may be.
@@ -49,6 +47,3 @@ func (n *Node) Stats() Stats {
 	}
 	return s
 }
-
-// Applied returns the state as far as it is applied here, leader or not.
-func (n *Node) Applied() (*store.State, error) { return n.fsm.State() }

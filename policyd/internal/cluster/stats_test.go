@@ -20,7 +20,7 @@ func TestStatsOfOneNode(t *testing.T) {
 	if s.CommitIndex < state.Index {
 		t.Errorf("commit index %d, the state is of entry %d", s.CommitIndex, state.Index)
 	}
-	if applied, err := r.Applied(); err != nil || applied.Index != state.Index {
+	if applied, err := r.Copy(); err != nil || applied.Index != state.Index {
 		t.Errorf("applied %d, error %v, want entry %d", applied.Index, err, state.Index)
 	}
 	if err := r.stop(); err != nil {

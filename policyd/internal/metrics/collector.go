@@ -17,7 +17,7 @@ import (
 type Node interface {
 	Stats() cluster.Stats
 	// Applied returns the state as far as it is applied here.
-	Applied() (*store.State, error)
+	Copy() (*store.State, error)
 }
 
 // Hub knows the hosts.
@@ -98,7 +98,7 @@ func (c collector) raft(set gauge) {
 
 // policy returns the version.
 func (c collector) policy(set gauge) uint64 {
-	state, err := c.Node.Applied()
+	state, err := c.Node.Copy()
 	if err != nil { // the log is damaged: readyz says so
 		return 0
 	}

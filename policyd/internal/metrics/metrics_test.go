@@ -47,7 +47,7 @@ func (n *node) Stats() cluster.Stats {
 	return n.stats
 }
 
-func (n *node) Applied() (*store.State, error) { return n.state, n.damage }
+func (n *node) Copy() (*store.State, error) { return n.state, n.damage }
 
 func (n *node) apply(index uint64) {
 	n.mu.Lock()

@@ -26,7 +26,7 @@ func Ready(n Node) func(context.Context) error {
 		if !asked.Leader {
 			return fmt.Errorf("no leader is known, this node is a %s: do most nodes of the cluster run, and reach each other?", asked.State)
 		}
-		if _, err := n.Applied(); err != nil {
+		if _, err := n.Copy(); err != nil {
 			return fmt.Errorf("the log cannot be applied: %w", err)
 		}
 		ticker := time.NewTicker(poll)
