@@ -66,16 +66,23 @@ func (s clusterService) RestoreSnapshot(ctx context.Context, r *proto.RestoreSna
 }
 
 // encodeSnapshot writes what another cluster can go on from, the CA with its key
-// among it. Nodes, tokens and requests are this one's.
+// among it. Nodes, tokens and requests are this one's. Of a history that makes it
+// larger than what can be restored the older half goes, as often as it takes.
 func encodeSnapshot(state *store.State) ([]byte, error) {
 	bare := *state
 	bare.Nodes, bare.Tokens, bare.Requests = nil, nil, nil
-	var body bytes.Buffer
-	if err := store.WriteSnapshot(&body, &bare); err != nil {
-		return nil, err
+	for {
+		var body bytes.Buffer
+		if err := store.WriteSnapshot(&body, &bare); err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(body.Bytes())
+		data := append([]byte(snapshotMagic+hex.EncodeToString(sum[:])+"\n"), body.Bytes()...)
+		if len(data) <= maxSnapshotData || len(bare.History) == 0 {
+			return data, nil
+		}
+		bare.History = bare.History[:len(bare.History)/2]
 	}
-	sum := sha256.Sum256(body.Bytes())
-	return append([]byte(snapshotMagic+hex.EncodeToString(sum[:])+"\n"), body.Bytes()...), nil
 }
 
 // decodeSnapshot is the reverse. What it returns can be served: its policy

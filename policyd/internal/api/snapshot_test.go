@@ -58,6 +58,23 @@ func TestSnapshotGolden(t *testing.T) {
 	}
 }
 
+// What is taken can be restored, however long the history is.
+func TestSnapshotOfALongHistoryCanBeRestored(t *testing.T) {
+	s := whole()
+	s.Policy.Version = 9
+	for version := uint64(8); version > 4; version-- {
+		s.History = append(s.History, store.Policy{Version: version, Source: strings.Repeat(">", store.MaxHistoryBytes/4)}) // 6 bytes each
+	}
+	data, err := encodeSnapshot(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := decodeSnapshot(data)
+	if err != nil || len(back.History) != 2 || back.History[0].Version != 8 {
+		t.Errorf("history of %d, error %v, want the newest 2", len(back.History), err)
+	}
+}
+
 // sealed is a body with its right checksum.
 func sealed(body string) string {
 	return fmt.Sprintf("%s%x\n%s", snapshotMagic, sha256.Sum256([]byte(body)), body)
