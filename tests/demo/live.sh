@@ -94,9 +94,9 @@ step_live() {
 	passes client mb3 mb4 mb2 server
 	check_state
 	change "-ids" remove --match "srcport=$PORT" --host mb4
+	kill -0 "$download" 2>/dev/null || fail "the download was over before its chain had changed three times"
 	passes client mb3 mb2 server
 	mbctl migrate list | typed "mbctl migrate list"
-	kill -0 "$download" 2>/dev/null || fail "the download was over before its chain had changed three times"
 	say "waiting for the rest of the file"
 	attend "$download" || fail "curl failed"
 	after=$(troubles)
