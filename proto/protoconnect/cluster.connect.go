@@ -76,10 +76,11 @@ type ClusterServiceClient interface {
 	RemoveNode(context.Context, *proto.RemoveNodeRequest) (*proto.RemoveNodeResponse, error)
 	// TransferLeader makes another node the leader.
 	TransferLeader(context.Context, *proto.TransferLeaderRequest) (*proto.TransferLeaderResponse, error)
-	// TakeSnapshot answers the whole state; it holds the set-up keys.
+	// TakeSnapshot answers the whole state; it holds the CA's key and the set-up keys.
 	TakeSnapshot(context.Context, *proto.TakeSnapshotRequest) (*proto.TakeSnapshotResponse, error)
-	// RestoreSnapshot puts a snapshot's policy, seed, set-up keys and hosts in place of
-	// the present ones. Policy versions go on rising.
+	// RestoreSnapshot puts a snapshot's policy, seed, set-up keys, hosts, members and CA
+	// in place of the present ones. Policy versions go on rising, and who was revoked
+	// since stays revoked, if the CA is the same.
 	RestoreSnapshot(context.Context, *proto.RestoreSnapshotRequest) (*proto.RestoreSnapshotResponse, error)
 }
 
@@ -231,10 +232,11 @@ type ClusterServiceHandler interface {
 	RemoveNode(context.Context, *proto.RemoveNodeRequest) (*proto.RemoveNodeResponse, error)
 	// TransferLeader makes another node the leader.
 	TransferLeader(context.Context, *proto.TransferLeaderRequest) (*proto.TransferLeaderResponse, error)
-	// TakeSnapshot answers the whole state; it holds the set-up keys.
+	// TakeSnapshot answers the whole state; it holds the CA's key and the set-up keys.
 	TakeSnapshot(context.Context, *proto.TakeSnapshotRequest) (*proto.TakeSnapshotResponse, error)
-	// RestoreSnapshot puts a snapshot's policy, seed, set-up keys and hosts in place of
-	// the present ones. Policy versions go on rising.
+	// RestoreSnapshot puts a snapshot's policy, seed, set-up keys, hosts, members and CA
+	// in place of the present ones. Policy versions go on rising, and who was revoked
+	// since stays revoked, if the CA is the same.
 	RestoreSnapshot(context.Context, *proto.RestoreSnapshotRequest) (*proto.RestoreSnapshotResponse, error)
 }
 
