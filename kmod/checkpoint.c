@@ -5,7 +5,6 @@
 #include <net/dst.h>
 #include <net/ip6_checksum.h>
 #include "migration.h"
-#include "soon.h"
 
 static struct mbc_passage *outward(struct mbc_migration *m)
 {
@@ -29,64 +28,31 @@ void mbc_checkpoint_set(struct mbc_migration *m)
 	spin_unlock_bh(&m->lock);
 }
 
-/* What was sent before the lock may still be under way, unless the session has been
- * silent for so many times as long as a marker waits for an NF.
+/* Where no data has been sent since the lock and nobody has said a word of it, what
+ * was sent before is long acknowledged.
  */
-#define SILENCE 4
-
-/* How long until then, jiffies. */
-static unsigned long silent_in(const struct mbc_migration *m)
-{
-	unsigned long when = mbc_session_last_seen(mbc_migration_in_use(m)) +
-			     msecs_to_jiffies(SILENCE * m->marker_wait);
-
-	return time_after(when, jiffies) ? when - jiffies : 0;
-}
-
-/* Do numbers say how far it is? */
-static bool compares(struct mbc_migration *m)
-{
-	return m->checkpoint.known && outward(m)->heard;
-}
-
 static bool reached(struct mbc_migration *m)
 {
 	const struct mbc_checkpoint *c = &m->checkpoint;
+	const struct mbc_passage *w = outward(m);
 
 	if (!c->on || !c->armed)
 		return false;
-	return compares(m) ? mbc_seq_reaches(outward(m)->acked, c->end) :
-			     !silent_in(m);
-}
-
-unsigned long mbc_checkpoint_wait(struct mbc_migration *m)
-{
-	const struct mbc_checkpoint *c = &m->checkpoint;
-	unsigned long left = MAX_JIFFY_OFFSET;
-	bool now = false;
-
-	spin_lock_bh(&m->lock);
-	if (c->on && c->armed && !(m->facts & BIT(MBC_FACT_ACK_REACHED))) {
-		now = reached(m);
-		if (!now && !compares(m))
-			left = silent_in(m);
-	}
-	spin_unlock_bh(&m->lock);
-	if (now)
-		mbc_migration_note(m, 0, BIT(MBC_FACT_ACK_REACHED));
-	return left;
+	if (!c->known || (!w->data && !w->heard))
+		return true;
+	return w->heard && mbc_seq_reaches(w->acked, c->end);
 }
 
 void mbc_checkpoint_arm(struct mbc_migration *m)
 {
-	unsigned long left;
+	bool now;
 
 	spin_lock_bh(&m->lock);
 	m->checkpoint.armed = true;
+	now = reached(m);
 	spin_unlock_bh(&m->lock);
-	left = mbc_checkpoint_wait(m);
-	if (left != MAX_JIFFY_OFFSET)
-		mbc_soon(&mbc_migration_in_use(m)->mn->pause_work, left);
+	if (now)
+		mbc_migration_note(m, 0, BIT(MBC_FACT_ACK_REACHED));
 }
 
 void mbc_checkpoint_clear(struct mbc_migration *m)
@@ -100,8 +66,10 @@ void mbc_checkpoint_clear(struct mbc_migration *m)
 void mbc_checkpoint_sent(struct mbc_migration *m, const struct mbc_packet *p)
 {
 	struct mbc_checkpoint *c = &m->checkpoint;
+	struct mbc_passage *w = outward(m);
 	const u32 end = end_of(p);
 
+	w->data |= end != mbc_packet_seq(p);
 	if (!c->on || mbc_packet_is_released(p->skb, p->tuple.family))
 		return;
 	if (!c->known || !mbc_seq_reaches(c->end, end)) {
@@ -238,7 +206,11 @@ static enum mbc_reason tell(struct mbc_migration *m, const struct mbc_packet *p,
 	if (!*ahead)
 		return MBC_REASON_NO_MEMORY;
 	/* As if nothing had been sent behind the checkpoint. */
-	tcp_hdr(*ahead)->seq = htonl(m->checkpoint.end);
+	if (m->checkpoint.known) {
+		struct tcphdr *th = tcp_hdr(*ahead);
+
+		th->seq = htonl(m->checkpoint.end);
+	}
 	w->spoken = true;
 	w->told = ack;
 	return MBC_REASON_NONE;
@@ -264,21 +236,16 @@ static enum mbc_reason split(const struct mbc_packet *p, unsigned int off,
 static enum mbc_reason cut(struct mbc_migration *m, const struct mbc_packet *p,
 			   struct sk_buff **ahead, struct sk_buff **rest)
 {
-	struct mbc_checkpoint *c = &m->checkpoint;
+	const struct mbc_checkpoint *c = &m->checkpoint;
 	const u32 seq = mbc_packet_seq(p);
-	bool stream = !(p->flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST));
 
-	/* It may have been sent before. */
-	if (stream && !c->known) {
-		c->known = true;
-		c->end = end_of(p);
-	}
-	if (!stream || end_of(p) == seq || mbc_seq_reaches(c->end, end_of(p))) {
+	if (p->flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST) || end_of(p) == seq ||
+	    (c->known && mbc_seq_reaches(c->end, end_of(p)))) {
 		*rest = NULL;
 		return MBC_REASON_NONE;
 	}
 	*rest = p->skb;
-	if (mbc_seq_reaches(seq, c->end))
+	if (!c->known || mbc_seq_reaches(seq, c->end))
 		return tell(m, p, ahead);
 	return split(p, c->end - seq, ahead, rest);
 }

@@ -18,8 +18,7 @@ struct mbc_migration;
  * struct mbc_checkpoint - one anchor's
  * @on: there is one
  * @armed: whatever was on its way when it came is known by now
- * @known: there is an @end; else nothing has been sent since the lock, and it comes
- *	with what is sent first
+ * @known: there is an @end; else nothing has been sent since the lock
  * @end: sequence number behind the last byte sent before
  */
 struct mbc_checkpoint {
@@ -38,15 +37,6 @@ void mbc_checkpoint_set(struct mbc_migration *m);
  * From now on the agent is told once all is acknowledged. RCU read side.
  */
 void mbc_checkpoint_arm(struct mbc_migration *m);
-
-/**
- * mbc_checkpoint_wait() - may it be that nobody will say that all is acknowledged?
- *
- * Then the agent is told when the session has been silent for a while: it was
- * acknowledged before the lock. RCU read side. Return: how long until then, jiffies;
- * MAX_JIFFY_OFFSET: no time will tell, or there is nothing to tell any more.
- */
-unsigned long mbc_checkpoint_wait(struct mbc_migration *m);
 
 /** mbc_checkpoint_clear() - nothing waits any more */
 void mbc_checkpoint_clear(struct mbc_migration *m);

@@ -118,7 +118,7 @@ static struct mbc_session *copy(const struct mbc_session *s,
 	c->rule = s->rule;
 	c->policy_version = s->policy_version;
 	c->created = s->created;
-	c->seen = READ_ONCE(s->seen);
+	c->seen = jiffies;
 	return c;
 }
 
@@ -190,7 +190,7 @@ void mbc_migration_switch(struct mbc_migration *m, enum mbc_path path)
 	 */
 	spin_lock(&from->lock);
 	to->tcp = from->tcp;
-	to->seen = mbc_session_last_seen(from);
+	to->seen = jiffies;
 	smp_store_release(&m->in_use, path);
 	mbc_pause_hand_over(from, to);
 	mbc_session_supersede(from, to, mbc_migration_entrance(m));

@@ -45,6 +45,7 @@ enum mbc_wait {
  *	anchor: that was sent, or has come in
  * @mark: the same as its sender has it, of the marker that waits
  * @deadline: when that goes on all the same, jiffies
+ * @data: of what an anchor has sent: there was more than acknowledgements
  * @heard: there is @acked
  * @spoken: there are @told and @window
  * @acked: what an anchor has sent is acknowledged up to here
@@ -57,6 +58,7 @@ struct mbc_passage {
 	bool known;
 	bool marked;
 	bool through;
+	bool data;
 	bool heard;
 	bool spoken;
 	u8 wait;

@@ -230,7 +230,7 @@ static struct mbc_session *next(struct mbc_net *mn, unsigned long *left)
 	list_for_each_entry(m, &mn->pauses, pauses) {
 		unsigned long time = patience(m);
 
-		*left = min3(*left, time, mbc_checkpoint_wait(m));
+		*left = min(*left, time);
 		if (time)
 			continue;
 		s = take_off(m);

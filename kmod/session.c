@@ -105,7 +105,8 @@ static bool stands(struct mbc_session *s)
 	return !s->dead && mbc_migration_first(s) == s;
 }
 
-unsigned long mbc_session_last_seen(const struct mbc_session *s)
+/* By either path, if it has two. */
+static unsigned long last_seen(const struct mbc_session *s)
 {
 	const struct mbc_migration *m = rcu_dereference(s->migration);
 	unsigned long seen = READ_ONCE(s->seen);
@@ -132,7 +133,7 @@ static void on_timer(struct timer_list *t)
 
 	rcu_read_lock();
 	spin_lock(&s->lock);
-	deadline = mbc_session_last_seen(s) + patience(s);
+	deadline = last_seen(s) + patience(s);
 	if (!stands(s) || time_before(jiffies, deadline)) {
 		if (stands(s))
 			mod_timer(&s->timer, deadline);

@@ -247,12 +247,6 @@ void mbc_session_supersede(struct mbc_session *s, struct mbc_session *to,
 void mbc_session_rearm(struct mbc_session *s);
 
 /**
- * mbc_session_last_seen() - when its last packet passed, by either path; jiffies
- * @s: RCU read side
- */
-unsigned long mbc_session_last_seen(const struct mbc_session *s);
-
-/**
  * mbc_session_lock() - lock the session that @s counts for, see migration.h
  *
  * RCU read side. Return: that one; the caller gives up its lock, BH on.
