@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,7 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
-	"golang.org/x/sys/unix"
+
+	"mbchain/unixsocket"
 )
 
 const (
@@ -30,35 +30,14 @@ const (
 // ListenDebug opens the unix socket at path for [ServeDebug]. A socket that is
 // there already is replaced, anything else stays. Closing the listener removes it.
 func ListenDebug(path string) (net.Listener, error) {
-	l, err := listenDebug(path)
-	if err != nil {
+	l, err := unixsocket.Listen(path, debugMode)
+	switch {
+	case errors.Is(err, unixsocket.ErrOtherFile):
+		return nil, fmt.Errorf("listen for profilers on %s: %w: remove it, or name another path", path, err)
+	case err != nil:
 		return nil, fmt.Errorf("listen for profilers on %s: %w", path, err)
 	}
-	return l, nil
-}
-
-func listenDebug(path string) (net.Listener, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, errors.New("there is a file that is no socket: remove it, or name another path")
-	default:
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	// The socket gets its mode when it comes to be: set afterwards, there would
-	// be a moment with another one.
-	old := unix.Umask(0o777 &^ debugMode)
-	defer unix.Umask(old)
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	return &rootOnly{UnixListener: l.(*net.UnixListener), user: uint32(os.Geteuid())}, nil
+	return &rootOnly{UnixListener: l, user: uint32(os.Geteuid())}, nil
 }
 
 // rootOnly takes connections of root, and of the user that the program runs as,
@@ -84,17 +63,8 @@ func (l *rootOnly) Accept() (net.Conn, error) {
 }
 
 func (l *rootOnly) admits(conn *net.UnixConn) bool {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var who *unix.Ucred
-	if lost := raw.Control(func(fd uintptr) {
-		who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); lost != nil || err != nil {
-		return false
-	}
-	return who.Uid == 0 || who.Uid == l.user
+	who, err := unixsocket.Peer(conn)
+	return err == nil && (who.Uid == 0 || who.Uid == l.user)
 }
 
 // ServeDebug shows profiles on l until ctx is done, and closes l.

@@ -18,6 +18,5 @@
 //
 // [NewLogger] makes the log of a program, as text or JSON.
 //
-// The package knows no program and imports nothing of ours. A [Server] may be used
-// from several goroutines.
+// The package knows no program. A [Server] may be used from several goroutines.
 package monitor

@@ -10,7 +10,7 @@ const module = "mbchain"
 var (
 	topDirs = []string{
 		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "identity", "kmod", "mbctl", "monitor",
-		"packaging", "policy", "policyd", "proto", "tests",
+		"packaging", "policy", "policyd", "proto", "tests", "unixsocket",
 	}
 	outputDirs = []string{".git", ".tmp_versions", "bin", "build"}
 )
@@ -32,7 +32,8 @@ var boundaries = []boundary{
 	{dir: "identity", except: "identity/enroll", only: []string{"identity", "chain", "proto"}, why: "a leaf imports only chain; its tests look at proto"},
 	{dir: "identity/enroll", only: []string{"identity", "proto"}, why: "it asks policyd, and knows no program"},
 	{dir: "proto", only: []string{"proto"}, why: "proto imports nothing of ours"},
-	{dir: "monitor", only: []string{"monitor"}, why: "monitor knows no program"},
+	{dir: "unixsocket", only: []string{"unixsocket"}, why: "it imports nothing of ours"},
+	{dir: "monitor", only: []string{"monitor", "unixsocket"}, why: "monitor knows no program"},
 	{dir: "policyd", never: []string{"genl", "agentd", "mbctl"}, why: "policyd has no kernel module below it"},
 	{dir: "agentd", except: "agentd/internal/kernel", never: []string{"genl"}, why: "only agentd/internal/kernel speaks to the module"},
 	{dir: "agentd", never: []string{"policyd", "mbctl"}, why: "programs meet over proto"},

@@ -5,12 +5,13 @@ package api
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"mbchain/unixsocket"
 )
 
 const (
@@ -30,7 +31,7 @@ func Listen(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	ln, err := listen(path)
+	ln, err := unixsocket.Listen(path, socketMode) // nobody serves it: we have the lock
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
@@ -52,28 +53,6 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return lock, nil
-}
-
-// listen replaces the socket at path, which nobody serves: the caller has the
-// lock. Anything but a socket stays.
-func listen(path string) (net.Listener, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, errors.New("there is a file that is no socket")
-	default:
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	// The socket gets its mode when it comes to be: set afterwards, there
-	// would be a moment with another one.
-	old := unix.Umask(0o777 &^ socketMode)
-	defer unix.Umask(old)
-	return net.Listen("unix", path)
 }
 
 type listener struct {

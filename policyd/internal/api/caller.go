@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"golang.org/x/sys/unix"
 
 	"mbchain/identity"
+	"mbchain/unixsocket"
 )
 
 // caller is who makes a request.
@@ -82,12 +82,8 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 // and the user who runs policyd has a role.
 func localCaller(u *net.UnixConn) *caller {
 	c := &caller{local: true, from: "unix"}
-	raw, err := u.SyscallConn()
+	who, err := unixsocket.Peer(u)
 	if err != nil {
-		return c
-	}
-	var who *unix.Ucred
-	if lost := raw.Control(func(fd uintptr) { who, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); lost != nil || err != nil {
 		return c
 	}
 	c.from = fmt.Sprintf("unix, uid %d, pid %d", who.Uid, who.Pid)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"mbchain/unixsocket"
 )
 
 // ListenLocal opens the unix socket for root on this host, in place of one that a
@@ -19,18 +21,10 @@ func ListenLocal(path string) (net.Listener, error) {
 	if c, err := net.Dial("unix", path); err == nil {
 		return nil, errors.Join(fmt.Errorf("listen on %s: another policyd is running (--socket says where)", path), c.Close())
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen on %s: remove the one that was left behind: %w", path, err)
-		}
-	}
-	l, err := net.Listen("unix", path)
+	// Who connects is asked for by the kernel in any case, see localCaller.
+	l, err := unixsocket.Listen(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w (--socket says where)", path, err)
-	}
-	// Who connects is asked for by the kernel in any case, see localCaller.
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), l.Close())
 	}
 	return l, nil
 }
