@@ -16,6 +16,7 @@ import (
 	"mbchain/chain"
 	"mbchain/identity"
 	"mbchain/identity/keep"
+	"mbchain/monitor/monitortest"
 	"mbchain/proto"
 )
 
@@ -62,7 +63,7 @@ func TestAgentdWithCertificatesSetsUp(t *testing.T) {
 }
 
 func TestAgentdUndertakesItForANewModule(t *testing.T) {
-	m, address := agenttest.NewModule(), freeAddress(t)
+	m, address := agenttest.NewModule(), monitortest.FreeAddress(t)
 	startAgentd(t, t.TempDir(), nobody, m, "--metrics", address)
 	eventually(t, "undertaking", m.SetupListened)
 	// A module that it has not looked at is not known to be another one.

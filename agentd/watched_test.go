@@ -7,52 +7,25 @@ import (
 	"encoding/json"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
 	"mbchain/agentd/internal/agent/agenttest"
+	"mbchain/monitor/monitortest"
 )
-
-// freeAddress is one where nobody listens now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// page gets a page of agentd; the code is 0 while nobody answers.
-func page(t *testing.T, address, path string) (code int, body string) {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get("http://" + address + path)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.StatusCode, string(b)
-}
 
 // eventuallyPage waits until a page has code and text.
 func eventuallyPage(t *testing.T, address, path string, code int, text string) {
 	t.Helper()
 	eventually(t, path+" with "+text, func() bool {
-		got, body := page(t, address, path)
+		got, body := monitortest.Page(t, address, path)
 		return got == code && strings.Contains(body, text)
 	})
 }
 
 func TestAgentdIsWatched(t *testing.T) {
 	pd, m := startPolicyd(t, subpolicy()), agenttest.NewModule()
-	address := freeAddress(t)
+	address := monitortest.FreeAddress(t)
 	startAgentd(t, t.TempDir(), pd.address, m, "--metrics", address)
 	pd.wantAck(t)
 	eventuallyPage(t, address, "/readyz", 200, "ready")
@@ -62,14 +35,14 @@ func TestAgentdIsWatched(t *testing.T) {
 		`mbchain_agentd_nf_type_info{nf_type="firewall"} 1`, `mbchain_agentd_migrations_begun_total{guarantee="ordered"} 0`,
 		`mbchain_agentd_setup_duration_seconds_count{origin="own",outcome="done"} 0`, "mbchain_agentd_migrations_window 8",
 	} {
-		if _, body := page(t, address, "/metrics"); !strings.Contains(body, text) {
+		if _, body := monitortest.Page(t, address, "/metrics"); !strings.Contains(body, text) {
 			t.Errorf("metrics lack %s:\n%s", text, body)
 		}
 	}
 	m.Unload()
 	eventuallyPage(t, address, "/metrics", 200, "mbchain_agentd_module_present 0")
 	eventuallyPage(t, address, "/readyz", 503, "the kernel module does not answer: no module")
-	if code, _ := page(t, address, "/healthz"); code != 200 {
+	if code, _ := monitortest.Page(t, address, "/healthz"); code != 200 {
 		t.Errorf("healthz: code %d", code)
 	}
 }

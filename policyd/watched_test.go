@@ -5,44 +5,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"net"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"mbchain/monitor/monitortest"
 )
 
-// freeAddress is one where nobody listens now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// page gets a page of policyd; the code is 0 while nobody answers.
-func page(t *testing.T, address, path string) (code int, body string) {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get("http://" + address + path)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.StatusCode, string(b)
-}
-
 func TestPolicydIsWatched(t *testing.T) {
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), monitortest.FreeAddress(t)
 	debug := filepath.Join(dir, "debug.sock")
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
@@ -62,7 +35,7 @@ func TestPolicydIsWatched(t *testing.T) {
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(readyWithin); ; <-poll.C {
-		code, body := page(t, address, "/readyz")
+		code, body := monitortest.Page(t, address, "/readyz")
 		if code == 200 {
 			break
 		}
@@ -70,7 +43,7 @@ func TestPolicydIsWatched(t *testing.T) {
 			t.Fatalf("not ready: code %d, %s", code, body)
 		}
 	}
-	_, body := page(t, address, "/metrics")
+	_, body := monitortest.Page(t, address, "/metrics")
 	for _, text := range []string{
 		`mbchain_policyd_raft_state{state="leader"} 1`, "mbchain_policyd_raft_leader_known 1", "mbchain_policyd_raft_peers 0",
 		"mbchain_policyd_policy_version 0", "mbchain_policyd_hosts 0", `mbchain_policyd_build_info{goversion="`,
@@ -80,7 +53,7 @@ func TestPolicydIsWatched(t *testing.T) {
 			t.Errorf("metrics lack %s:\n%s", text, body)
 		}
 	}
-	if code, _ := page(t, address, "/debug/pprof/"); code != 404 {
+	if code, _ := monitortest.Page(t, address, "/debug/pprof/"); code != 404 {
 		t.Errorf("profiles on a port: code %d, want 404", code)
 	}
 	if conn, err := net.Dial("unix", debug); err != nil {
