@@ -22,7 +22,9 @@ type Client struct {
 }
 
 // New returns a client for the network namespace of the calling thread.
-// [ErrNotSupported] when the module is not loaded.
+// [ErrNotSupported] when the module is not loaded. It dials again, in the namespace
+// of the thread that asks then, after a request whose context ended: a program
+// with threads in several namespaces brings a [Dialer] that enters the right one.
 func New() (*Client, error) { return NewClient(Dial) }
 
 // NewClient returns a client on connections that dial opens: one at once, and

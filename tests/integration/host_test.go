@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mdlayher/genetlink"
 	"golang.org/x/sys/unix"
 
 	"mbchain/genl"
@@ -29,11 +30,19 @@ type host struct {
 
 func newHost(name string, addr netip.Addr) (*host, error) {
 	h := &host{name: name, addr: addr}
-	err := h.in(func() (err error) {
-		h.module, err = genl.New()
+	var err error
+	h.module, err = genl.NewClient(h.dialModule)
+	return h, err
+}
+
+// dialModule opens a connection to the module of h, whichever thread calls it: a client
+// dials again after a request that was given up.
+func (h *host) dialModule() (conn *genetlink.Conn, err error) {
+	err = h.in(func() error {
+		conn, err = genl.Dial()
 		return err
 	})
-	return h, err
+	return conn, err
 }
 
 // port is an end of a session at h.

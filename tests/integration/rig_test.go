@@ -198,7 +198,7 @@ func (r *rig) give(t *testing.T, rules string, h *host, clients ...*host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
+	if err := h.module.LoadPolicy(t.Context(), compiled); err != nil {
 		t.Fatalf("load policy of %s: %v", h.name, err)
 	}
 }
@@ -253,7 +253,7 @@ func (r *rig) guard(t *testing.T, rules string, h *host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.in(func() error { return h.module.LoadPolicy(t.Context(), compiled) }); err != nil {
+	if err := h.module.LoadPolicy(t.Context(), compiled); err != nil {
 		t.Fatalf("load guards of %s: %v", h.name, err)
 	}
 }
