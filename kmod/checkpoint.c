@@ -28,8 +28,8 @@ void mbc_checkpoint_set(struct mbc_migration *m)
 	spin_unlock_bh(&m->lock);
 }
 
-/* Where no data has been sent since the lock and nobody has said a word of it, what
- * was sent before is long acknowledged.
+/* A host in the middle knows nothing from before the lock. Where it has sent no data
+ * since and nobody has said a word of it, we take what was sent before as acknowledged.
  */
 static bool reached(struct mbc_migration *m)
 {
@@ -80,15 +80,9 @@ void mbc_checkpoint_sent(struct mbc_migration *m, const struct mbc_packet *p)
 
 bool mbc_checkpoint_came(struct mbc_migration *m, const struct mbc_packet *p)
 {
-	const u32 ack = ntohl(mbc_packet_tcp(p)->ack_seq);
-	struct mbc_passage *w = outward(m);
-
 	if (!(p->flags & MBC_TCP_ACK))
 		return false;
-	if (!w->heard || !mbc_seq_reaches(w->acked, ack)) {
-		w->heard = true;
-		w->acked = ack;
-	}
+	mbc_passage_acknowledge(outward(m), ntohl(mbc_packet_tcp(p)->ack_seq));
 	return !(m->facts & BIT(MBC_FACT_ACK_REACHED)) && reached(m);
 }
 

@@ -18,7 +18,8 @@ struct mbc_migration;
  * struct mbc_checkpoint - one anchor's
  * @on: there is one
  * @armed: whatever was on its way when it came is known by now
- * @known: there is an @end; else nothing has been sent since the lock
+ * @known: there is an @end; else nothing has been sent since the lock, as far as a host
+ *	in the middle can tell
  * @end: sequence number behind the last byte sent before
  */
 struct mbc_checkpoint {

@@ -63,6 +63,19 @@ static int lock_locked(struct genl_info *info, struct mbc_migration *m)
 	return mbc_netlink_error(reason);
 }
 
+static int begin_passage(struct genl_info *info, bool settled)
+{
+	struct mbc_session *s;
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	s = mbc_netlink_find_session(info);
+	if (s)
+		err = mbc_passage_begin(s, settled);
+	rcu_read_unlock();
+	return err;
+}
+
 int mbc_netlink_lock_session(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *part = info->attrs[MBC_SESSION_A_PART];
@@ -88,9 +101,15 @@ int mbc_netlink_lock_session(struct sk_buff *skb, struct genl_info *info)
 	err = lock_locked(info, m);
 	spin_unlock_bh(&mn->lock);
 	rcu_read_unlock();
-	if (err != 1)
+	if (err != 1) {
 		kfree(m);
-	return min(err, 0);
+		return err;
+	}
+	if (begin_passage(info, false) == -EAGAIN) {
+		synchronize_rcu_expedited();
+		begin_passage(info, true);
+	}
+	return 0;
 }
 
 static int put_flag(struct sk_buff *skb, int attr, bool flag)

@@ -4,6 +4,7 @@
 #include <linux/jiffies.h>
 #include "emit.h"
 #include "migration.h"
+#include "socket.h"
 #include "soon.h"
 #include "stats.h"
 
@@ -21,16 +22,19 @@ static bool is_stream(const struct mbc_packet *p)
 	       !(p->flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST));
 }
 
+static void reach(struct mbc_passage *w, u32 end)
+{
+	if (w->known && mbc_seq_reaches(w->end, end))
+		return;
+	w->known = true;
+	w->end = end;
+}
+
 /* mbc_migration.lock held. Return: the marker that waits for it is to go on. */
 static bool advance(struct mbc_passage *w, const struct mbc_packet *p)
 {
-	const u32 end = mbc_packet_seq(p) + mbc_packet_payload(p) +
-			!!(p->flags & MBC_TCP_FIN);
-
-	if (!w->known || !mbc_seq_reaches(w->end, end)) {
-		w->known = true;
-		w->end = end;
-	}
+	reach(w, mbc_packet_seq(p) + mbc_packet_payload(p) +
+		 !!(p->flags & MBC_TCP_FIN));
 	if (w->wait != MBC_WAIT_PACKETS || !enough(w))
 		return false;
 	w->wait = MBC_WAIT_OVER;
@@ -38,17 +42,47 @@ static bool advance(struct mbc_passage *w, const struct mbc_packet *p)
 }
 
 /* What is sent acknowledges as well. mbc_migration.lock held. */
-static void speak(struct mbc_passage *w, const struct mbc_packet *p)
+static void speak(struct mbc_passage *w, u32 ack, u16 window)
 {
-	const struct tcphdr *th = mbc_packet_tcp(p);
-	const u32 ack = ntohl(th->ack_seq);
-
-	if (!(p->flags & MBC_TCP_ACK))
-		return;
 	if (!w->spoken || !mbc_seq_reaches(w->told, ack))
 		w->told = ack;
-	w->window = ntohs(th->window);
+	w->window = window;
 	w->spoken = true;
+}
+
+static void learn(struct mbc_migration *m, const struct mbc_progress *p)
+{
+	struct mbc_passage *out =
+		&m->passage[mbc_slot_dir(mbc_migration_outlet(m))];
+	struct mbc_passage *in =
+		&m->passage[mbc_slot_dir(mbc_migration_entrance(m))];
+
+	spin_lock_bh(&m->lock);
+	reach(out, p->sent);
+	reach(in, p->received);
+	mbc_passage_acknowledge(out, p->acked);
+	if (!out->spoken)
+		speak(out, p->told, p->window);
+	spin_unlock_bh(&m->lock);
+}
+
+int mbc_passage_begin(struct mbc_session *s, bool settled)
+{
+	struct mbc_migration *m = rcu_dereference(s->migration);
+	struct mbc_tuple local = mbc_session_super(s);
+	struct mbc_progress progress;
+	int err;
+
+	if (!m || s->role == MBC_ROLE_MIDDLE || local.proto != IPPROTO_TCP)
+		return -ENOENT;
+	if (s->role == MBC_ROLE_SERVER)
+		local = mbc_tuple_reverse(&local);
+	err = mbc_socket_progress(s->mn->net, &local, &progress);
+	if (err == -EAGAIN && settled)
+		err = 0;
+	if (!err)
+		learn(m, &progress);
+	return err;
 }
 
 static enum mbc_marker_kind read_marker(struct mbc_net *mn,
@@ -131,7 +165,9 @@ enum mbc_verdict mbc_passage_outbound(struct mbc_net *mn,
 	w = &m->passage[mbc_slot_dir(e->slot)];
 	spin_lock_bh(&m->lock);
 	over = advance(w, p);
-	speak(w, p);
+	if (p->flags & MBC_TCP_ACK)
+		speak(w, ntohl(mbc_packet_tcp(p)->ack_seq),
+		      ntohs(mbc_packet_tcp(p)->window));
 	if (anchor)
 		mbc_checkpoint_sent(m, p);
 	spin_unlock_bh(&m->lock);

@@ -52,7 +52,8 @@ enum mbc_wait {
  * @told: what was sent acknowledges the other way up to here
  * @window: of the last packet that was sent, as it is on the wire
  *
- * All numbers are in host byte order.
+ * All numbers are in host byte order. Where the session ends its socket
+ * tells what they were at the lock.
  */
 struct mbc_passage {
 	bool known;
@@ -69,6 +70,26 @@ struct mbc_passage {
 	u32 told;
 	unsigned long deadline;
 };
+
+/** mbc_passage_acknowledge() - what an anchor has sent is acknowledged up to @ack */
+static inline void mbc_passage_acknowledge(struct mbc_passage *w, u32 ack)
+{
+	if (w->heard && mbc_seq_reaches(w->acked, ack))
+		return;
+	w->heard = true;
+	w->acked = ack;
+}
+
+/**
+ * mbc_passage_begin() - find out what has passed before the lock
+ * @s: is locked
+ * @settled: a grace period has gone by since the last time
+ *
+ * Its socket says so, if this host is where the session ends. RCU read side.
+ *
+ * Return: 0; -ENOENT: nobody here knows; -EAGAIN: once more, a grace period later.
+ */
+int mbc_passage_begin(struct mbc_session *s, bool settled);
 
 /**
  * mbc_passage_inbound() - is this packet none of the session's?
