@@ -89,8 +89,14 @@ func useLab(t *testing.T) *lab {
 	return l
 }
 
-// quote shows the last that agents found worth a warning.
+// quote shows the last that policyd said, and what agents found worth a warning.
 func (l *lab) quote(t *testing.T) {
+	if text, err := l.command("logs", l.policyd); err == nil {
+		t.Logf("%s: %s", l.policyd, lastLines(text, 8))
+	}
+	if text, err := l.command("mbctl", "migrate", "list"); err == nil {
+		t.Logf("migrations: %s", lastLines(text, 8))
+	}
 	for _, h := range l.hosts {
 		text, err := l.command("logs", h.name)
 		if err != nil {

@@ -197,7 +197,7 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 func TestCheckpoint(t *testing.T) { eachFamily(t, testCheckpoint) }
 
 func testCheckpoint(t *testing.T, f family) {
-	p := pausedStream(t, f)
+	p := lockedStream(t, f)
 	const n = 100
 	t.Run("the first one is lost", func(t *testing.T) {
 		p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
@@ -218,11 +218,38 @@ func testCheckpoint(t *testing.T, f family) {
 	noComplaints(t)
 }
 
+// What was sent before the lock counts as well: the client's socket knows of it, though
+// the module has seen no packet since.
+func TestCheckpointOfWhatWasSentBeforeTheLock(t *testing.T) {
+	eachFamily(t, testCheckpointOfWhatWasSentBeforeTheLock)
+}
+
+func testCheckpointOfWhatWasSentBeforeTheLock(t *testing.T, f family) {
+	p := openStream(t, f)
+	const n = 100
+	t.Run("it is lost", func(t *testing.T) {
+		p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
+		atMB := p.mb.counters(t)
+		p.write(t, make([]byte, n))
+		p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+		p.lock(t)
+		p.pause(t)
+		if p.client.record(t).AckReached {
+			t.Error("all is acknowledged, although it is lost")
+		}
+	})
+	p.client.awaitAcknowledged(t)
+	p.resume(t)
+	p.read(t, make([]byte, n))
+	talk(t, p.c, 10_000)
+	noComplaints(t)
+}
+
 // A packet that has something of both is cut, and acknowledges ahead what it does.
 func TestCheckpointInAPacket(t *testing.T) { eachFamily(t, testCheckpointInAPacket) }
 
 func testCheckpointInAPacket(t *testing.T, f family) {
-	p := pausedStream(t, f)
+	p := lockedStream(t, f)
 	const n = 100
 	seq, ack := sequences(t, p.c)
 	p.pause(t)
@@ -262,7 +289,7 @@ func (p packet) acknowledge(ack uint32) {
 	binary.BigEndian.PutUint16(th[16:], checksum(th, p.pseudoSum()))
 }
 
-// stream is a session that is locked at its client.
+// stream is a session that is to be locked at its client.
 type stream struct {
 	client, mb *host
 	c          *net.TCPConn
@@ -271,7 +298,17 @@ type stream struct {
 	before     counters
 }
 
-func pausedStream(t *testing.T, f family) *stream {
+// lockedStream is one that is locked.
+func lockedStream(t *testing.T, f family) *stream {
+	t.Helper()
+	p := openStream(t, f)
+	p.lock(t)
+	talk(t, p.c, 10_000)
+	p.before = p.client.counters(t)
+	return p
+}
+
+func openStream(t *testing.T, f family) *stream {
 	t.Helper()
 	r := newRigOf(t, f, 1)
 	r.load(t, "match(dstport=5001) >> {mb1}\n")
@@ -281,13 +318,15 @@ func pausedStream(t *testing.T, f family) *stream {
 	talk(t, p.c, 10_000)
 	p.super = superOf(p.c)
 	p.id = p.client.session(t, p.super).ID
+	return p
+}
+
+func (p *stream) lock(t *testing.T) {
+	t.Helper()
 	lock := genl.LockRequest{Session: p.id, ID: 1, Role: genl.LeftAnchor, Plan: []byte{1}}
 	if err := p.client.module.LockSession(t.Context(), lock); err != nil {
 		t.Fatal(err)
 	}
-	talk(t, p.c, 10_000)
-	p.before = p.client.counters(t)
-	return p
 }
 
 func (p *stream) pause(t *testing.T) {
