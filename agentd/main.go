@@ -135,7 +135,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	peers, err := newPeers(cfg, m, keeper, watched.metrics, log)
+	peers, err := newPeers(cfg, m, disk, keeper, watched.metrics, log)
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}

@@ -21,6 +21,7 @@ import (
 	"mbchain/agentd/internal/peer"
 	"mbchain/agentd/internal/session"
 	"mbchain/agentd/internal/setup"
+	"mbchain/agentd/internal/state"
 	"mbchain/identity/keep"
 )
 
@@ -36,15 +37,18 @@ type peers struct {
 
 // newPeers opens the socket for other agents, if this host has a certificate or
 // means to have one.
-func newPeers(cfg *config, m module, k *keep.Keeper, counted *metrics.Metrics, log *slog.Logger) (*peers, error) {
+func newPeers(cfg *config, m module, disk *state.Store, k *keep.Keeper, counted *metrics.Metrics, log *slog.Logger) (*peers, error) {
 	p := &peers{module: m, metrics: counted, log: log}
 	if !canJoin(cfg, k) {
 		log.Warn("this host has not joined the domain: it gets no policy, and no session is set up out-of-band", "error", errNoToken)
 		return p, nil
 	}
-	var err error
+	key, err := disk.ResetKey()
+	if err != nil {
+		return nil, err
+	}
 	p.node, err = peer.Listen(peer.Config{
-		Listen: cfg.peers, Identity: k, Priority: kernel.ControlPriority,
+		Listen: cfg.peers, Identity: k, ResetKey: key, Priority: kernel.ControlPriority,
 		Hear: p.hear, Lost: p.lost, Log: log,
 	})
 	if err != nil {

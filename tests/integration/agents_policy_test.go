@@ -26,14 +26,6 @@ func TestPolicyForLiveSessions(t *testing.T) {
 	before := l.lost(t)
 	stop := keepTalking(t, c)
 	l.apply(t, "match(dstport=5001) >> {mb3} live-sessions migrate\n")
-	defer func() {
-		if t.Failed() {
-			for _, h := range l.hosts {
-				text, _ := l.command("logs", h.name)
-				t.Logf("%s: %s", h.name, lastLines(text, 100))
-			}
-		}
-	}()
 	p.wants(client, mb[2], server)
 	l.apply(t, "match(dstport=5001) >> {mb1 -> mb3 -> mb2} live-sessions migrate\n")
 	p.wants(client, mb[0], mb[2], mb[1], server)

@@ -3,10 +3,7 @@
 package peer
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"time"
@@ -16,20 +13,6 @@ import (
 
 // alpn is the protocol that is spoken here.
 const alpn = "mbchain/1"
-
-// resetKey lets hosts that this one forgot, when it was started anew, find out
-// at once. It follows from the private key, so it is the same as before.
-func resetKey(s identity.Source) [32]byte {
-	b, err := s.Bundle()
-	if err == nil {
-		if key, err := x509.MarshalPKCS8PrivateKey(b.Key); err == nil {
-			return sha256.Sum256(append([]byte("mbchain stateless reset\x00"), key...))
-		}
-	}
-	var key [32]byte // nobody knows this host yet
-	rand.Read(key[:])
-	return key
-}
 
 // client is for a connection to a host.
 func (n *Node) client(host netip.Addr) (*tls.Config, error) {

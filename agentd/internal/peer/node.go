@@ -55,6 +55,9 @@ type Config struct {
 	Listen netip.AddrPort
 	// Identity is who this host is, and whom it trusts.
 	Identity identity.Source
+	// ResetKey is a secret that is the same at each start of this host, and so lets
+	// others find out at once that it was started anew.
+	ResetKey [32]byte
 	// Priority is the SO_PRIORITY of the socket; 0: as it is.
 	Priority int
 	// Hear is called with each message of a migration that comes, and the
@@ -104,7 +107,7 @@ func Listen(config Config) (*Node, error) {
 		live: make(map[*quic.Conn]struct{}), refusals: make(map[string]uint64), told: make(map[string]time.Time)}
 	n.port = socket.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 	n.pool = &pool{dial: n.dial, lost: config.Lost, log: config.Log, links: make(map[netip.Addr]*link)}
-	key := quic.StatelessResetKey(resetKey(config.Identity))
+	key := quic.StatelessResetKey(config.ResetKey)
 	n.transport = &quic.Transport{
 		Conn: socket, StatelessResetKey: &key,
 		// A source address that is forged gets one small packet, and no more.

@@ -5,6 +5,7 @@ package peer_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,8 +56,9 @@ func (l *logBuffer) String() string {
 // host is a Node that runs.
 type host struct {
 	*peer.Node
-	log  *logBuffer
-	stop func()
+	log    *logBuffer
+	stop   func()
+	killed atomic.Bool
 }
 
 // freePort returns a port that is free now.
@@ -76,13 +79,19 @@ func start(t *testing.T, address string, port uint16, who *peertest.Host, serve 
 	var err error
 	h.Node, err = peer.Listen(peer.Config{
 		Listen:   netip.AddrPortFrom(netip.MustParseAddr(address), port),
-		Identity: who, Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Identity: who, ResetKey: sha256.Sum256([]byte(address)), Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.run(t, serve)
 	return h
+}
+
+// kill is as SIGKILL is.
+func (h *host) kill() {
+	h.killed.Store(true)
+	h.Kill()
 }
 
 // run serves until the test ends.
@@ -93,7 +102,7 @@ func (h *host) run(t *testing.T, serve func(context.Context, *peer.Stream)) {
 	go func() { ended <- h.Run(ctx, serve) }()
 	h.stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !h.killed.Load() {
 			t.Errorf("run: %v", err)
 		}
 	})
@@ -409,6 +418,27 @@ func TestNeighbourIsReachedAgain(t *testing.T) {
 		if took := time.Since(began); err != nil || took > 5*time.Second {
 			t.Errorf("after a new start: %v, it took %v", err, took)
 		}
+	}
+}
+
+// One that was killed says no more. The next one, whatever its certificate, says so in its
+// place as soon as it is spoken to.
+func TestNeighbourThatWasKilledIsReachedAgain(t *testing.T) {
+	ca, port := peertest.NewCA(t), freePort(t)
+	b := start(t, right, port, ca.Issue(t, nil, right), accepting)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	if err := setUp(t, a, right); err != nil {
+		t.Fatal(err)
+	}
+	b.kill()
+	start(t, right, port, ca.Issue(t, nil, right), accepting)
+	began := time.Now()
+	err := setUp(t, a, right)
+	if err != nil {
+		err = setUp(t, a, right)
+	}
+	if took := time.Since(began); err != nil || took > 5*time.Second {
+		t.Errorf("after a new start: %v, it took %v", err, took)
 	}
 }
 

@@ -18,15 +18,16 @@ import (
 
 const (
 	recordName = "subpolicy"
-	tempName   = "subpolicy.tmp"
 	badName    = "subpolicy.bad"
+	resetName  = "reset-key"
+	tempSuffix = ".tmp"
 )
 
 // A Store is one directory.
 type Store struct {
 	dir *os.File // locked while open
 
-	mu sync.Mutex // the record
+	mu sync.Mutex // the files
 }
 
 // Open creates the directory if need be and takes it: [ErrInUse] when another
@@ -100,16 +101,22 @@ func (s *Store) Save(sub *proto.Subpolicy) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := writeSynced(s.path(tempName), record); err != nil {
-		return fmt.Errorf("save subpolicy: %w", err)
-	}
-	if err := os.Rename(s.path(tempName), s.path(recordName)); err != nil {
-		return fmt.Errorf("save subpolicy: %w", err)
-	}
-	if err := s.dir.Sync(); err != nil {
+	if err := s.replace(recordName, record); err != nil {
 		return fmt.Errorf("save subpolicy: %w", err)
 	}
 	return nil
+}
+
+// replace leaves the old content on disk or the new one; mu held.
+func (s *Store) replace(name string, content []byte) error {
+	temp := s.path(name + tempSuffix)
+	if err := writeSynced(temp, content); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, s.path(name)); err != nil {
+		return err
+	}
+	return s.dir.Sync()
 }
 
 // writeSynced leaves a file of mode 0600 whose content is on disk. One that an

@@ -55,7 +55,7 @@ func TestStoreKeepsItsFilesPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	s := open(t, path)
 	// A crash may leave a temporary file behind, with whatever mode.
-	if err := os.WriteFile(filepath.Join(path, tempName), []byte("half"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(path, recordName+tempSuffix), []byte("half"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Save(small()); err != nil {
@@ -106,4 +106,37 @@ func TestStoreIsForOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, path)
+}
+
+func TestResetKeyIsTheSameAtEachStart(t *testing.T) {
+	path := t.TempDir()
+	resetKey := func() ResetKey {
+		t.Helper()
+		s := open(t, path)
+		key, err := s.ResetKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	first := resetKey()
+	if first == (ResetKey{}) {
+		t.Error("the key is empty")
+	}
+	if again := resetKey(); again != first {
+		t.Errorf("key %x, was %x", again, first)
+	}
+	if err := os.WriteFile(filepath.Join(path, resetName), []byte("cut off"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if other := resetKey(); other == first || other != resetKey() {
+		t.Errorf("key %x in place of one that was cut off, was %x", other, first)
+	}
+	info, err := os.Stat(filepath.Join(path, resetName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("reset key: %v, error %v, want mode 0600", info, err)
+	}
 }
