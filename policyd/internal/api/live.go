@@ -99,22 +99,29 @@ func (s *Server) followPolicies(ctx context.Context) {
 func (s *Server) followPolicy(ctx context.Context, f followUp) {
 	last := s.follow.last
 	s.follow.last = f
-	moves := migrationService{s}
 	if last.job != 0 && last.version != f.version {
 		// What still waits of an older policy would only be in the way.
-		_, _, _ = moves.askJob(ctx, last.job, &proto.Query{Body: &proto.Query_Abort{Abort: &proto.AbortMigrationsRequest{Job: last.job}}})
+		_, _, _ = migrationService{s}.askJob(ctx, last.job, &proto.Query{Body: &proto.Query_Abort{Abort: &proto.AbortMigrationsRequest{Job: last.job}}})
 	}
 	if f.job == 0 {
 		return
 	}
 	s.awaitHosts(ctx)
+	s.followUntilDone(ctx, f)
+}
+
+// followOnce makes the sessions that live now follow a policy. It returns how many
+// migrations have begun, and whether there may be sessions that ought to follow and do
+// not: some cannot, some cannot yet, and some are of hosts that did not answer.
+func (s *Server) followOnce(ctx context.Context, f followUp) (begun uint32, rest bool) {
+	moves := migrationService{s}
 	live, missing, err := s.survey(ctx, push.AskFor, nil, f.version)
 	if err == nil {
 		_, err = s.Cluster.State() // does it still lead?
 	}
 	if err != nil {
 		s.Logger.Warn("live sessions left as they are", "policy_version", f.version, "error", err)
-		return
+		return 0, false
 	}
 	answer := &proto.StartMigrationsResponse{Job: f.job}
 	if len(live.Migrate) > 0 {
@@ -132,6 +139,7 @@ func (s *Server) followPolicy(ctx context.Context, f followUp) {
 	missing = append(missing, answer.Missing...)
 	s.Logger.Info("live sessions follow the policy", "policy_version", f.version, "job", hex64(f.job),
 		"begun", answer.Begun, "reset", reset, "skipped", len(live.Skipped), "kept", live.Kept, "missing", len(missing))
+	return answer.Begun, len(live.Skipped) > 0 || slices.ContainsFunc(missing, mayHaveMore)
 }
 
 // awaitHosts waits until all connected hosts run the newest policy, for ackFor at
