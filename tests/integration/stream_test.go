@@ -29,6 +29,7 @@ type echo struct {
 
 	mu     sync.Mutex
 	opened map[netip.AddrPort]net.Conn // by the client's end
+	broken map[netip.AddrPort]error    // how one has ended, if not by FIN
 	closed int
 }
 
@@ -50,7 +51,8 @@ func (h *host) listen(t *testing.T, port uint16) *net.TCPListener {
 // echo serves a port until the test ends.
 func (h *host) echo(t *testing.T, port uint16) *echo {
 	t.Helper()
-	s := &echo{host: h, listener: h.listen(t, port), opened: make(map[netip.AddrPort]net.Conn)}
+	s := &echo{host: h, listener: h.listen(t, port), opened: make(map[netip.AddrPort]net.Conn),
+		broken: make(map[netip.AddrPort]error)}
 	s.wg.Go(s.accept)
 	t.Cleanup(func() {
 		_ = s.listener.Close()
@@ -75,9 +77,12 @@ func (s *echo) accept() {
 		s.opened[from] = c
 		s.mu.Unlock()
 		s.wg.Go(func() {
-			_, _ = io.Copy(c, c)
+			_, err := io.Copy(c, c)
 			_ = c.Close()
 			s.mu.Lock()
+			if err != nil {
+				s.broken[from] = err
+			}
 			s.closed++
 			s.mu.Unlock()
 		})
@@ -104,6 +109,19 @@ func (s *echo) end(client netip.AddrPort) net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.opened[client]
+}
+
+// awaitBroken waits until the server has got an error of the connection of a client.
+func (s *echo) awaitBroken(t *testing.T, client netip.AddrPort, want error) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err := s.broken[client]; !errors.Is(err, want) {
+			return fmt.Errorf("connection of %v ended with %v, want %v", client, err, want)
+		}
+		return nil
+	})
 }
 
 // hangUp closes the server's end of a connection first.
