@@ -206,7 +206,7 @@ func TestLimitsAreReached(t *testing.T) {
 func TestPolicyMustFitIntoTheKernel(t *testing.T) {
 	// Many different hosts of IPv6, which take most instructions for their text.
 	var source strings.Builder
-	for host := 0; source.Len() < policy.MaxSource/2; {
+	for host := 0; source.Len() < policy.MaxSource/3; {
 		terms := make([]string, policy.MaxTerms/4)
 		for i := range terms {
 			terms[i] = fmt.Sprintf("srcip=%x:1:%x::1", 0x1000+host&0x3fff, host>>14)

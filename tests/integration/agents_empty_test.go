@@ -18,7 +18,7 @@ import (
 func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 	const port, dialers = 5001, 8
 	n := int(sampled(150, 10_000))
-	allowFiles(t, uint64(2*n+1000))
+	allowFiles(t, uint64(4*n+1000)) // the server copies through pipes
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d) >> {mb1}\n", port))
 	client, server, mb := l.client(), l.server(), l.middleboxes()
@@ -61,7 +61,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 		t.Fatalf("%d of %d begun, skipped %v, missing %v", begun.Begun, n, begun.Skipped, begun.Missing)
 	}
 	var counts *proto.MigrationCounts
-	eventually(t, late, func() error {
+	eventually(t, late+time.Duration(n)*50*time.Millisecond, func() error {
 		list, err := policyd.List(t.Context(), &proto.ListMigrationsRequest{Job: begun.Job, Limit: 1})
 		if err != nil {
 			return err
