@@ -84,6 +84,7 @@ func useLab(t *testing.T) *lab {
 			l.quote(t)
 		}
 	})
+	quiet(t) // a device's queue has room for all that TCP sends at once
 	l.configure(t)
 	awaitSessions(t, 0, l.all()...)
 	return l
