@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"mbchain/identity"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 	"mbchain/proto/protoconnect"
 )
 
@@ -24,8 +26,12 @@ type agent struct {
 	rules   int    // that each policy has for it
 	at      int
 
+	held *delta.Whole // of the goroutine that follows
+
 	mu      sync.Mutex
 	running uint64
+	wholes  int // pushed to it, and changes
+	changes int
 	wrong   []string
 	streams int
 	seen    map[uint64]string // port that the rules of a version name
@@ -51,7 +57,12 @@ func (a *agent) follow(ctx context.Context) {
 func (a *agent) subscribe(ctx context.Context, agents protoconnect.AgentServiceClient) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := agents.Subscribe(ctx, &proto.SubscribeRequest{Host: a.name, Addresses: []string{a.address}, RunningVersion: a.version()})
+	request := &proto.SubscribeRequest{Host: a.name, Addresses: []string{a.address}, RunningVersion: a.version(), TakesChanges: true}
+	if a.held != nil {
+		digest := a.held.Digest()
+		request.Held = digest[:]
+	}
+	stream, err := agents.Subscribe(ctx, request)
 	if err != nil {
 		return
 	}
@@ -64,19 +75,39 @@ func (a *agent) subscribe(ctx context.Context, agents protoconnect.AgentServiceC
 	for stream.Receive() {
 		silent.Reset(15 * time.Second)
 		push := stream.Msg()
-		if s := push.GetSubpolicy(); s != nil {
-			a.take(s)
-			// One that is not taken comes again on the next stream.
-			_, _ = agents.Acknowledge(ctx, &proto.AcknowledgeRequest{Host: a.name, Nonce: push.Nonce, Version: s.Version})
+		if push.GetSubpolicy() == nil && push.GetChange() == nil {
+			continue
 		}
+		a.receive(push)
+		// One that is not taken comes again on the next stream.
+		_, _ = agents.Acknowledge(ctx, &proto.AcknowledgeRequest{Host: a.name, Nonce: push.Nonce, Version: a.version()})
 	}
 }
 
-// take looks at a subpolicy: it is one whole policy, and none that is older
-// than the one before.
-func (a *agent) take(s *proto.Subpolicy) {
+// receive takes what a push comes to. Every change fits, whichever nodes there were.
+func (a *agent) receive(push *proto.Push) {
+	now, err := a.held.Apply(push.GetChange())
+	if s := push.GetSubpolicy(); s != nil {
+		now, err = delta.New(s, nil), nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	switch {
+	case err != nil:
+		a.wrong = append(a.wrong, fmt.Sprintf("%v does not fit: %v", push, err))
+		return
+	case push.GetSubpolicy() != nil:
+		a.wholes++
+	default:
+		a.changes++
+	}
+	a.held = now
+	a.take(now.Subpolicy())
+}
+
+// take looks at a subpolicy: it is one whole policy, and none that is older
+// than the one before. a.mu is held.
+func (a *agent) take(s *proto.Subpolicy) {
 	if s.Version < a.running {
 		a.wrong = append(a.wrong, fmt.Sprintf("version %d after version %d", s.Version, a.running))
 	}
@@ -84,6 +115,9 @@ func (a *agent) take(s *proto.Subpolicy) {
 	port := ""
 	for _, r := range s.Rules {
 		m := portOf.FindStringSubmatch(r.Predicate)
+		if m == nil && strings.Contains(r.Predicate, "dstip=") {
+			continue // one that stays
+		}
 		if m == nil || port != "" && m[1] != port {
 			a.wrong = append(a.wrong, fmt.Sprintf("version %d mixes policies: %v", s.Version, s.Rules))
 			return
@@ -119,5 +153,5 @@ func (a *agent) check(t *testing.T, h *history) {
 			t.Errorf("%s: version %d names %s, applied was %q", a.name, version, port, source)
 		}
 	}
-	t.Logf("%s saw %d versions over %d streams", a.name, len(a.seen), a.streams)
+	t.Logf("%s saw %d versions over %d streams, %d wholes and %d changes", a.name, len(a.seen), a.streams, a.wholes, a.changes)
 }
