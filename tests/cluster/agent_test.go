@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	pb "google.golang.org/protobuf/proto"
+
 	"mbchain/identity"
 	"mbchain/proto"
 	"mbchain/proto/delta"
@@ -23,8 +25,9 @@ type agent struct {
 	d       *domain
 	name    string
 	address string // of the host
-	rules   int    // that each policy has for it
+	rules   int    // that each policy has for it; anyRules: they are not looked at
 	at      int
+	told    func(version uint64) // each time that it runs another one; nil: nobody wants to know
 
 	held *delta.Whole // of the goroutine that follows
 
@@ -32,10 +35,15 @@ type agent struct {
 	running uint64
 	wholes  int // pushed to it, and changes
 	changes int
+	bytes   int // of both
 	wrong   []string
 	streams int
 	seen    map[uint64]string // port that the rules of a version name
 }
+
+// anyRules is for agents of which there are so many that a look at their rules would be
+// what takes the time.
+const anyRules = -1
 
 var portOf = regexp.MustCompile(`dstport=(\d+)`)
 
@@ -102,7 +110,11 @@ func (a *agent) receive(push *proto.Push) {
 		a.changes++
 	}
 	a.held = now
-	a.take(now.Subpolicy())
+	a.bytes += pb.Size(push)
+	before := a.running
+	if a.take(now.Subpolicy()); a.told != nil && a.running != before {
+		a.told(a.running)
+	}
 }
 
 // take looks at a subpolicy: it is one whole policy, and none that is older
@@ -112,6 +124,9 @@ func (a *agent) take(s *proto.Subpolicy) {
 		a.wrong = append(a.wrong, fmt.Sprintf("version %d after version %d", s.Version, a.running))
 	}
 	a.running = s.Version
+	if a.rules == anyRules {
+		return
+	}
 	port := ""
 	for _, r := range s.Rules {
 		m := portOf.FindStringSubmatch(r.Predicate)
