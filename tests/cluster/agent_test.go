@@ -5,6 +5,8 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ type agent struct {
 	address string // of the host
 	rules   int    // that each policy has for it; anyRules: they are not looked at
 	at      int
+	patient bool                 // it comes back as agentd does, and not every 100 ms
 	told    func(version uint64) // each time that it runs another one; nil: nobody wants to know
 
 	held *delta.Whole // of the goroutine that follows
@@ -51,12 +54,25 @@ var portOf = regexp.MustCompile(`dstport=(\d+)`)
 func (a *agent) follow(ctx context.Context) {
 	a.seen = map[uint64]string{}
 	as := a.d.client(a.d.certify(identity.Agent, a.name, a.address))
+	pause := 100 * time.Millisecond
+	if a.patient {
+		as.Transport.(*http.Transport).TLSHandshakeTimeout = 10 * time.Second
+		pause = 250 * time.Millisecond
+	}
 	for ctx.Err() == nil {
+		began := time.Now()
 		n := a.d.nodes[a.at%len(a.d.nodes)]
 		a.at++
 		a.subscribe(ctx, protoconnect.NewAgentServiceClient(as, "https://"+n.address))
+		wait := pause
+		if a.patient {
+			wait = time.Duration(float64(pause) * (0.5 + rand.Float64()))
+			if pause = min(2*pause, 8*time.Second); time.Since(began) > 8*time.Second {
+				pause = 250 * time.Millisecond
+			}
+		}
 		select {
-		case <-time.After(100 * time.Millisecond): // polls other processes
+		case <-time.After(wait): // polls other processes
 		case <-ctx.Done():
 		}
 	}

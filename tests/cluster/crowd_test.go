@@ -38,7 +38,7 @@ func gather(d *domain, nodes []*node, n int) *crowd {
 	c.leave = sync.OnceFunc(func() { cancel(); following.Wait() })
 	d.t.Cleanup(c.leave)
 	for i := range n {
-		a := &agent{d: c.d, rules: anyRules, name: fmt.Sprintf("host%d", i), address: fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250), told: c.reached}
+		a := &agent{d: c.d, rules: anyRules, patient: true, name: fmt.Sprintf("host%d", i), address: fmt.Sprintf("10.1.%d.%d", i/250, 1+i%250), told: c.reached}
 		c.agents = append(c.agents, a)
 		following.Go(func() { a.follow(ctx) })
 	}
