@@ -164,6 +164,13 @@ func (a *agent) take(s *proto.Subpolicy) {
 	a.seen[s.Version] = port
 }
 
+// pushedWhole returns how often it got the whole.
+func (a *agent) pushedWhole() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.wholes
+}
+
 func (a *agent) version() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

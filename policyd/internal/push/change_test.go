@@ -35,6 +35,17 @@ func changing(name, address string, has *delta.Whole) Registration {
 	return r
 }
 
+// lead makes the hub forget who was connected, as one that leads anew has.
+func (d *domain) lead() {
+	d.t.Helper()
+	d.hub.Follow()
+	state, err := d.fsm.State()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.hub.Lead(state)
+}
+
 // want checks that a host has what it would have been sent as a whole.
 func (d *domain) want(what string, host store.Host, has *delta.Whole) {
 	d.t.Helper()
@@ -42,7 +53,7 @@ func (d *domain) want(what string, host store.Host, has *delta.Whole) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	want := now.whole(now.parts.of(host)).Subpolicy()
+	want := now.whole(host).Subpolicy()
 	if diff := cmp.Diff(want, has.Subpolicy(), protocmp.Transform()); diff != "" {
 		d.t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
@@ -99,8 +110,8 @@ func TestOldAgentGetsWholes(t *testing.T) {
 }
 
 // An agent that was away gets what has changed since, if it has what it acknowledged
-// last, and one that has what runs gets a change of nothing, even from a policyd that has
-// never seen it. All others get the whole.
+// last. A policyd that has never seen it knows what it has if that is what runs now, or a
+// version of the history. All others get the whole.
 func TestAgentThatWasAwayCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newTestDomain(t)
@@ -122,16 +133,20 @@ func TestAgentThatWasAwayCatchesUp(t *testing.T) {
 		a.acknowledge(nonce, 6, "")
 		a.leave()
 
-		d.hub.Follow()
-		state, err := d.fsm.State()
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.hub.Lead(state)
+		d.lead()
 		a = d.connect(changing("a", "10.0.0.1", has))
 		if _, now, change := a.next(has); !change || now.Digest() != has.Digest() {
 			t.Error("a policyd that leads anew did not find that the agent has what runs")
 		}
+		a.leave()
+		d.policy(manyRules(120)) // while nobody knows the agent
+		d.lead()
+		r = changing("a", "10.0.0.1", has)
+		a = d.connect(r)
+		if _, has, change = a.next(has); !change {
+			t.Error("a policyd that leads anew did not find what the agent has in the history")
+		}
+		d.want("from another policyd", r.Host, has)
 		a.leave()
 		a = d.connect(changing("a", "10.0.0.1", delta.New(&proto.Subpolicy{Version: 9}, nil)))
 		if _, _, change := a.next(has); change {
@@ -191,7 +206,7 @@ func TestHostsShareWhatIsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		host := func(address string) store.Host { return registration("x", address).Host }
-		a, b, c := was.whole(was.parts.of(host("10.0.0.1"))), was.whole(was.parts.of(host("10.0.0.7"))), was.whole(was.parts.of(host("10.0.0.8")))
+		a, b, c := was.whole(host("10.0.0.1")), was.whole(host("10.0.0.7")), was.whole(host("10.0.0.8"))
 		if a == b || b != c {
 			t.Errorf("a and b share one: %t, want not; b and c: %t", a == b, b == c)
 		}
@@ -200,7 +215,7 @@ func TestHostsShareWhatIsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := now.whole(now.parts.of(host("10.0.0.7")))
+		next := now.whole(host("10.0.0.7"))
 		if one := now.change(b, next); one == nil || one != now.change(c, next) {
 			t.Errorf("the change %v is worked out twice", one)
 		}

@@ -22,6 +22,7 @@ type Domain struct {
 
 	addresses []string // of all hosts, in the order of their names
 	parts     *parts   // of Policy
+	past      *past    // of the policies before it
 	made      *subpolicies
 }
 
@@ -34,7 +35,7 @@ func newDomain(state *store.State, old *Domain) (*Domain, error) {
 	}
 	switch {
 	case old != nil && old.State.Policy == state.Policy:
-		d.Policy, d.parts = old.Policy, old.parts
+		d.Policy, d.parts, d.past = old.Policy, old.parts, old.past
 	case state.Policy.Version != 0:
 		// It was found right when it was applied, perhaps by another version
 		// of policyd.
@@ -43,7 +44,7 @@ func newDomain(state *store.State, old *Domain) (*Domain, error) {
 		}
 	}
 	if d.parts == nil {
-		d.parts = newParts(d.Policy)
+		d.parts, d.past = newParts(d.Policy), &past{}
 	}
 	for _, k := range state.Keys {
 		d.made.keys = append(d.made.keys, &proto.SetupKey{Id: k.ID, Secret: k.Secret})

@@ -68,7 +68,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 
 		revokedChanged: newSignal(),
 		pending:        map[uint64]*question{},
-		has:            has{takesChanges: r.TakesChanges, said: r.Held},
+		has:            has{takesChanges: r.TakesChanges, said: r.Held, running: r.Running},
 	}
 	if err := h.register(ctx, r, s); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"mbchain/policy"
+	"mbchain/policyd/internal/store"
 	"mbchain/proto"
 	"mbchain/proto/delta"
 )
@@ -21,11 +22,40 @@ type subpolicies struct {
 	like atomic.Pointer[delta.Whole]
 }
 
-// whole returns the subpolicy of hosts that need a part of the policy.
-func (d *Domain) whole(p *part) *delta.Whole {
+// past is what hosts needed of the policies that ran before one, by version; nil: that
+// is not known any more.
+type past = memo[uint64, *parts]
+
+// whole returns the subpolicy of a host.
+func (d *Domain) whole(host store.Host) *delta.Whole {
+	return d.with(d.parts.of(host), d.State.Policy.Version)
+}
+
+// earlier returns the subpolicy that the host had when another version ran, if
+// nothing else was other then, or nil.
+func (d *Domain) earlier(host store.Host, version uint64) *delta.Whole {
+	was := d.past.get(version, func() *parts {
+		old, known := d.State.At(version)
+		if !known {
+			return nil
+		}
+		p, err := policy.Parse(old.Source)
+		if err != nil {
+			return nil // of another version of policyd
+		}
+		return newParts(p)
+	})
+	if was == nil {
+		return nil
+	}
+	return d.with(was.of(host), version)
+}
+
+// with returns the subpolicy of hosts that need a part of the policy of a version.
+func (d *Domain) with(p *part, version uint64) *delta.Whole {
 	return d.made.wholes.get(p, func() *delta.Whole {
 		w := delta.New(&proto.Subpolicy{
-			Version: d.State.Policy.Version,
+			Version: version,
 			Seed:    d.Seed[:],
 			Keys:    d.made.keys,
 			Types:   p.types,
@@ -56,34 +86,47 @@ type has struct {
 	whole        *delta.Whole // what was pushed to it last; nil: it gets the whole
 	index        uint64       // State.Index of that, 0: nothing was pushed yet
 	said         delta.Digest // what it said it has
+	running      uint64       // the version of that
 
 	part *part // that it needs, of this policy
 	of   *policy.Policy
 }
 
-// partOf returns what the host needs of a domain's policy.
-func (s *stream) partOf(d *Domain) *part {
+// now returns the host's subpolicy of a domain.
+func (s *stream) now(d *Domain) *delta.Whole {
 	if s.has.of != d.Policy {
 		s.has.of, s.has.part = d.Policy, d.parts.of(s.host)
 	}
-	return s.has.part
+	return d.with(s.has.part, d.State.Policy.Version)
 }
 
 // base returns what the next push may be a change of; nil: of nothing. After a refusal
-// that is nothing, and nor is it where the agent had something at first that nobody
-// here knows any more.
-func (h *Hub) base(s *stream, now *delta.Whole) *delta.Whole {
+// that is nothing.
+func (h *Hub) base(s *stream, d *Domain, now *delta.Whole) *delta.Whole {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	refused := s.refused
 	s.refused = false
+	h.mu.Unlock()
 	switch {
 	case !s.has.takesChanges || refused:
 		return nil
 	case s.has.whole != nil || s.has.index != 0:
 		return s.has.whole
-	case now.Digest() == s.has.said:
-		return now // another policyd has pushed it the same
+	}
+	return s.before(d, now)
+}
+
+// before returns what the agent says it has, if that is what any policyd would push it
+// now, or would have when that version ran; nil: it is not.
+func (s *stream) before(d *Domain, now *delta.Whole) *delta.Whole {
+	if s.has.said == (delta.Digest{}) {
+		return nil
+	}
+	if now.Digest() == s.has.said {
+		return now
+	}
+	if was := d.earlier(s.host, s.has.running); was != nil && was.Digest() == s.has.said {
+		return was
 	}
 	return nil
 }
@@ -94,8 +137,8 @@ func (h *Hub) sendSubpolicy(s *stream, d *Domain) error {
 	if d.State.Index < s.has.index {
 		return nil
 	}
-	now := d.whole(s.partOf(d))
-	change := d.change(h.base(s, now), now)
+	now := s.now(d)
+	change := d.change(h.base(s, d, now), now)
 	rules := uint32(len(now.Subpolicy().GetRules()))
 	o := offer{
 		nonce: h.nextNonce(), version: d.State.Policy.Version, index: d.State.Index, rules: rules,
