@@ -139,7 +139,7 @@ func TestPartitionOfTheAgents(t *testing.T) {
 	wholes := agents[0].pushedWhole()
 
 	for i := range d.nodes {
-		w.drop(i, agentsAt)
+		w.part(i, agentsAt)
 	}
 	for n := range 5 {
 		d.mustApply(policyOf(2 + n))

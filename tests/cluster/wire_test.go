@@ -77,17 +77,22 @@ func (w *wires) cut(i, nodes int) {
 			others = append(others, fmt.Sprintf("10.77.0.%d", other+1))
 		}
 	}
-	w.drop(i, others...)
+	w.filter(i, "chain in { type filter hook input priority 0; ip saddr { "+strings.Join(others, ", ")+" } drop; };")
 }
 
-// drop makes a node lose, without a word, what comes from these addresses.
-func (w *wires) drop(i int, from ...string) {
+// part makes a node and an address lose, without a word, what they say to each other.
+func (w *wires) part(i int, from string) {
 	w.t.Helper()
-	w.run("ip", "netns", "exec", w.of(i), "nft",
-		"table ip cut { chain in { type filter hook input priority 0; ip saddr { "+strings.Join(from, ", ")+" } drop; }; }")
+	w.filter(i, "chain in { type filter hook input priority 0; ip saddr "+from+" drop; };"+
+		"chain out { type filter hook output priority 0; ip daddr "+from+" drop; };")
 }
 
-// heal undoes cut and drop.
+func (w *wires) filter(i int, chains string) {
+	w.t.Helper()
+	w.run("ip", "netns", "exec", w.of(i), "nft", "table ip cut { "+chains+" }")
+}
+
+// heal undoes cut and part.
 func (w *wires) heal(i int) {
 	w.t.Helper()
 	w.run("ip", "netns", "exec", w.of(i), "nft", "delete table ip cut")
