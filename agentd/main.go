@@ -142,7 +142,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	policyd = push.New(push.Config{
 		Host: cfg.name, Policyd: cfg.policyd, Log: log, Dial: dialControl,
 		TLS:     identity.ClientTLS(keeper, time.Now, []string{"h2"}, identity.Policyd),
-		Refused: keeper.Look, Revoked: peers.revoke,
+		Refused: keeper.Look, Revoked: peers.revoke, Misfit: watched.metrics.Misfits.Count,
 	})
 	a := agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes,

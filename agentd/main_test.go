@@ -144,7 +144,7 @@ func TestAgentdFromOfferToAnswer(t *testing.T) {
 	a := startAgentd(t, t.TempDir(), pd.address, m)
 	registration := <-pd.subscribed
 	registration.Status = nil
-	want := &proto.SubscribeRequest{Host: "mb1", Addresses: []string{"10.0.0.2"}, NfTypes: []string{"firewall"}}
+	want := &proto.SubscribeRequest{Host: "mb1", Addresses: []string{"10.0.0.2"}, NfTypes: []string{"firewall"}, TakesChanges: true}
 	if diff := cmp.Diff(want, registration, protocmp.Transform()); diff != "" {
 		t.Errorf("registration (-want +got):\n%s", diff)
 	}

@@ -60,10 +60,11 @@ func (b *Bundle) Subject() Subject {
 // Addresses are those that it speaks for.
 func (b *Bundle) Addresses() []netip.Addr { return AddressesOf(b.Leaf) }
 
-// RenewAt is when it should be renewed: after a third of its life, which leaves
-// two thirds to try.
+// RenewAt is when it should be renewed: after a third of its life since it was signed,
+// which leaves two thirds to try.
 func (b *Bundle) RenewAt() time.Time {
-	return b.Leaf.NotBefore.Add(b.Leaf.NotAfter.Sub(b.Leaf.NotBefore) / 3)
+	signed := b.Leaf.NotBefore.Add(skew)
+	return signed.Add(b.Leaf.NotAfter.Sub(signed) / 3)
 }
 
 // Certificate is the bundle for package tls. The CA is in it for those who join:

@@ -21,8 +21,9 @@ const (
 	// caLife is how long a CA lives: longer than a domain does without anybody's
 	// thinking of it.
 	caLife = 20 * 365 * 24 * time.Hour
-	// skew is how far a clock may be behind that of who signed.
-	skew = 5 * time.Minute
+	// skew is how far a clock may be behind that of who signed: also its own, when it
+	// is put right. A clock that was set to local time is ahead by half a day at most.
+	skew = 24 * time.Hour
 
 	// DaemonLife is for hosts and policy servers, which renew after a third of
 	// it: policyd may be away for two days.

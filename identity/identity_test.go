@@ -87,6 +87,19 @@ func TestRequestBecomesACertificate(t *testing.T) {
 	}
 }
 
+// A host whose clock was put back by an hour took nobody's certificate for most of it, and
+// nobody renewed one.
+func TestClockThatWasPutBack(t *testing.T) {
+	ca := newCA(t)
+	b := issue(t, ca, mb1)
+	if _, err := Verify([]*x509.Certificate{b.Leaf}, ca.Cert, now.Add(-12*time.Hour)); err != nil {
+		t.Errorf("a new certificate by a clock that was put back: %v", err)
+	}
+	if got, want := b.RenewAt().Sub(now).Round(time.Minute), DaemonLife/3; got != want {
+		t.Errorf("it is renewed after %v, want %v", got, want)
+	}
+}
+
 func TestVerifyRefuses(t *testing.T) {
 	ca, other := newCA(t), newCA(t)
 	b := issue(t, ca, mb1)
@@ -107,7 +120,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, now, ErrNone},
 		{"expired", []*x509.Certificate{b.Leaf}, now.Add(DaemonLife + time.Second), ErrExpired},
-		{"not valid yet", []*x509.Certificate{b.Leaf}, now.Add(-time.Hour), ErrExpired},
+		{"not valid yet", []*x509.Certificate{b.Leaf}, now.Add(-skew - time.Second), ErrExpired},
 		{"of another CA", []*x509.Certificate{issue(t, other, mb1).Leaf}, now, ErrForeign},
 		{"of another CA that is in the chain", []*x509.Certificate{issue(t, other, mb1).Leaf, other.Cert}, now, ErrForeign},
 		{"altered", []*x509.Certificate{forged}, now, ErrForeign},

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,11 +22,12 @@ func Verify(chain []*x509.Certificate, ca *x509.Certificate, now time.Time) (Sub
 	if leaf.IsCA {
 		return Subject{}, fmt.Errorf("%w: it is a CA's own", ErrForeign)
 	}
-	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
-		if err != nil {
-			return Subject{}, refused(leaf, err)
-		}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	if err == nil && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		err = x509.CertificateInvalidError{Cert: leaf, Reason: x509.IncompatibleUsage}
+	}
+	if err != nil {
+		return Subject{}, refused(leaf, err)
 	}
 	return SubjectOf(leaf)
 }

@@ -134,7 +134,9 @@ type SubscribeRequest struct {
 	NfTypes        []string               `protobuf:"bytes,3,rep,name=nf_types,json=nfTypes,proto3" json:"nf_types,omitempty"`                       // NF types this host says it offers
 	RunningVersion uint64                 `protobuf:"varint,4,opt,name=running_version,json=runningVersion,proto3" json:"running_version,omitempty"` // subpolicy in force, from disk or module
 	Status         *HostStatus            `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
-	Gateway        bool                   `protobuf:"varint,6,opt,name=gateway,proto3" json:"gateway,omitempty"` // rules hold for forwarded sessions too: it needs all of them
+	Gateway        bool                   `protobuf:"varint,6,opt,name=gateway,proto3" json:"gateway,omitempty"`                                // rules hold for forwarded sessions too: it needs all of them
+	TakesChanges   bool                   `protobuf:"varint,30,opt,name=takes_changes,json=takesChanges,proto3" json:"takes_changes,omitempty"` // it can be pushed SubpolicyChange
+	Held           []byte                 `protobuf:"bytes,31,opt,name=held,proto3" json:"held,omitempty"`                                      // digest of the subpolicy that it has, of 32 bytes; empty: none
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -211,6 +213,20 @@ func (x *SubscribeRequest) GetGateway() bool {
 	return false
 }
 
+func (x *SubscribeRequest) GetTakesChanges() bool {
+	if x != nil {
+		return x.TakesChanges
+	}
+	return false
+}
+
+func (x *SubscribeRequest) GetHeld() []byte {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
 type Push struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce uint64                 `protobuf:"varint,1,opt,name=nonce,proto3" json:"nonce,omitempty"` // never 0, rising within a stream
@@ -220,6 +236,7 @@ type Push struct {
 	//	*Push_Query
 	//	*Push_KeepAlive
 	//	*Push_Revocations
+	//	*Push_Change
 	Body          isPush_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -305,6 +322,15 @@ func (x *Push) GetRevocations() *Revocations {
 	return nil
 }
 
+func (x *Push) GetChange() *SubpolicyChange {
+	if x != nil {
+		if x, ok := x.Body.(*Push_Change); ok {
+			return x.Change
+		}
+	}
+	return nil
+}
+
 type isPush_Body interface {
 	isPush_Body()
 }
@@ -325,6 +351,10 @@ type Push_Revocations struct {
 	Revocations *Revocations `protobuf:"bytes,20,opt,name=revocations,proto3,oneof"` // replaces those before; not answered
 }
 
+type Push_Change struct {
+	Change *SubpolicyChange `protobuf:"bytes,30,opt,name=change,proto3,oneof"`
+}
+
 func (*Push_Subpolicy) isPush_Body() {}
 
 func (*Push_Query) isPush_Body() {}
@@ -332,6 +362,8 @@ func (*Push_Query) isPush_Body() {}
 func (*Push_KeepAlive) isPush_Body() {}
 
 func (*Push_Revocations) isPush_Body() {}
+
+func (*Push_Change) isPush_Body() {}
 
 type KeepAlive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -561,6 +593,442 @@ func (x *Subpolicy) GetGuards() []*Guard {
 	return nil
 }
 
+// What a subpolicy gains, loses and changes against the one pushed before on the
+// same stream, or, in the first push, against SubscribeRequest.held. The agent makes
+// all of it or nothing: where the digests are others it says so, and gets the whole.
+type SubpolicyChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Base          []byte                 `protobuf:"bytes,1,opt,name=base,proto3" json:"base,omitempty"`     // digest of the subpolicy that is changed, 32 bytes
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"` // of what comes of it, 32 bytes
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Seed          []byte                 `protobuf:"bytes,4,opt,name=seed,proto3" json:"seed,omitempty"` // empty: as before
+	Keys          *SetupKeys             `protobuf:"bytes,5,opt,name=keys,proto3" json:"keys,omitempty"` // absent, and so below: as before
+	Types         *NFTypes               `protobuf:"bytes,6,opt,name=types,proto3" json:"types,omitempty"`
+	Rules         *Rules                 `protobuf:"bytes,7,opt,name=rules,proto3" json:"rules,omitempty"`
+	Hosts         *HostAddresses         `protobuf:"bytes,8,opt,name=hosts,proto3" json:"hosts,omitempty"`
+	Guards        *Guards                `protobuf:"bytes,9,opt,name=guards,proto3" json:"guards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubpolicyChange) Reset() {
+	*x = SubpolicyChange{}
+	mi := &file_agent_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubpolicyChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubpolicyChange) ProtoMessage() {}
+
+func (x *SubpolicyChange) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubpolicyChange.ProtoReflect.Descriptor instead.
+func (*SubpolicyChange) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SubpolicyChange) GetBase() []byte {
+	if x != nil {
+		return x.Base
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SubpolicyChange) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetKeys() *SetupKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetTypes() *NFTypes {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetRules() *Rules {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetHosts() *HostAddresses {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *SubpolicyChange) GetGuards() *Guards {
+	if x != nil {
+		return x.Guards
+	}
+	return nil
+}
+
+// A piece of a new list: of the list before, count elements from place from on, and
+// then added more out of those that the change brings. A run begins where the one
+// before has ended or later, and is not empty. Runs use up all that is added.
+type Run struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          uint32                 `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"` // from 0
+	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Shift         int64                  `protobuf:"zigzag64,3,opt,name=shift,proto3" json:"shift,omitempty"` // what is added to the numbers of those count rules or guards, but 0
+	Added         uint32                 `protobuf:"varint,4,opt,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Run) Reset() {
+	*x = Run{}
+	mi := &file_agent_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Run) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Run) ProtoMessage() {}
+
+func (x *Run) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Run.ProtoReflect.Descriptor instead.
+func (*Run) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Run) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Run) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Run) GetShift() int64 {
+	if x != nil {
+		return x.Shift
+	}
+	return 0
+}
+
+func (x *Run) GetAdded() uint32 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+type SetupKeys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []*SetupKey            `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetupKeys) Reset() {
+	*x = SetupKeys{}
+	mi := &file_agent_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetupKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetupKeys) ProtoMessage() {}
+
+func (x *SetupKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetupKeys.ProtoReflect.Descriptor instead.
+func (*SetupKeys) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SetupKeys) GetKeys() []*SetupKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type NFTypes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Added         []*NFType              `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NFTypes) Reset() {
+	*x = NFTypes{}
+	mi := &file_agent_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NFTypes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NFTypes) ProtoMessage() {}
+
+func (x *NFTypes) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NFTypes.ProtoReflect.Descriptor instead.
+func (*NFTypes) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *NFTypes) GetRuns() []*Run {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *NFTypes) GetAdded() []*NFType {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+// A rule that stays names the types of the same names as before, wherever they
+// stand now.
+type Rules struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Added         []*Rule                `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rules) Reset() {
+	*x = Rules{}
+	mi := &file_agent_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rules) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rules) ProtoMessage() {}
+
+func (x *Rules) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rules.ProtoReflect.Descriptor instead.
+func (*Rules) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Rules) GetRuns() []*Run {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *Rules) GetAdded() []*Rule {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+type HostAddresses struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Added         []string               `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HostAddresses) Reset() {
+	*x = HostAddresses{}
+	mi := &file_agent_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HostAddresses) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HostAddresses) ProtoMessage() {}
+
+func (x *HostAddresses) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HostAddresses.ProtoReflect.Descriptor instead.
+func (*HostAddresses) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *HostAddresses) GetRuns() []*Run {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *HostAddresses) GetAdded() []string {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+type Guards struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Runs          []*Run                 `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Added         []*Guard               `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guards) Reset() {
+	*x = Guards{}
+	mi := &file_agent_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guards) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guards) ProtoMessage() {}
+
+func (x *Guards) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guards.ProtoReflect.Descriptor instead.
+func (*Guards) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Guards) GetRuns() []*Run {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *Guards) GetAdded() []*Guard {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
 // A rule as the server's host needs it.
 type Guard struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -573,7 +1041,7 @@ type Guard struct {
 
 func (x *Guard) Reset() {
 	*x = Guard{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +1053,7 @@ func (x *Guard) String() string {
 func (*Guard) ProtoMessage() {}
 
 func (x *Guard) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +1066,7 @@ func (x *Guard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guard.ProtoReflect.Descriptor instead.
 func (*Guard) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Guard) GetNumber() uint32 {
@@ -632,7 +1100,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +1112,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +1125,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -685,7 +1153,7 @@ type NFType struct {
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +1165,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +1178,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NFType) GetName() string {
@@ -748,7 +1216,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1228,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1241,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Instance) GetAddress() string {
@@ -817,7 +1285,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +1297,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +1310,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -898,7 +1366,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +1378,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +1391,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -1052,7 +1520,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1532,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1545,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -1102,7 +1570,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1582,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1595,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 type StatusQuery struct {
@@ -1138,7 +1606,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1618,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1631,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 type AcknowledgeRequest struct {
@@ -1172,13 +1640,14 @@ type AcknowledgeRequest struct {
 	Nonce         uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"` // in force now
 	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`      // empty: ack; otherwise nack, version is the old one
+	Whole         bool                   `protobuf:"varint,30,opt,name=whole,proto3" json:"whole,omitempty"`    // with error: the change does not fit, the whole is wanted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1659,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1672,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1234,6 +1703,13 @@ func (x *AcknowledgeRequest) GetError() string {
 	return ""
 }
 
+func (x *AcknowledgeRequest) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
 type AcknowledgeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1242,7 +1718,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1730,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1743,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 type AnswerRequest struct {
@@ -1289,7 +1765,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1777,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1790,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1402,7 +1878,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1890,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1903,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1435,21 +1911,24 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\xd2\x01\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\x8b\x02\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
 	"\bnf_types\x18\x03 \x03(\tR\anfTypes\x12'\n" +
 	"\x0frunning_version\x18\x04 \x01(\x04R\x0erunningVersion\x12.\n" +
 	"\x06status\x18\x05 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\x12\x18\n" +
-	"\agateway\x18\x06 \x01(\bR\agateway\"\xfb\x01\n" +
+	"\agateway\x18\x06 \x01(\bR\agateway\x12#\n" +
+	"\rtakes_changes\x18\x1e \x01(\bR\ftakesChanges\x12\x12\n" +
+	"\x04held\x18\x1f \x01(\fR\x04held\"\xb2\x02\n" +
 	"\x04Push\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x125\n" +
 	"\tsubpolicy\x18\x02 \x01(\v2\x15.mbchain.v1.SubpolicyH\x00R\tsubpolicy\x12)\n" +
 	"\x05query\x18\x03 \x01(\v2\x11.mbchain.v1.QueryH\x00R\x05query\x126\n" +
 	"\n" +
 	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAlive\x12;\n" +
-	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocationsB\x06\n" +
+	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocations\x125\n" +
+	"\x06change\x18\x1e \x01(\v2\x1b.mbchain.v1.SubpolicyChangeH\x00R\x06changeB\x06\n" +
 	"\x04body\"\v\n" +
 	"\tKeepAlive\";\n" +
 	"\vRevocations\x12,\n" +
@@ -1465,7 +1944,36 @@ const file_agent_proto_rawDesc = "" +
 	"\x05types\x18\x04 \x03(\v2\x12.mbchain.v1.NFTypeR\x05types\x12&\n" +
 	"\x05rules\x18\x05 \x03(\v2\x10.mbchain.v1.RuleR\x05rules\x12\x14\n" +
 	"\x05hosts\x18\x06 \x03(\tR\x05hosts\x12)\n" +
-	"\x06guards\x18\a \x03(\v2\x11.mbchain.v1.GuardR\x06guards\"Y\n" +
+	"\x06guards\x18\a \x03(\v2\x11.mbchain.v1.GuardR\x06guards\"\xc7\x02\n" +
+	"\x0fSubpolicyChange\x12\x12\n" +
+	"\x04base\x18\x01 \x01(\fR\x04base\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\fR\x04seed\x12)\n" +
+	"\x04keys\x18\x05 \x01(\v2\x15.mbchain.v1.SetupKeysR\x04keys\x12)\n" +
+	"\x05types\x18\x06 \x01(\v2\x13.mbchain.v1.NFTypesR\x05types\x12'\n" +
+	"\x05rules\x18\a \x01(\v2\x11.mbchain.v1.RulesR\x05rules\x12/\n" +
+	"\x05hosts\x18\b \x01(\v2\x19.mbchain.v1.HostAddressesR\x05hosts\x12*\n" +
+	"\x06guards\x18\t \x01(\v2\x12.mbchain.v1.GuardsR\x06guards\"[\n" +
+	"\x03Run\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\rR\x04from\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\x12\x14\n" +
+	"\x05shift\x18\x03 \x01(\x12R\x05shift\x12\x14\n" +
+	"\x05added\x18\x04 \x01(\rR\x05added\"5\n" +
+	"\tSetupKeys\x12(\n" +
+	"\x04keys\x18\x01 \x03(\v2\x14.mbchain.v1.SetupKeyR\x04keys\"X\n" +
+	"\aNFTypes\x12#\n" +
+	"\x04runs\x18\x01 \x03(\v2\x0f.mbchain.v1.RunR\x04runs\x12(\n" +
+	"\x05added\x18\x02 \x03(\v2\x12.mbchain.v1.NFTypeR\x05added\"T\n" +
+	"\x05Rules\x12#\n" +
+	"\x04runs\x18\x01 \x03(\v2\x0f.mbchain.v1.RunR\x04runs\x12&\n" +
+	"\x05added\x18\x02 \x03(\v2\x10.mbchain.v1.RuleR\x05added\"J\n" +
+	"\rHostAddresses\x12#\n" +
+	"\x04runs\x18\x01 \x03(\v2\x0f.mbchain.v1.RunR\x04runs\x12\x14\n" +
+	"\x05added\x18\x02 \x03(\tR\x05added\"V\n" +
+	"\x06Guards\x12#\n" +
+	"\x04runs\x18\x01 \x03(\v2\x0f.mbchain.v1.RunR\x04runs\x12'\n" +
+	"\x05added\x18\x02 \x03(\v2\x11.mbchain.v1.GuardR\x05added\"Y\n" +
 	"\x05Guard\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x1c\n" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x1a\n" +
@@ -1504,12 +2012,13 @@ const file_agent_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\"\f\n" +
 	"\n" +
 	"StatsQuery\"\r\n" +
-	"\vStatusQuery\"n\n" +
+	"\vStatusQuery\"\x84\x01\n" +
 	"\x12AcknowledgeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"\x15\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12\x14\n" +
+	"\x05whole\x18\x1e \x01(\bR\x05whole\"\x15\n" +
 	"\x13AcknowledgeResponse\"\xea\x03\n" +
 	"\rAnswerRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
@@ -1554,7 +2063,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_agent_proto_goTypes = []any{
 	(Choice)(0),                     // 0: mbchain.v1.Choice
 	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
@@ -1564,74 +2073,95 @@ var file_agent_proto_goTypes = []any{
 	(*Revocations)(nil),             // 5: mbchain.v1.Revocations
 	(*Revocation)(nil),              // 6: mbchain.v1.Revocation
 	(*Subpolicy)(nil),               // 7: mbchain.v1.Subpolicy
-	(*Guard)(nil),                   // 8: mbchain.v1.Guard
-	(*SetupKey)(nil),                // 9: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 10: mbchain.v1.NFType
-	(*Instance)(nil),                // 11: mbchain.v1.Instance
-	(*Rule)(nil),                    // 12: mbchain.v1.Rule
-	(*Query)(nil),                   // 13: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 14: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 15: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 16: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 17: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 18: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 19: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 20: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 21: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 22: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 23: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 24: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 25: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 26: mbchain.v1.Session
-	(*Counter)(nil),                 // 27: mbchain.v1.Counter
-	(*Migration)(nil),               // 28: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 29: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 30: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 31: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 32: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 33: mbchain.v1.AskResponse
+	(*SubpolicyChange)(nil),         // 8: mbchain.v1.SubpolicyChange
+	(*Run)(nil),                     // 9: mbchain.v1.Run
+	(*SetupKeys)(nil),               // 10: mbchain.v1.SetupKeys
+	(*NFTypes)(nil),                 // 11: mbchain.v1.NFTypes
+	(*Rules)(nil),                   // 12: mbchain.v1.Rules
+	(*HostAddresses)(nil),           // 13: mbchain.v1.HostAddresses
+	(*Guards)(nil),                  // 14: mbchain.v1.Guards
+	(*Guard)(nil),                   // 15: mbchain.v1.Guard
+	(*SetupKey)(nil),                // 16: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 17: mbchain.v1.NFType
+	(*Instance)(nil),                // 18: mbchain.v1.Instance
+	(*Rule)(nil),                    // 19: mbchain.v1.Rule
+	(*Query)(nil),                   // 20: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 21: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 22: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 23: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 24: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 25: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 26: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 27: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 28: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 29: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 30: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 31: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 32: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 33: mbchain.v1.Session
+	(*Counter)(nil),                 // 34: mbchain.v1.Counter
+	(*Migration)(nil),               // 35: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 36: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 37: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 38: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 39: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 40: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	21, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	28, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
 	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	13, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	20, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
 	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
 	5,  // 4: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
-	6,  // 5: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
-	9,  // 6: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	10, // 7: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	12, // 8: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	8,  // 9: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
-	11, // 10: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	0,  // 11: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
-	1,  // 12: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
-	14, // 13: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	15, // 14: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	16, // 15: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	22, // 16: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	23, // 17: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	24, // 18: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	25, // 19: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	26, // 20: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	27, // 21: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	21, // 22: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	28, // 23: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	29, // 24: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	30, // 25: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	31, // 26: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	2,  // 27: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	17, // 28: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	19, // 29: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	32, // 30: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 31: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	18, // 32: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	20, // 33: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	33, // 34: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	31, // [31:35] is the sub-list for method output_type
-	27, // [27:31] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	8,  // 5: mbchain.v1.Push.change:type_name -> mbchain.v1.SubpolicyChange
+	6,  // 6: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
+	16, // 7: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	17, // 8: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	19, // 9: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	15, // 10: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
+	10, // 11: mbchain.v1.SubpolicyChange.keys:type_name -> mbchain.v1.SetupKeys
+	11, // 12: mbchain.v1.SubpolicyChange.types:type_name -> mbchain.v1.NFTypes
+	12, // 13: mbchain.v1.SubpolicyChange.rules:type_name -> mbchain.v1.Rules
+	13, // 14: mbchain.v1.SubpolicyChange.hosts:type_name -> mbchain.v1.HostAddresses
+	14, // 15: mbchain.v1.SubpolicyChange.guards:type_name -> mbchain.v1.Guards
+	16, // 16: mbchain.v1.SetupKeys.keys:type_name -> mbchain.v1.SetupKey
+	9,  // 17: mbchain.v1.NFTypes.runs:type_name -> mbchain.v1.Run
+	17, // 18: mbchain.v1.NFTypes.added:type_name -> mbchain.v1.NFType
+	9,  // 19: mbchain.v1.Rules.runs:type_name -> mbchain.v1.Run
+	19, // 20: mbchain.v1.Rules.added:type_name -> mbchain.v1.Rule
+	9,  // 21: mbchain.v1.HostAddresses.runs:type_name -> mbchain.v1.Run
+	9,  // 22: mbchain.v1.Guards.runs:type_name -> mbchain.v1.Run
+	15, // 23: mbchain.v1.Guards.added:type_name -> mbchain.v1.Guard
+	18, // 24: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	0,  // 25: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	1,  // 26: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	21, // 27: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	22, // 28: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	23, // 29: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	29, // 30: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	30, // 31: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	31, // 32: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	32, // 33: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	33, // 34: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	34, // 35: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	28, // 36: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	35, // 37: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	36, // 38: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	37, // 39: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	38, // 40: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	2,  // 41: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	24, // 42: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	26, // 43: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	39, // 44: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 45: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	25, // 46: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	27, // 47: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	40, // 48: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	45, // [45:49] is the sub-list for method output_type
+	41, // [41:45] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1646,8 +2176,9 @@ func file_agent_proto_init() {
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
 		(*Push_Revocations)(nil),
+		(*Push_Change)(nil),
 	}
-	file_agent_proto_msgTypes[11].OneofWrappers = []any{
+	file_agent_proto_msgTypes[18].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -1662,7 +2193,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -54,9 +54,11 @@ const (
 type AgentServiceClient interface {
 	// Subscribe registers the host and follows its pushes until either side
 	// ends the stream. A second stream of the same host replaces the first.
-	// The first push is always a subpolicy. Every push carries a nonce.
+	// The first push is always a subpolicy, or a change of the one that the host
+	// says it has. Every push carries a nonce.
 	Subscribe(context.Context, *proto.SubscribeRequest) (*connect.ServerStreamForClient[proto.Push], error)
-	// Acknowledge answers a Subpolicy push: loaded, or refused with a reason.
+	// Acknowledge answers a Subpolicy push or a SubpolicyChange: loaded, or refused
+	// with a reason.
 	Acknowledge(context.Context, *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error)
 	// Answer answers a Query push.
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)
@@ -146,9 +148,11 @@ func (c *agentServiceClient) Ask(ctx context.Context, req *proto.AskRequest) (*p
 type AgentServiceHandler interface {
 	// Subscribe registers the host and follows its pushes until either side
 	// ends the stream. A second stream of the same host replaces the first.
-	// The first push is always a subpolicy. Every push carries a nonce.
+	// The first push is always a subpolicy, or a change of the one that the host
+	// says it has. Every push carries a nonce.
 	Subscribe(context.Context, *proto.SubscribeRequest, *connect.ServerStream[proto.Push]) error
-	// Acknowledge answers a Subpolicy push: loaded, or refused with a reason.
+	// Acknowledge answers a Subpolicy push or a SubpolicyChange: loaded, or refused
+	// with a reason.
 	Acknowledge(context.Context, *proto.AcknowledgeRequest) (*proto.AcknowledgeResponse, error)
 	// Answer answers a Query push.
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)

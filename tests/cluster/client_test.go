@@ -94,10 +94,17 @@ func (d *domain) wantPolicy(version uint64, source string) {
 	}
 }
 
+// rulesThatStay are in every policy, so that one differs little from the next.
+const rulesThatStay = 20
+
 // policyOf returns a policy that names n in each of its rules, for the host of
 // the agents.
 func policyOf(n int) string {
-	return fmt.Sprintf("# %d\nmatch(srcip=10.0.0.1 & srcport=1 & dstport=%[2]d) >> {}\n"+
+	stays := ""
+	for i := range rulesThatStay {
+		stays += fmt.Sprintf("match(srcip=10.0.0.1 & dstip=10.9.0.%d) >> {}\n", 1+i)
+	}
+	return stays + fmt.Sprintf("# %d\nmatch(srcip=10.0.0.1 & srcport=1 & dstport=%[2]d) >> {}\n"+
 		"match(srcip=10.0.0.1 & srcport=2 & dstport=%[2]d) >> {}\nmatch(srcip=10.0.0.1 & srcport=3 & dstport=%[2]d) >> {}\n",
 		n, 1+n%65000)
 }

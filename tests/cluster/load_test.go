@@ -34,7 +34,7 @@ type load struct {
 func begin(t *testing.T, d *domain) *load {
 	ctx, stop := context.WithCancel(t.Context())
 	following, leave := context.WithCancel(t.Context())
-	l := &load{history: newHistory(), d: d, agent: &agent{d: d, name: "client", address: "10.0.0.1", rules: 3}, stop: stop, leave: leave}
+	l := &load{history: newHistory(), d: d, agent: &agent{d: d, name: "client", address: "10.0.0.1", rules: rulesThatStay + 3}, stop: stop, leave: leave}
 	l.follow.Go(func() { l.agent.follow(following) })
 	var number atomic.Int64
 	for id := range writers + readers {

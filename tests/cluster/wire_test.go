@@ -33,6 +33,7 @@ func newWiredDomain(t *testing.T, n int) (*domain, *wires) {
 	w.namespace(w.name)
 	w.ip("-n", w.name, "link", "add", "br0", "type", "bridge")
 	w.ip("-n", w.name, "address", "add", "10.77.0.254/24", "dev", "br0")
+	w.ip("-n", w.name, "address", "add", agentsAt+"/24", "dev", "br0")
 	w.ip("-n", w.name, "link", "set", "br0", "up")
 	d := &domain{t: t}
 	for i := range n {
@@ -70,23 +71,48 @@ func (w *wires) run(name string, args ...string) {
 // still reach it.
 func (w *wires) cut(i, nodes int) {
 	w.t.Helper()
-	rules := "table ip cut { chain in { type filter hook input priority 0; ip saddr { "
+	var others []string
 	for other := range nodes {
 		if other != i {
-			rules += fmt.Sprintf("10.77.0.%d, ", other+1)
+			others = append(others, fmt.Sprintf("10.77.0.%d", other+1))
 		}
 	}
-	w.run("ip", "netns", "exec", w.of(i), "nft", rules+"} drop; }; }")
+	w.filter(i, "chain in { type filter hook input priority 0; ip saddr { "+strings.Join(others, ", ")+" } drop; };")
 }
 
-// heal undoes cut.
+// part makes a node and an address lose, without a word, what they say to each other.
+func (w *wires) part(i int, from string) {
+	w.t.Helper()
+	w.filter(i, "chain in { type filter hook input priority 0; ip saddr "+from+" drop; };"+
+		"chain out { type filter hook output priority 0; ip daddr "+from+" drop; };")
+}
+
+func (w *wires) filter(i int, chains string) {
+	w.t.Helper()
+	w.run("ip", "netns", "exec", w.of(i), "nft", "table ip cut { "+chains+" }")
+}
+
+// heal undoes cut and part.
 func (w *wires) heal(i int) {
 	w.t.Helper()
 	w.run("ip", "netns", "exec", w.of(i), "nft", "delete table ip cut")
 }
 
+// agentsAt is an address from which agents may call, and nobody else.
+const agentsAt = "10.77.0.253"
+
 // dial opens a connection from where the clients are.
 func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.dialFrom(ctx, nil, network, address)
+}
+
+// dialAsAgent opens one from agentsAt.
+func (w *wires) dialAsAgent(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.dialFrom(ctx, &net.TCPAddr{IP: net.ParseIP(agentsAt)}, network, address)
+}
+
+// dialFrom opens one from an address of the clients' namespace; nil: from any.
+func (w *wires) dialFrom(ctx context.Context, from net.Addr, network, address string) (net.Conn, error) {
 	// A socket belongs to the namespace that its thread is in when it is made.
 	runtime.LockOSThread()
 	home, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
@@ -105,7 +131,7 @@ func (w *wires) dial(ctx context.Context, network, address string) (net.Conn, er
 		runtime.UnlockOSThread()
 		return nil, err
 	}
-	conn, err := (&net.Dialer{Timeout: tryFor}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{Timeout: tryFor, LocalAddr: from}).DialContext(ctx, network, address)
 	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
 		return nil, back // the thread stays locked, and ends with its goroutine
 	}

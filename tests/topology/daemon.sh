@@ -75,7 +75,8 @@ daemon_failed() {
 	return 0
 }
 
-# Says whether the daemon of $1 serves, an agent only when policyd knows it.
+# Says whether the daemon of $1 serves, an agent only when policyd knows it, if
+# policyd runs.
 daemon_ready() {
 	local answer
 	if [[ $1 == policyd1 ]]; then
@@ -83,7 +84,9 @@ daemon_ready() {
 		return
 	fi
 	[[ -S $(socket_of "$1") ]] || return 1
-	answer=$(lab_mbctl --agent "$(socket_of "$1")" --json status 2>/dev/null) || return 1
+	# 5: it answers, and something is not as it should be, such as no policyd.
+	answer=$(lab_mbctl --agent "$(socket_of "$1")" --json status 2>/dev/null) || (($? == 5)) || return 1
+	daemon_pid policyd1 >/dev/null || return 0
 	grep -q '"policyd_connected": *true' <<<"$answer" || return 1
 	answer=$(lab_mbctl --json host show "$1" 2>/dev/null) || return 1
 	grep -q '"connected": *true' <<<"$answer"

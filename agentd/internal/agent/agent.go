@@ -82,6 +82,7 @@ type Agent struct {
 
 	mu         sync.Mutex
 	status     subpolicy.Status // the machine's, for others to read
+	good       *proto.Subpolicy // the machine's last good one; nil: none
 	registered []netip.Addr     // what policyd was told
 	seen       *kernel.Info     // what the module said at the last probe; nil: nothing
 	nfErr      error            // why the NF is not as configured; nil: it is

@@ -29,6 +29,9 @@ func (a *Agent) follow(ctx context.Context) {
 	}
 	f := follower{Agent: a, machine: subpolicy.New(good)}
 	f.last = f.machine.Status()
+	f.mu.Lock()
+	f.good = good
+	f.mu.Unlock()
 	probe := time.NewTicker(probeInterval)
 	defer probe.Stop()
 	addresses := time.NewTicker(addressInterval)
@@ -120,7 +123,7 @@ func (f *follower) note(event subpolicy.Event) {
 	old, now := f.last, f.machine.Status()
 	f.last = now
 	f.mu.Lock()
-	f.status = now
+	f.status, f.good = now, f.machine.Good()
 	f.mu.Unlock()
 
 	f.log.Debug("subpolicy machine", "event", event, "state", now.State)

@@ -23,7 +23,7 @@ func TestGatewayIsSetInEachModule(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		b.wantLogged(3, `msg="gateway set" gateway=true`)
-		if !b.agent.Registration(t.Context()).GetGateway() {
+		if got, _ := b.agent.Registration(t.Context()); !got.GetGateway() {
 			t.Error("policyd is not told that the host is a gateway")
 		}
 	})

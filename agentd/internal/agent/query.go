@@ -19,8 +19,9 @@ const maxPeers = 64
 // defaultLimit is what agent.proto promises for a limit of 0.
 const defaultLimit = 10000
 
-// Registration returns what policyd should know of this host now.
-func (a *Agent) Registration(ctx context.Context) *proto.SubscribeRequest {
+// Registration returns what policyd should know of this host now, and its last good
+// subpolicy, nil if there is none.
+func (a *Agent) Registration(ctx context.Context) (*proto.SubscribeRequest, *proto.Subpolicy) {
 	addresses, err := a.config.Addresses()
 	if err != nil {
 		a.log.Warn("addresses not read", "error", err)
@@ -30,6 +31,7 @@ func (a *Agent) Registration(ctx context.Context) *proto.SubscribeRequest {
 	}
 	a.mu.Lock()
 	a.registered = addresses
+	good := a.good
 	a.mu.Unlock()
 	status := a.Status(ctx)
 	r := &proto.SubscribeRequest{
@@ -38,7 +40,15 @@ func (a *Agent) Registration(ctx context.Context) *proto.SubscribeRequest {
 	for _, addr := range addresses {
 		r.Addresses = append(r.Addresses, addr.String())
 	}
-	return r
+	return r, good
+}
+
+// Running returns the version of the subpolicy that the module had in force when it
+// was last asked, 0 if it had none.
+func (a *Agent) Running() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status.Running
 }
 
 // Offer hands a subpolicy of policyd to the machine.

@@ -18,6 +18,7 @@ var durations = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5,
 type Metrics struct {
 	Setups     *Setups
 	Migrations *Migrations
+	Misfits    *Misfits
 
 	registry *prometheus.Registry
 }
@@ -25,10 +26,10 @@ type Metrics struct {
 // New returns the metrics of an agentd of this version, with nothing counted.
 func New(version string) *Metrics {
 	m := &Metrics{
-		Setups: newSetups(), Migrations: newMigrations(),
+		Setups: newSetups(), Migrations: newMigrations(), Misfits: newMisfits(),
 		registry: monitor.NewRegistry(namespace, version),
 	}
-	m.registry.MustRegister(m.Setups.duration)
+	m.registry.MustRegister(m.Setups.duration, m.Misfits.total)
 	m.Migrations.register(m.registry)
 	return m
 }

@@ -22,8 +22,12 @@ import (
 // A Handler is who the pushes are for. Its methods are called from several
 // goroutines.
 type Handler interface {
-	// Registration returns what policyd should know of this host now.
-	Registration(ctx context.Context) *proto.SubscribeRequest
+	// Registration returns what policyd should know of this host now, and the
+	// subpolicy that it has, of which it may be pushed a change; nil: none. The
+	// client fills in the host's name and the digest.
+	Registration(ctx context.Context) (*proto.SubscribeRequest, *proto.Subpolicy)
+	// Running returns the version of the subpolicy in force; 0: none.
+	Running() uint64
 	// Offer takes a subpolicy; [Client.Acknowledge] answers it. The
 	// subpolicy is the handler's.
 	Offer(ctx context.Context, ref subpolicy.Ref, sub *proto.Subpolicy)
@@ -45,6 +49,9 @@ type Config struct {
 	// Revoked is told which hosts' certificates are not valid any more, by the
 	// epoch from which on they are, in place of those before; nil: nobody is.
 	Revoked func(epochs map[string]uint32)
+	// Misfit is told why a change of a subpolicy was refused, a word of
+	// [delta.Reasons]; nil: nobody is.
+	Misfit func(reason string)
 	// Dial opens a TCP connection; nil: as the system does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random returns numbers in [0, 1); nil: unpredictable ones.

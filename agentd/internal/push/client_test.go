@@ -27,12 +27,15 @@ import (
 type host struct {
 	offers chan subpolicy.Offered
 	hold   time.Duration // how long it takes to take one
+	held   *proto.Subpolicy
 	answer func(context.Context, *proto.Query) *proto.AnswerRequest
 }
 
-func (h *host) Registration(context.Context) *proto.SubscribeRequest {
-	return &proto.SubscribeRequest{Addresses: []string{"10.0.0.1"}, RunningVersion: 3}
+func (h *host) Registration(context.Context) (*proto.SubscribeRequest, *proto.Subpolicy) {
+	return &proto.SubscribeRequest{Addresses: []string{"10.0.0.1"}, RunningVersion: 3}, h.held
 }
+
+func (h *host) Running() uint64 { return 3 }
 
 func (h *host) Offer(_ context.Context, ref subpolicy.Ref, sub *proto.Subpolicy) {
 	time.Sleep(h.hold)
@@ -51,13 +54,17 @@ type bench struct {
 	client  *Client
 	log     *bytes.Buffer // read it only when the client is still
 	stop    func()        // ends the client and checks that it ends well
+	misfits []string      // as log
 }
 
-func start(t *testing.T) *bench {
+func start(t *testing.T) *bench { return startHolding(t, nil) }
+
+// startHolding starts a client whose host has a subpolicy from before.
+func startHolding(t *testing.T, held *proto.Subpolicy) *bench {
 	b := &bench{
 		T:       t,
 		policyd: startPolicyd(t),
-		host:    &host{offers: make(chan subpolicy.Offered, 16)},
+		host:    &host{offers: make(chan subpolicy.Offered, 16), held: held},
 		log:     new(bytes.Buffer),
 	}
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
@@ -71,6 +78,7 @@ func start(t *testing.T) *bench {
 		Log:    slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{ReplaceAttr: noTime})),
 		Dial:   b.policyd.dial,
 		Random: func() float64 { return 0.5 },
+		Misfit: func(reason string) { b.misfits = append(b.misfits, reason) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -99,7 +107,7 @@ func offerOf(nonce, version uint64) *proto.Push {
 func TestClientRegistersAndHandsOffersOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t)
-		want := &proto.SubscribeRequest{Host: "mb1", Addresses: []string{"10.0.0.1"}, RunningVersion: 3}
+		want := &proto.SubscribeRequest{Host: "mb1", Addresses: []string{"10.0.0.1"}, RunningVersion: 3, TakesChanges: true}
 		b.want("registration", want, <-b.policyd.subscribed)
 		if b.client.Connected() {
 			t.Error("connected before the first push")

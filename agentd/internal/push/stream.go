@@ -13,6 +13,7 @@ import (
 
 	"mbchain/agentd/internal/subpolicy"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 	"mbchain/proto/protoconnect"
 )
 
@@ -40,6 +41,8 @@ type stream struct {
 	client protoconnect.AgentServiceClient
 	close  func()                  // gives the connection back
 	cancel context.CancelCauseFunc // set by run
+
+	held *delta.Whole // what the next change is one of; of the receiving goroutine
 
 	acks chan *proto.AcknowledgeRequest
 	done chan struct{} // closed when nobody reads acks any more
@@ -93,9 +96,7 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		_ = queries.Wait() // they return nothing but nil
 	}()
 
-	registration := h.Registration(ctx)
-	registration.Host = s.config.Host
-	pushes, err := s.client.Subscribe(ctx, registration)
+	pushes, err := s.client.Subscribe(ctx, s.registration(ctx, h))
 	if err != nil {
 		return ended(ctx, err)
 	}
@@ -112,7 +113,10 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		push := pushes.Msg()
 		switch body := push.GetBody().(type) {
 		case *proto.Push_Subpolicy:
+			s.held = delta.New(body.Subpolicy, s.held)
 			h.Offer(ctx, subpolicy.Ref{Stream: s.number, Nonce: push.GetNonce()}, body.Subpolicy)
+		case *proto.Push_Change:
+			s.change(ctx, h, push.GetNonce(), body.Change)
 		case *proto.Push_Revocations:
 			s.revoked(body.Revocations)
 		case *proto.Push_Query:
@@ -121,6 +125,36 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 		// A keep-alive needs no more, nor does a push of a later policyd.
 	}
 	return ended(ctx, pushes.Err())
+}
+
+// registration is what policyd is told first.
+func (s *stream) registration(ctx context.Context, h Handler) *proto.SubscribeRequest {
+	r, sub := h.Registration(ctx)
+	r.Host, r.TakesChanges = s.config.Host, true
+	if sub != nil {
+		s.held = delta.New(sub, nil)
+		digest := s.held.Digest()
+		r.Held = digest[:]
+	}
+	return r
+}
+
+// change offers what comes of a change, or says that it does not fit, so that policyd
+// pushes the whole.
+func (s *stream) change(ctx context.Context, h Handler, nonce uint64, c *proto.SubpolicyChange) {
+	now, err := s.held.Apply(c)
+	if err == nil {
+		s.held = now
+		h.Offer(ctx, subpolicy.Ref{Stream: s.number, Nonce: nonce}, now.Subpolicy())
+		return
+	}
+	s.config.Log.Warn("change of the subpolicy refused", "nonce", nonce, "offered_version", c.GetVersion(), "error", err)
+	if s.config.Misfit != nil {
+		s.config.Misfit(delta.Reason(err))
+	}
+	s.say(ctx, &proto.AcknowledgeRequest{
+		Host: s.config.Host, Nonce: nonce, Version: h.Running(), Error: "change refused: " + err.Error(), Whole: true,
+	})
 }
 
 func (s *stream) revoked(list *proto.Revocations) {
@@ -158,9 +192,13 @@ func (s *stream) answer(ctx context.Context, h Handler, nonce uint64, query *pro
 }
 
 func (s *stream) acknowledge(ctx context.Context, a subpolicy.Acknowledge) {
-	request := &proto.AcknowledgeRequest{
+	s.say(ctx, &proto.AcknowledgeRequest{
 		Host: s.config.Host, Nonce: a.Ref.Nonce, Version: a.Version, Error: a.Err,
-	}
+	})
+}
+
+// say has an acknowledgement sent after those before.
+func (s *stream) say(ctx context.Context, request *proto.AcknowledgeRequest) {
 	select {
 	case s.acks <- request:
 	case <-s.done:

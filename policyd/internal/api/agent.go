@@ -48,7 +48,7 @@ func (s agentService) Acknowledge(ctx context.Context, r *proto.AcknowledgeReque
 	if err := s.mayBe(ctx, r.Host); err != nil {
 		return nil, err
 	}
-	if err := s.Hub.Acknowledge(r.Host, r.Nonce, r.Version, shorten(r.Error)); err != nil {
+	if err := s.Hub.Acknowledge(r.Host, r.Nonce, r.Version, shorten(r.Error), r.Whole); err != nil {
 		return nil, coded(err)
 	}
 	return &proto.AcknowledgeResponse{}, nil

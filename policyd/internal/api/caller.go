@@ -61,7 +61,8 @@ func (s *Server) identify(r *http.Request) (*caller, error) {
 		return c, err
 	}
 	shown := r.TLS.PeerCertificates
-	if c.Subject, err = identity.Verify(shown, own.CA, time.Now()); err != nil {
+	known, _ := r.Context().Value(knownKey{}).(*known)
+	if c.Subject, err = known.verify(shown, own.CA, time.Now()); err != nil {
 		return c, err
 	}
 	c.addresses, c.expires = identity.AddressesOf(shown[0]), shown[0].NotAfter
@@ -70,12 +71,13 @@ func (s *Server) identify(r *http.Request) (*caller, error) {
 
 type localKey struct{}
 
-// connContext notes who is at the other end of the unix socket.
+// connContext notes who is at the other end of the unix socket, and makes room for
+// who that is on a connection by TLS.
 func connContext(ctx context.Context, c net.Conn) context.Context {
 	if u, ok := c.(*net.UnixConn); ok {
 		return context.WithValue(ctx, localKey{}, localCaller(u))
 	}
-	return ctx
+	return context.WithValue(ctx, knownKey{}, &known{})
 }
 
 // localCaller is the user at the other end, as the kernel names it. Nobody but root

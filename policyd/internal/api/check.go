@@ -13,6 +13,7 @@ import (
 	"mbchain/policyd/internal/push"
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 )
 
 // Bounds of what an agent says. What policyd keeps of 10,000 hosts has to fit
@@ -50,10 +51,17 @@ func checkRegistration(r *proto.SubscribeRequest) (push.Registration, error) {
 	if err := checkStatus(r.Status); err != nil {
 		return none, err
 	}
+	held := delta.Digest{}
+	if n := copy(held[:], r.Held); len(r.Held) != 0 && (n != len(held) || len(r.Held) != n) {
+		return none, invalid("held: %d bytes, a digest has %d", len(r.Held), len(held))
+	}
 	return push.Registration{
 		Host:    store.Host{Name: r.Host, Addresses: addresses, NFTypes: r.NfTypes, Gateway: r.Gateway},
 		Running: r.RunningVersion,
 		Status:  r.Status,
+
+		TakesChanges: r.TakesChanges,
+		Held:         held,
 	}, nil
 }
 

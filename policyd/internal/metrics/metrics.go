@@ -22,12 +22,18 @@ var spreads = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60
 type Metrics struct {
 	registry *prometheus.Registry
 
-	pushes  prometheus.Counter
+	pushes  *prometheus.CounterVec // by kind
 	acks    *prometheus.CounterVec // by outcome
 	spread  prometheus.Histogram
 	queries *prometheus.CounterVec // by outcome
 	begun   *prometheus.CounterVec // by whom
 }
+
+// The kinds of pushes.
+const (
+	whole  = "whole"
+	change = "change"
+)
 
 // The outcomes of a question.
 const (
@@ -47,11 +53,9 @@ func New(version string) *Metrics {
 	}
 	m := &Metrics{
 		registry: monitor.NewRegistry(namespace, version),
-		pushes: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "pushes_total", Help: "Subpolicies sent to hosts.",
-		}),
+		pushes:   counter("pushes_total", "Subpolicies sent to hosts, whole or as what has changed.", "kind", whole, change),
 		acks: counter("acknowledgements_total", "What hosts said of subpolicies that they were sent.", "outcome",
-			string(push.Loaded), string(push.Refused), string(push.Late)),
+			string(push.Loaded), string(push.Refused), string(push.Misfit), string(push.Late)),
 		spread: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "policy_spread_seconds", Buckets: spreads,
 			Help: "Time from when a policy was applied until all hosts that were connected then had acknowledged it.",
@@ -71,7 +75,13 @@ func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(collector{s}) }
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
 // Pushed implements push.Observer.
-func (m *Metrics) Pushed() { m.pushes.Inc() }
+func (m *Metrics) Pushed(changed bool) {
+	kind := whole
+	if changed {
+		kind = change
+	}
+	m.pushes.WithLabelValues(kind).Inc()
+}
 
 // Acknowledged implements push.Observer.
 func (m *Metrics) Acknowledged(o push.Outcome) { m.acks.WithLabelValues(string(o)).Inc() }

@@ -124,8 +124,9 @@ func shown(t *testing.T, g prometheus.Gatherer) map[string]float64 {
 
 func TestScrape(t *testing.T) {
 	m := metricsOf(follower(), threeHosts())
-	m.Pushed()
-	m.Pushed()
+	m.Pushed(false)
+	m.Pushed(true)
+	m.Pushed(true)
 	m.Acknowledged(push.Loaded)
 	m.Acknowledged(push.Refused)
 	m.Asked(3, 2, 1)
@@ -138,7 +139,8 @@ func TestScrape(t *testing.T) {
 		"hosts": 3, "hosts_connected": 2, "hosts_in_sync": 1,
 		"host_connected a": 1, "host_connected b": 1, "host_connected c": 0,
 		"host_in_sync a": 1, "host_in_sync b": 0, "host_in_sync c": 0,
-		"pushes_total": 2, "acknowledgements_total loaded": 1, "acknowledgements_total refused": 1, "acknowledgements_total late": 0,
+		"pushes_total whole": 1, "pushes_total change": 2, "acknowledgements_total misfit": 0,
+		"acknowledgements_total loaded": 1, "acknowledgements_total refused": 1, "acknowledgements_total late": 0,
 		"queries_total answered": 3, "queries_total not_connected": 2, "queries_total failed": 1,
 		"migrations_begun_total operator": 12, "migrations_begun_total host": 0, "migrations_begun_total policy": 0,
 	}

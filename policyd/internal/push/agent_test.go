@@ -14,6 +14,7 @@ import (
 
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 )
 
 // domain is a hub over a state machine without Raft.
@@ -139,9 +140,35 @@ func (a *agent) question() (nonce uint64) {
 
 func (a *agent) acknowledge(nonce, version uint64, refusal string) {
 	a.t.Helper()
-	if err := a.d.hub.Acknowledge(a.name, nonce, version, refusal); err != nil {
+	if err := a.d.hub.Acknowledge(a.name, nonce, version, refusal, false); err != nil {
 		a.t.Fatal(err)
 	}
+}
+
+// misfit says that a change could not be made.
+func (a *agent) misfit(nonce, version uint64) {
+	a.t.Helper()
+	if err := a.d.hub.Acknowledge(a.name, nonce, version, "change refused", true); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// next returns the only push that came, what comes of it, and whether that was sent
+// as a change.
+func (a *agent) next(has *delta.Whole) (nonce uint64, now *delta.Whole, change bool) {
+	a.t.Helper()
+	p := a.take()
+	if len(p) != 1 {
+		a.t.Fatalf("pushes to %s: %v, want one", a.name, p)
+	}
+	if s := p[0].GetSubpolicy(); s != nil {
+		return p[0].Nonce, delta.New(s, nil), false
+	}
+	now, err := has.Apply(p[0].GetChange())
+	if err != nil {
+		a.t.Fatalf("push to %s: %v: %v", a.name, p[0], err)
+	}
+	return p[0].Nonce, now, true
 }
 
 // leave ends the stream and returns how it ended.

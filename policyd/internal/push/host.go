@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mbchain/proto"
+	"mbchain/proto/delta"
 )
 
 // host is what the hub knows of one host beside its record in the state. It
@@ -16,10 +17,11 @@ type host struct {
 	status   *proto.HostStatus // as last reported; read-only
 
 	offered offer
-	running uint64 // version that it says it runs
-	inSync  bool   // has acknowledged the newest offer
-	refusal string // why it refused offered.version; empty: it did not
-	loaded  uint64 // State.Index of the newest subpolicy that it acknowledged
+	running uint64       // version that it says it runs
+	inSync  bool         // has acknowledged the newest offer
+	refusal string       // why it refused offered.version; empty: it did not
+	loaded  uint64       // State.Index of the newest subpolicy that it acknowledged
+	held    *delta.Whole // that one; nil: none
 }
 
 // offer is the newest subpolicy push to a host.
@@ -28,6 +30,8 @@ type offer struct {
 	version uint64
 	index   uint64 // State.Index that it was made from
 	rules   uint32
+	whole   *delta.Whole // what it comes to
+	change  bool         // it was not sent whole
 }
 
 // offer notes a push. A refusal stands until the host has said something about
@@ -50,7 +54,7 @@ func (h *host) acknowledge(nonce, version uint64, refusal string) bool {
 	h.refusal = refusal
 	h.inSync = refusal == "" && version == h.offered.version
 	if refusal == "" {
-		h.loaded = h.offered.index
+		h.loaded, h.held = h.offered.index, h.offered.whole
 	}
 	return true
 }

@@ -34,6 +34,9 @@ type Hub struct {
 	stopped bool
 	leads   bool
 	spread  spread
+
+	settling bool    // hosts have changed, and streams are told in a moment
+	settled  *Domain // of when they were told last; nil: they never were
 }
 
 // NewHub returns a hub without hosts, which leads until it is told otherwise. It
@@ -87,6 +90,10 @@ func (h *Hub) settle(old *Domain) {
 	if old != nil && old.State.Policy.Version != h.domain.State.Policy.Version {
 		h.spread.begin(h.domain.State.Policy.Version, h.hosts)
 	}
+	if others && !h.settling {
+		h.settling = true
+		time.AfterFunc(settleFor, h.hostsSettled)
+	}
 	for name, host := range h.hosts {
 		record, known := h.domain.State.Host(name)
 		switch {
@@ -98,13 +105,30 @@ func (h *Hub) settle(old *Domain) {
 			host.stream.end(ErrDisplaced)
 		case policy:
 			host.stream.policyChanged.set()
-		case others:
-			host.stream.hostsChanged.set()
 		}
 		if revoked && host.stream != nil {
 			host.stream.revokedChanged.set()
 		}
 	}
+}
+
+// hostsSettled has all streams push what came of changes of hosts: all of the same
+// domain, so that it is worked out once.
+func (h *Hub) hostsSettled() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settling, h.settled = false, h.domain
+	for _, host := range h.hosts {
+		if host.stream != nil {
+			host.stream.hostsChanged.set()
+		}
+	}
+}
+
+func (h *Hub) settledDomain() *Domain {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.settled
 }
 
 func sameSecrets(a, b *Domain) bool {

@@ -10,10 +10,10 @@ import (
 
 // An Observer is told what a [Hub] does. It must not block.
 type Observer interface {
-	// Pushed: a subpolicy was sent to a host.
-	Pushed()
+	// Pushed: a subpolicy was sent to a host, whole or as a change.
+	Pushed(change bool)
 	// Acknowledged: a host has loaded the newest subpolicy that it was sent, or
-	// refused it, or has spoken of an older one.
+	// refused it, or could not make a change of it, or has spoken of an older one.
 	Acknowledged(outcome Outcome)
 	// Spread: all hosts that were connected when a policy was applied run it, or
 	// are gone, so long after it was applied.
@@ -30,6 +30,7 @@ type Outcome string
 const (
 	Loaded  Outcome = "loaded"
 	Refused Outcome = "refused"
+	Misfit  Outcome = "misfit"
 	Late    Outcome = "late"
 )
 
@@ -40,7 +41,7 @@ func (h *Hub) Observe(o Observer) { h.observer = o }
 // nobody is an Observer.
 type nobody struct{}
 
-func (nobody) Pushed()              {}
+func (nobody) Pushed(bool)          {}
 func (nobody) Acknowledged(Outcome) {}
 func (nobody) Spread(time.Duration) {}
 func (nobody) Asked(_, _, _ int)    {}

@@ -24,7 +24,9 @@ func (o *observer) note(format string, args ...any) {
 	o.told = append(o.told, fmt.Sprintf(format, args...))
 }
 
-func (o *observer) Pushed()                   { o.note("pushed") }
+func (o *observer) Pushed(change bool) {
+	o.note("pushed%s", map[bool]string{true: " a change"}[change])
+}
 func (o *observer) Acknowledged(what Outcome) { o.note("%s", what) }
 func (o *observer) Spread(took time.Duration) { o.note("spread after %v", took) }
 func (o *observer) Asked(ok, absent, bad int) { o.note("asked %d %d %d", ok, absent, bad) }

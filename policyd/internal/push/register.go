@@ -10,6 +10,7 @@ import (
 
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 )
 
 // takeoverAfter is how long a host must have been away before another may
@@ -21,7 +22,11 @@ const takeoverAfter = 30 * time.Second
 type Registration struct {
 	Host    store.Host // the time is set by the hub
 	Running uint64     // policy version in force there
-	Status  *proto.HostStatus
+	// TakesChanges: it can be pushed changes of a subpolicy, at first of the one with
+	// the digest Held, if it is not zero.
+	TakesChanges bool
+	Held         delta.Digest
+	Status       *proto.HostStatus
 }
 
 // register makes the state know the host, and its stream the one that the hub
@@ -80,6 +85,9 @@ func (h *Hub) attach(r Registration, s *stream) (cmd *store.SetHost, newest uint
 	e.lastSeen = time.Now()
 	e.running = r.Running
 	e.status = r.Status
+	if e.held != nil && e.held.Digest() == r.Held {
+		s.has.whole = e.held
+	}
 	e.offer(offer{version: e.offered.version, rules: e.offered.rules})
 	return nil, h.domain.State.Policy.Version, nil
 }

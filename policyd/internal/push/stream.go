@@ -15,9 +15,9 @@ const (
 	// KeepAliveEvery is how often a stream carries something. An agent that
 	// has received nothing for three times as long takes it for dead.
 	KeepAliveEvery = 5 * time.Second
-	// settleFor is how long changes of other hosts are gathered before the
-	// subpolicy goes out again: hosts come up in crowds, and each of them
-	// changes the subpolicy of all.
+	// settleFor is how long changes of hosts are gathered before the subpolicies
+	// go out again: hosts come up in crowds, and each of them changes the
+	// subpolicy of all.
 	settleFor = 200 * time.Millisecond
 )
 
@@ -28,15 +28,16 @@ type stream struct {
 	end  context.CancelCauseFunc
 
 	policyChanged signal // send the subpolicy
-	hostsChanged  signal // send the subpolicy once the hosts have settled
+	hostsChanged  signal // send it of [Hub.settled]
 	questions     chan *question
 	// revokedChanged: send which certificates are revoked.
 	revokedChanged signal
 	toldRevoked    bool // of the serving goroutine
 
 	pending map[uint64]*question // by nonce; guarded by Hub.mu
+	refused bool                 // send the whole; guarded by Hub.mu
 
-	parts subpolicies // of the serving goroutine
+	has has // of the serving goroutine
 }
 
 // signal is a mark that is set or not, for one goroutine that waits for it.
@@ -67,7 +68,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 
 		revokedChanged: newSignal(),
 		pending:        map[uint64]*question{},
-		parts:          subpolicies{addresses: r.Host.Addresses, gateway: r.Host.Gateway},
+		has:            has{takesChanges: r.TakesChanges, said: r.Held, running: r.Running},
 	}
 	if err := h.register(ctx, r, s); err != nil {
 		return err
@@ -82,33 +83,26 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 func (h *Hub) serve(ctx context.Context, s *stream) error {
 	keepAlive := time.NewTicker(KeepAliveEvery)
 	defer keepAlive.Stop()
-	settled := time.NewTimer(settleFor)
-	settled.Stop()
-	defer settled.Stop()
-
 	s.policyChanged.set() // the first push is always a subpolicy
-	settling, first := false, true
+	first := true
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.policyChanged:
-			settling = false
-			settled.Stop()
-			err = h.sendSubpolicy(s)
+			var d *Domain
+			if d, err = h.Domain(); err == nil {
+				err = h.sendSubpolicy(s, d)
+			}
 			if first { // and then
 				first = false
 				s.revokedChanged.set()
 			}
 		case <-s.hostsChanged:
-			if !settling {
-				settling = true
-				settled.Reset(settleFor)
+			if d := h.settledDomain(); !first && s.has.index < d.State.Index {
+				err = h.sendSubpolicy(s, d)
 			}
-		case <-settled.C:
-			settling = false
-			err = h.sendSubpolicy(s)
 		case <-s.revokedChanged:
 			if !first {
 				err = h.sendRevocations(s)
@@ -132,23 +126,6 @@ func (s *stream) push(nonce uint64, p *proto.Push) error {
 	return nil
 }
 
-func (h *Hub) sendSubpolicy(s *stream) error {
-	d, err := h.Domain()
-	if err != nil {
-		return err
-	}
-	part := s.parts.of(d)
-	o := offer{nonce: h.nextNonce(), version: part.Version, index: d.State.Index, rules: uint32(len(part.Rules))}
-	h.mu.Lock()
-	if e := h.hosts[s.host.Name]; e != nil && e.stream == s {
-		e.offer(o)
-	}
-	h.mu.Unlock()
-	h.logger.Debug("subpolicy pushed", "host", s.host.Name, "policy_version", o.version, "rules", o.rules, "nonce", o.nonce)
-	h.observer.Pushed()
-	return s.push(o.nonce, &proto.Push{Body: &proto.Push_Subpolicy{Subpolicy: part}})
-}
-
 func (h *Hub) nextNonce() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -157,16 +134,21 @@ func (h *Hub) nextNonce() uint64 {
 }
 
 // Acknowledge takes what a host says about a subpolicy push. It runs version;
-// an empty refusal says that this is the one that was pushed. What concerns an
-// earlier push than the newest is no error: the two crossed on their way.
-func (h *Hub) Acknowledge(name string, nonce, version uint64, refusal string) error {
-	newest, offered, err := h.acknowledge(name, nonce, version, refusal)
+// an empty refusal says that this is the one that was pushed. After a refusal the
+// next push is a whole; a misfit, a change that the host could not make, is followed
+// by that at once. What concerns an earlier push than the newest is no error: the two
+// crossed on their way.
+func (h *Hub) Acknowledge(name string, nonce, version uint64, refusal string, misfit bool) error {
+	newest, offered, err := h.acknowledge(name, nonce, version, refusal, misfit)
 	switch {
 	case err != nil:
 		return err
 	case !newest:
 		h.observer.Acknowledged(Late)
 		h.logger.Debug("late acknowledgement", "host", name, "nonce", nonce, "running_version", version)
+	case refusal != "" && misfit:
+		h.observer.Acknowledged(Misfit)
+		h.logger.Warn("change of a subpolicy refused", "host", name, "policy_version", offered, "running_version", version, "error", refusal)
 	case refusal != "":
 		h.observer.Acknowledged(Refused)
 		h.logger.Warn("subpolicy refused", "host", name, "policy_version", offered, "running_version", version, "error", refusal)
@@ -177,7 +159,7 @@ func (h *Hub) Acknowledge(name string, nonce, version uint64, refusal string) er
 	return nil
 }
 
-func (h *Hub) acknowledge(name string, nonce, version uint64, refusal string) (newest bool, offered uint64, err error) {
+func (h *Hub) acknowledge(name string, nonce, version uint64, refusal string, misfit bool) (newest bool, offered uint64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.hosts[name]
@@ -186,6 +168,12 @@ func (h *Hub) acknowledge(name string, nonce, version uint64, refusal string) (n
 	}
 	e.lastSeen = time.Now()
 	newest = e.acknowledge(nonce, version, refusal)
+	if newest && refusal != "" {
+		e.stream.refused = true
+		if misfit && e.offered.change {
+			e.stream.policyChanged.set()
+		}
+	}
 	if e.inSync {
 		h.observeReached(name, version)
 	}

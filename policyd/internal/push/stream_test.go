@@ -61,7 +61,7 @@ func TestHostWithoutAnyPolicyIsPushedVersionZero(t *testing.T) {
 		if s.Version != 0 || len(s.Rules) != 0 || len(s.Keys) != 1 {
 			t.Errorf("subpolicy %v", s)
 		}
-		if err := d.hub.Acknowledge("a", nonce, 0, ""); err != nil {
+		if err := d.hub.Acknowledge("a", nonce, 0, "", false); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(Counts{Known: 1, Connected: 1, InSync: 1}, d.hub.Counts()); diff != "" {
@@ -170,7 +170,7 @@ func TestReconnectTellsWhatRuns(t *testing.T) {
 		nonce, _ := a.subpolicy()
 		a.acknowledge(nonce, 1, "")
 		a.leave()
-		if err := d.hub.Acknowledge("a", nonce, 1, ""); !errors.Is(err, ErrNoStream) {
+		if err := d.hub.Acknowledge("a", nonce, 1, "", false); !errors.Is(err, ErrNoStream) {
 			t.Errorf("acknowledgement without a stream: error %v, want %v", err, ErrNoStream)
 		}
 		want := &proto.HostPolicy{Host: "a", OfferedVersion: 1, RunningVersion: 1, Rules: 1}

@@ -3,90 +3,161 @@
 package push
 
 import (
-	"net/netip"
+	"fmt"
+	"sync/atomic"
 
 	"mbchain/policy"
+	"mbchain/policyd/internal/store"
 	"mbchain/proto"
+	"mbchain/proto/delta"
 )
 
-// subpolicies makes the subpolicies of one host. It remembers the costly part,
-// which stays the same when only the other hosts change.
+// subpolicies are those of one domain, and what makes them out of others. Hosts that
+// need the same get the same.
 type subpolicies struct {
-	addresses []netip.Addr
-	gateway   bool
-	policy    *policy.Policy
-	types     []*proto.NFType
-	rules     []*proto.Rule
-	guards    []*proto.Guard
+	keys    []*proto.SetupKey
+	wholes  memo[*part, *delta.Whole]
+	changes memo[[2]delta.Digest, *proto.SubpolicyChange]
+	// like is a whole that was made, whose lists others may have, too.
+	like atomic.Pointer[delta.Whole]
 }
 
-// of returns the host's part of d.
-func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
-	if s.policy != d.Policy {
-		s.split(d.Policy)
-	}
-	p := &proto.Subpolicy{
-		Version: d.State.Policy.Version,
-		Seed:    d.Seed[:],
-		Types:   s.types,
-		Rules:   s.rules,
-		Guards:  s.guards,
-		Hosts:   d.addresses,
-	}
-	for _, k := range d.State.Keys {
-		p.Keys = append(p.Keys, &proto.SetupKey{Id: k.ID, Secret: k.Secret})
-	}
-	return p
+// past is what hosts needed of the policies that ran before one, by version; nil: that
+// is not known any more.
+type past = memo[uint64, *parts]
+
+// whole returns the subpolicy of a host.
+func (d *Domain) whole(host store.Host) *delta.Whole {
+	return d.with(d.parts.of(host), d.State.Policy.Version)
 }
 
-func (s *subpolicies) split(p *policy.Policy) {
-	s.policy, s.types, s.rules, s.guards = p, nil, nil, nil
-	for _, g := range p.Guards(s.addresses) {
-		s.guards = append(s.guards, &proto.Guard{Number: uint32(g.Number), Predicate: g.Predicate.String(), Required: g.Required})
-	}
-	part := p.Split(s.addresses)
-	if s.gateway {
-		part = p.Whole()
-	}
-	for _, t := range part.Types {
-		to := &proto.NFType{Name: t.Name, Choice: choices[t.Choose]}
-		for _, in := range t.Instances {
-			to.Instances = append(to.Instances, &proto.Instance{
-				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
-			})
+// earlier returns the subpolicy that the host had when another version ran, if
+// nothing else was other then, or nil.
+func (d *Domain) earlier(host store.Host, version uint64) *delta.Whole {
+	was := d.past.get(version, func() *parts {
+		old, known := d.State.At(version)
+		if !known {
+			return nil
 		}
-		s.types = append(s.types, to)
-	}
-	for _, r := range part.Rules {
-		to := &proto.Rule{
-			Number:          uint32(r.Number),
-			Predicate:       r.Predicate.String(),
-			BypassOnFailure: r.OnFailure == policy.Bypass,
-			SetUp:           setUps[r.SetUp],
+		p, err := policy.Parse(old.Source)
+		if err != nil {
+			return nil // of another version of policyd
 		}
-		for _, t := range r.Types {
-			to.Types = append(to.Types, uint32(t))
-		}
-		s.rules = append(s.rules, to)
+		return newParts(p)
+	})
+	if was == nil {
+		return nil
 	}
+	return d.with(was.of(host), version)
 }
 
-var choices = map[policy.Method]proto.Choice{
-	policy.ByHash:   proto.Choice_CHOICE_HASH,
-	policy.BySource: proto.Choice_CHOICE_SOURCE,
-	policy.InTurn:   proto.Choice_CHOICE_TURN,
+// with returns the subpolicy of hosts that need a part of the policy of a version.
+func (d *Domain) with(p *part, version uint64) *delta.Whole {
+	return d.made.wholes.get(p, func() *delta.Whole {
+		w := delta.New(&proto.Subpolicy{
+			Version: version,
+			Seed:    d.Seed[:],
+			Keys:    d.made.keys,
+			Types:   p.types,
+			Rules:   p.rules,
+			Guards:  p.guards,
+			Hosts:   d.addresses,
+		}, d.made.like.Load())
+		d.made.like.Store(w)
+		return w
+	})
 }
 
-var setUps = map[policy.SetUp]proto.SetUpWay{
-	policy.Auto:      proto.SetUpWay_SET_UP_WAY_AUTO,
-	policy.InBand:    proto.SetUpWay_SET_UP_WAY_IN_BAND,
-	policy.OutOfBand: proto.SetUpWay_SET_UP_WAY_OUT_OF_BAND,
-}
-
-// addressText writes an address, and none as the empty text.
-func addressText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
+// change returns what makes a subpolicy of the domain out of another one; nil if
+// the whole is better.
+func (d *Domain) change(from, to *delta.Whole) *proto.SubpolicyChange {
+	if from == nil {
+		return nil
 	}
-	return a.String()
+	return d.made.changes.get([2]delta.Digest{from.Digest(), to.Digest()}, func() *proto.SubpolicyChange {
+		return delta.Between(from, to)
+	})
+}
+
+// has is what the agent at the other end of a stream has, as far as that is known. It
+// belongs to the goroutine that serves the stream.
+type has struct {
+	takesChanges bool
+	whole        *delta.Whole // what was pushed to it last; nil: it gets the whole
+	index        uint64       // State.Index of that, 0: nothing was pushed yet
+	said         delta.Digest // what it said it has
+	running      uint64       // the version of that
+
+	part *part // that it needs, of this policy
+	of   *policy.Policy
+}
+
+// now returns the host's subpolicy of a domain.
+func (s *stream) now(d *Domain) *delta.Whole {
+	if s.has.of != d.Policy {
+		s.has.of, s.has.part = d.Policy, d.parts.of(s.host)
+	}
+	return d.with(s.has.part, d.State.Policy.Version)
+}
+
+// base returns what the next push may be a change of; nil: of nothing. After a refusal
+// that is nothing.
+func (h *Hub) base(s *stream, d *Domain, now *delta.Whole) *delta.Whole {
+	h.mu.Lock()
+	refused := s.refused
+	s.refused = false
+	h.mu.Unlock()
+	switch {
+	case !s.has.takesChanges || refused:
+		return nil
+	case s.has.whole != nil || s.has.index != 0:
+		return s.has.whole
+	}
+	return s.before(d, now)
+}
+
+// before returns what the agent says it has, if that is what any policyd would push it
+// now, or would have when that version ran; nil: it is not.
+func (s *stream) before(d *Domain, now *delta.Whole) *delta.Whole {
+	if s.has.said == (delta.Digest{}) {
+		return nil
+	}
+	if now.Digest() == s.has.said {
+		return now
+	}
+	if was := d.earlier(s.host, s.has.running); was != nil && was.Digest() == s.has.said {
+		return was
+	}
+	return nil
+}
+
+// sendSubpolicy pushes the host's part of a domain, unless a newer one was pushed
+// already.
+func (h *Hub) sendSubpolicy(s *stream, d *Domain) error {
+	if d.State.Index < s.has.index {
+		return nil
+	}
+	now := s.now(d)
+	change := d.change(h.base(s, d, now), now)
+	rules := uint32(len(now.Subpolicy().GetRules()))
+	o := offer{
+		nonce: h.nextNonce(), version: d.State.Policy.Version, index: d.State.Index, rules: rules,
+		whole: now, change: change != nil,
+	}
+	h.mu.Lock()
+	if e := h.hosts[s.host.Name]; e != nil && e.stream == s {
+		e.offer(o)
+	}
+	h.mu.Unlock()
+	s.has.whole, s.has.index = now, d.State.Index
+	push := &proto.Push{Body: &proto.Push_Subpolicy{Subpolicy: now.Subpolicy()}}
+	if o.change {
+		push.Body = &proto.Push_Change{Change: change}
+	}
+	h.logger.Debug("subpolicy pushed", "host", s.host.Name, "policy_version", o.version, "rules", rules, "nonce", o.nonce, "change", o.change)
+	h.observer.Pushed(o.change)
+	if err := s.push(o.nonce, push); err != nil {
+		return fmt.Errorf("subpolicy: %w", err)
+	}
+	return nil
 }
