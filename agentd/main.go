@@ -19,6 +19,7 @@ import (
 
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/api"
+	"mbchain/agentd/internal/examine"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/push"
@@ -148,7 +149,8 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		Host: cfg.name, NFTypes: cfg.nfTypes,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
-		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{}, Log: log,
+		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{},
+		Examiner: examine.New(examine.Config{Identity: keeper, Try: peers.try()}), Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 

@@ -335,6 +335,7 @@ func (*Push_Revocations) isPush_Body() {}
 
 type KeepAlive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	UnixMs        int64                  `protobuf:"varint,1,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"` // policyd's clock; 0: it does not say
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +368,13 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *KeepAlive) GetUnixMs() int64 {
+	if x != nil {
+		return x.UnixMs
+	}
+	return 0
 }
 
 // Certificates of hosts that others take no more, though their time is not over.
@@ -891,6 +899,7 @@ type Query struct {
 	//	*Query_Migrations
 	//	*Query_Abort
 	//	*Query_EndSessions
+	//	*Query_Examine
 	Body          isQuery_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -996,6 +1005,15 @@ func (x *Query) GetEndSessions() *ResetQuery {
 	return nil
 }
 
+func (x *Query) GetExamine() *ExamineQuery {
+	if x != nil {
+		if x, ok := x.Body.(*Query_Examine); ok {
+			return x.Examine
+		}
+	}
+	return nil
+}
+
 type isQuery_Body interface {
 	isQuery_Body()
 }
@@ -1028,6 +1046,10 @@ type Query_EndSessions struct {
 	EndSessions *ResetQuery `protobuf:"bytes,7,opt,name=end_sessions,json=endSessions,proto3,oneof"`
 }
 
+type Query_Examine struct {
+	Examine *ExamineQuery `protobuf:"bytes,30,opt,name=examine,proto3,oneof"`
+}
+
 func (*Query_Sessions) isQuery_Body() {}
 
 func (*Query_Stats) isQuery_Body() {}
@@ -1041,6 +1063,8 @@ func (*Query_Migrations) isQuery_Body() {}
 func (*Query_Abort) isQuery_Body() {}
 
 func (*Query_EndSessions) isQuery_Body() {}
+
+func (*Query_Examine) isQuery_Body() {}
 
 type SessionQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1166,6 +1190,42 @@ func (*StatusQuery) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
+type ExamineQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineQuery) Reset() {
+	*x = ExamineQuery{}
+	mi := &file_agent_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineQuery) ProtoMessage() {}
+
+func (x *ExamineQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineQuery.ProtoReflect.Descriptor instead.
+func (*ExamineQuery) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{15}
+}
+
 type AcknowledgeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
@@ -1178,7 +1238,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1250,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1263,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1242,7 +1302,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1314,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1327,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 type AnswerRequest struct {
@@ -1283,13 +1343,14 @@ type AnswerRequest struct {
 	Counts        *MigrationCounts         `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
 	Aborted       *AbortMigrationsResponse `protobuf:"bytes,10,opt,name=aborted,proto3" json:"aborted,omitempty"`
 	EndedSessions *ResetAnswer             `protobuf:"bytes,11,opt,name=ended_sessions,json=endedSessions,proto3" json:"ended_sessions,omitempty"`
+	Examination   *Examination             `protobuf:"bytes,30,opt,name=examination,proto3" json:"examination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1362,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1375,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1394,6 +1455,13 @@ func (x *AnswerRequest) GetEndedSessions() *ResetAnswer {
 	return nil
 }
 
+func (x *AnswerRequest) GetExamination() *Examination {
+	if x != nil {
+		return x.Examination
+	}
+	return nil
+}
+
 type AnswerResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1402,7 +1470,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1482,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1495,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1435,7 +1503,7 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\xd2\x01\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rexamine.proto\x1a\x0fmigration.proto\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
@@ -1450,8 +1518,9 @@ const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAlive\x12;\n" +
 	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocationsB\x06\n" +
-	"\x04body\"\v\n" +
-	"\tKeepAlive\";\n" +
+	"\x04body\"$\n" +
+	"\tKeepAlive\x12\x17\n" +
+	"\aunix_ms\x18\x01 \x01(\x03R\x06unixMs\";\n" +
 	"\vRevocations\x12,\n" +
 	"\x05hosts\x18\x01 \x03(\v2\x16.mbchain.v1.RevocationR\x05hosts\"6\n" +
 	"\n" +
@@ -1487,7 +1556,7 @@ const file_agent_proto_rawDesc = "" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
 	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\x12+\n" +
-	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\x9e\x03\n" +
+	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\xd4\x03\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
@@ -1497,20 +1566,22 @@ const file_agent_proto_rawDesc = "" +
 	"migrations\x18\x05 \x01(\v2!.mbchain.v1.ListMigrationsRequestH\x00R\n" +
 	"migrations\x12:\n" +
 	"\x05abort\x18\x06 \x01(\v2\".mbchain.v1.AbortMigrationsRequestH\x00R\x05abort\x12;\n" +
-	"\fend_sessions\x18\a \x01(\v2\x16.mbchain.v1.ResetQueryH\x00R\vendSessionsB\x06\n" +
+	"\fend_sessions\x18\a \x01(\v2\x16.mbchain.v1.ResetQueryH\x00R\vendSessions\x124\n" +
+	"\aexamine\x18\x1e \x01(\v2\x18.mbchain.v1.ExamineQueryH\x00R\aexamineB\x06\n" +
 	"\x04body\"4\n" +
 	"\fSessionQuery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\"\f\n" +
 	"\n" +
 	"StatsQuery\"\r\n" +
-	"\vStatusQuery\"n\n" +
+	"\vStatusQuery\"\x0e\n" +
+	"\fExamineQuery\"n\n" +
 	"\x12AcknowledgeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\"\x15\n" +
-	"\x13AcknowledgeResponse\"\xea\x03\n" +
+	"\x13AcknowledgeResponse\"\xa5\x04\n" +
 	"\rAnswerRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x14\n" +
@@ -1525,7 +1596,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x06counts\x18\t \x01(\v2\x1b.mbchain.v1.MigrationCountsR\x06counts\x12=\n" +
 	"\aaborted\x18\n" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
-	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
+	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\x129\n" +
+	"\vexamination\x18\x1e \x01(\v2\x17.mbchain.v1.ExaminationR\vexamination\"\x10\n" +
 	"\x0eAnswerResponse*=\n" +
 	"\x06Choice\x12\x0f\n" +
 	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
@@ -1554,7 +1626,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_agent_proto_goTypes = []any{
 	(Choice)(0),                     // 0: mbchain.v1.Choice
 	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
@@ -1573,26 +1645,28 @@ var file_agent_proto_goTypes = []any{
 	(*SessionQuery)(nil),            // 14: mbchain.v1.SessionQuery
 	(*StatsQuery)(nil),              // 15: mbchain.v1.StatsQuery
 	(*StatusQuery)(nil),             // 16: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 17: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 18: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 19: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 20: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 21: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 22: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 23: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 24: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 25: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 26: mbchain.v1.Session
-	(*Counter)(nil),                 // 27: mbchain.v1.Counter
-	(*Migration)(nil),               // 28: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 29: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 30: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 31: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 32: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 33: mbchain.v1.AskResponse
+	(*ExamineQuery)(nil),            // 17: mbchain.v1.ExamineQuery
+	(*AcknowledgeRequest)(nil),      // 18: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 19: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 20: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 21: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 22: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 23: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 24: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 25: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 26: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 27: mbchain.v1.Session
+	(*Counter)(nil),                 // 28: mbchain.v1.Counter
+	(*Migration)(nil),               // 29: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 30: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 31: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 32: mbchain.v1.ResetAnswer
+	(*Examination)(nil),             // 33: mbchain.v1.Examination
+	(*AskRequest)(nil),              // 34: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 35: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	21, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	22, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
 	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
 	13, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
 	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
@@ -1608,30 +1682,32 @@ var file_agent_proto_depIdxs = []int32{
 	14, // 13: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
 	15, // 14: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
 	16, // 15: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	22, // 16: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	23, // 17: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	24, // 18: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	25, // 19: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	26, // 20: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	27, // 21: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	21, // 22: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	28, // 23: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	29, // 24: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	30, // 25: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	31, // 26: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	2,  // 27: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	17, // 28: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	19, // 29: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	32, // 30: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 31: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	18, // 32: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	20, // 33: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	33, // 34: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	31, // [31:35] is the sub-list for method output_type
-	27, // [27:31] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	23, // 16: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	24, // 17: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	25, // 18: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	26, // 19: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	17, // 20: mbchain.v1.Query.examine:type_name -> mbchain.v1.ExamineQuery
+	27, // 21: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	28, // 22: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	22, // 23: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	29, // 24: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	30, // 25: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	31, // 26: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	32, // 27: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	33, // 28: mbchain.v1.AnswerRequest.examination:type_name -> mbchain.v1.Examination
+	2,  // 29: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	18, // 30: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	20, // 31: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	34, // 32: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 33: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	19, // 34: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	21, // 35: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	35, // 36: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	33, // [33:37] is the sub-list for method output_type
+	29, // [29:33] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1640,6 +1716,7 @@ func file_agent_proto_init() {
 		return
 	}
 	file_common_proto_init()
+	file_examine_proto_init()
 	file_migration_proto_init()
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*Push_Subpolicy)(nil),
@@ -1655,6 +1732,7 @@ func file_agent_proto_init() {
 		(*Query_Migrations)(nil),
 		(*Query_Abort)(nil),
 		(*Query_EndSessions)(nil),
+		(*Query_Examine)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1662,7 +1740,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -120,7 +120,7 @@ func (f *follower) note(event subpolicy.Event) {
 	old, now := f.last, f.machine.Status()
 	f.last = now
 	f.mu.Lock()
-	f.status = now
+	f.status, f.good = now, f.machine.Good()
 	f.mu.Unlock()
 
 	f.log.Debug("subpolicy machine", "event", event, "state", now.State)

@@ -99,6 +99,10 @@ func (m *Machine) Status() Status {
 	return s
 }
 
+// Good returns the last subpolicy that the module took, nil if there is none. It is
+// read-only.
+func (m *Machine) Good() *proto.Subpolicy { return m.good }
+
 // Step takes one event and returns what is to be done, in this order. At most
 // one of the actions is a [Load], the last one. The error is [ErrUnexpected]
 // when a Load is answered though none was asked for; nothing changes then.
