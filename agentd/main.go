@@ -28,6 +28,7 @@ import (
 	"mbchain/agentd/internal/state"
 	"mbchain/chain"
 	"mbchain/identity"
+	"mbchain/manual"
 	"mbchain/monitor"
 )
 
@@ -76,6 +77,9 @@ type module interface {
 	mover.Module
 }
 
+// manFlag is for make man: it writes the man page below a directory.
+var manFlag = &cli.StringFlag{Name: "man", Hidden: true}
+
 // usageError is one in how the program was called.
 type usageError struct{ error }
 
@@ -85,11 +89,14 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, m modul
 	app := &cli.App{
 		Name: "agentd", Usage: "agent of one host of an mbchain domain",
 		UsageText: "agentd [options]", Description: description, Version: version,
-		Flags: flags(), HideHelpCommand: true,
+		Flags: append(flags(), manFlag), HideHelpCommand: true,
 		Writer: stdout, ErrWriter: stderr,
 		OnUsageError:   wrong,
 		ExitErrHandler: func(*cli.Context, error) {}, // the status is start's to choose
 		Action: func(c *cli.Context) error {
+			if dir := c.String(manFlag.Name); dir != "" {
+				return manual.Write(dir, manual.Daemon(c.App, "mbctl(1)", "policyd(8)"))
+			}
 			cfg, err := newConfig(c)
 			if err != nil {
 				return usageError{err}

@@ -45,6 +45,7 @@ func (w *world) app() *cli.App {
 			w.versionCommand(),
 			w.completionCommand(),
 			w.completeCommand(),
+			w.manCommand(),
 		},
 		CustomAppHelpTemplate: appHelp,
 	}
