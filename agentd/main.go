@@ -163,7 +163,13 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", strings.Join(cfg.policyd, ","),
 		"socket", cfg.socket, "state_dir", cfg.state, "metrics", watched.Address())
+	monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Ready, log) // it answers from now on
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		<-ctx.Done()
+		monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Stopping, log)
+		return nil
+	})
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })

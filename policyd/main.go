@@ -155,6 +155,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	})
 	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen,
 		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog, "metrics", watched.Address())
+	monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Ready, log) // it may not know yet who leads, see /readyz
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -162,6 +163,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	group.Go(func() error { return server.Serve(serving, l, local) })
 	group.Go(func() error {
 		<-ctx.Done()
+		monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Stopping, log)
 		node.Leave() // while agents and others can still be told
 		stopServing()
 		return nil
