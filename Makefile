@@ -51,6 +51,10 @@ man: build ## write the man pages into build/man/
 	@bin/agentd --man build/man
 	@bin/policyd --man build/man
 
+.PHONY: install
+install: man ## put programs, man pages, units and the module's sources below DESTDIR
+	@packaging/install.sh $(VERSION) "$(DESTDIR)/" agent policyd ctl dkms
+
 .PHONY: check
 check: ## gofmt, vet, staticcheck, licences, shellcheck
 	@$(RUNNER) --tier lint

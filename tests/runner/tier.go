@@ -96,6 +96,7 @@ func lintTier(ctx context.Context, r *runner) {
 		{"licences", "tests/lint/spdx", false},
 		{"shell", "tests/lint/shell", false},
 		{"man pages", "tests/lint/man", false},
+		{"installation", "tests/lint/install", false},
 	})
 }
 
