@@ -36,6 +36,7 @@ func (w *world) app() *cli.App {
 			w.migrateCommand(),
 			w.hostCommand(),
 			w.statsCommand(),
+			w.watchCommand(),
 			w.doctorCommand(),
 			w.clusterCommand(),
 			w.tokenCommand(),
