@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,7 +31,8 @@ func (w *world) watchCommand() *cli.Command {
 first, and the sessions that carry most. On a terminal it fills the screen until q or
 ctrl-c is typed; elsewhere each view follows the one before. With --json, each is one
 line. RATE is what the host that reported first sent and received, both ways, since
-the view before. --timeout is that of one view; a view that fails is no end.`,
+the view before. --timeout is that of one view. Once there was one, it goes on
+although another fails.`,
 			"mbctl watch", "mbctl watch --once", "mbctl watch --json --every 10s | jq -c '{at, carried, counts}'"),
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "every", Value: watchEvery, Usage: "show anew after `TIME`, 200ms or more"},
@@ -86,12 +86,13 @@ func (w *world) watch(c *cli.Context) error {
 		}
 		defer restore()
 	}
-	for ctx.Err() == nil {
-		if f := wt.next(ctx); ctx.Err() == nil {
-			var wrong *failure
-			if errors.As(f.err, &wrong) && wrong.code == exitUsage {
-				return f.err // asking again will not help
-			}
+	for first := true; ctx.Err() == nil; first = false {
+		f := wt.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case f.err != nil && first: // it may be for ever
+			return f.err
+		default:
 			wt.show(f)
 		}
 		if w.unwritten != nil || w.sleep(ctx, every) != nil {

@@ -106,17 +106,17 @@ func (f *frame) carried() (sum uint64) {
 
 // watchView is a frame in JSON.
 type watchView struct {
-	At           string             `json:"at"`
-	Error        string             `json:"error"` // why there is nothing else; empty: there is
-	PolicyVersion  uint64             `json:"policy_version"`
-	Hosts        []statusHostView   `json:"hosts"`
-	Summary      summaryView        `json:"summary"`
-	Carried uint64 `json:"carried"` // sessions of all hosts, each counted at every host of its chain
-	Sessions     []watchSessionView `json:"sessions"`
-	Truncated    bool               `json:"truncated"`
-	Migrations   []migrationView    `json:"migrations"`
-	Counts       countsView         `json:"counts"`
-	Missing      []missingView      `json:"missing"`
+	At            string             `json:"at"`
+	Error         string             `json:"error"` // why there is nothing else; empty: there is
+	PolicyVersion uint64             `json:"policy_version"`
+	Hosts         []statusHostView   `json:"hosts"`
+	Summary       summaryView        `json:"summary"`
+	Carried       uint64             `json:"carried"` // sessions of all hosts, each counted at every host of its chain
+	Sessions      []watchSessionView `json:"sessions"`
+	Truncated     bool               `json:"truncated"`
+	Migrations    []migrationView    `json:"migrations"`
+	Counts        countsView         `json:"counts"`
+	Missing       []missingView      `json:"missing"`
 }
 
 type watchSessionView struct {

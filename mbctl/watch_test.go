@@ -46,8 +46,16 @@ func TestGoldenWatch(t *testing.T) {
 		{name: "watch_every_wrong", line: "watch  --every  1ms"},
 		// A view that fails is no end, and the next one is whole again.
 		{name: "watch_piped", line: "watch  --json", set: func(f *fake, w *testWorld) {
+			f.sessions.Sessions, f.moves.list = nil, nil
+			w.endAfter(3, func(view int) {
+				f.err = nil
+				if view == 1 {
+					f.err = connect.NewError(connect.CodeInternal, errors.New("no leader"))
+				}
+			})
+		}},
+		{name: "watch_fails_at_once", line: "watch", set: func(f *fake, _ *testWorld) {
 			f.err = connect.NewError(connect.CodeInternal, errors.New("no leader"))
-			w.endAfter(2, func(int) { f.err = nil; f.sessions.Sessions = nil; f.moves.list = nil })
 		}},
 	}, func(*testWorld) {})
 }
