@@ -181,7 +181,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		}
 		return nil
 	})
-	group.Go(func() error { return watched.run(ctx, a, m, peers) })
+	group.Go(func() error { return watched.run(ctx, a, m, peers, keeper) })
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err

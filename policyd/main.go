@@ -168,7 +168,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 		stopServing()
 		return nil
 	})
-	group.Go(func() error { return watched.run(serving, node, hub) })
+	group.Go(func() error { return watched.run(serving, node, hub, me) })
 	if len(cfg.join) > 0 {
 		group.Go(func() error { return joining.settle(ctx, node) })
 	}
