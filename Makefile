@@ -55,6 +55,10 @@ man: build ## write the man pages into build/man/
 install: man ## put programs, man pages, units and the module's sources below DESTDIR
 	@packaging/install.sh $(VERSION) "$(DESTDIR)/" agent policyd ctl dkms
 
+.PHONY: deb
+deb: man ## make Debian packages of all parts, build/deb/
+	@packaging/deb/build.sh $(VERSION) build/deb
+
 .PHONY: check
 check: ## gofmt, vet, staticcheck, licences, shellcheck
 	@$(RUNNER) --tier lint

@@ -97,6 +97,7 @@ func lintTier(ctx context.Context, r *runner) {
 		{"shell", "tests/lint/shell", false},
 		{"man pages", "tests/lint/man", false},
 		{"installation", "tests/lint/install", false},
+		{"packages", "tests/lint/deb", false},
 	})
 }
 

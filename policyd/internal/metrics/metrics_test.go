@@ -136,7 +136,7 @@ func TestScrape(t *testing.T) {
 		"raft_last_contact_seconds": 0.25, "raft_peers": 2,
 		"policy_version": 7, "policy_applied_timestamp_seconds": 1_700_000_000.5, "policy_rules": 1,
 		"certificate_expires_timestamp_seconds": 1_800_000_000,
-		"hosts": 3, "hosts_connected": 2, "hosts_in_sync": 1,
+		"hosts":                                 3, "hosts_connected": 2, "hosts_in_sync": 1,
 		"host_connected a": 1, "host_connected b": 1, "host_connected c": 0,
 		"host_in_sync a": 1, "host_in_sync b": 0, "host_in_sync c": 0,
 		"pushes_total": 2, "acknowledgements_total loaded": 1, "acknowledgements_total refused": 1, "acknowledgements_total late": 0,
