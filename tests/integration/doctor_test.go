@@ -103,6 +103,9 @@ func TestDoctor(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	if c.finds("mtu", "warning") == nil || c.finds("mtu", "ok", "1500 bytes") != nil {
+		t.Errorf("not every neighbour, of both families, answers as long a packet as the link takes: %+v", c.Findings)
+	}
 	own, err := l.doctorOn(t, mb1.name, mb1.Socket)
 	if err = errors.Join(err, own.well()); err != nil || own.Host != mb1.name {
 		t.Errorf("on %s itself: %q, %v", mb1.name, own.Host, err)
@@ -114,12 +117,14 @@ func TestDoctor(t *testing.T) {
 	// The link's other end takes less, and a veth tells nobody what it drops.
 	mb1.ip(t, "link set left mtu 1400")
 	finds(client, "mtu", "error", "1500 bytes", mb1.Address.String())
+	finds(client, "mtu", "error", "1500 bytes", mb1.Address6.String())
 	mb1.ip(t, "link set left mtu 1500")
 	well(client)
 
 	// A link behind the next host takes less, and that host says so.
 	mb1.ip(t, "link set right mtu 1400")
 	finds(client, "mtu", "warning", "1400 bytes", mb2.Address.String())
+	finds(client, "mtu", "warning", "1400 bytes", mb2.Address6.String())
 	mb1.ip(t, "link set right mtu 1500")
 
 	l.run(t, "agent", mb2.name, "kill9")

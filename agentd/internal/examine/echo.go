@@ -28,6 +28,9 @@ const (
 	largeSeq
 )
 
+// maxPacket is the longest packet of IPv4, whatever a device would take.
+const maxPacket = 65535
+
 // icmpHeader is the length of the header of an echo request.
 const icmpHeader = 8
 
@@ -113,6 +116,7 @@ func (f family) send(conn *net.IPConn, id int, mtus []int, e *Echoed) error {
 		return err
 	}
 	for _, mtu := range mtus {
+		mtu = min(mtu, maxPacket)
 		err := f.write(conn, id, largeSeq, mtu)
 		if err == nil {
 			e.Link = mtu
@@ -138,11 +142,13 @@ func (f family) write(conn *net.IPConn, id, seq, length int) error {
 
 // listen waits until both requests are answered, or the time is over.
 func (f family) listen(conn *net.IPConn, id int, e *Echoed) {
-	packet := make([]byte, 1<<16)
+	packet := make([]byte, maxPacket)
 	for !e.Short || e.Link != 0 && !e.Large {
 		n, _, err := conn.ReadFrom(packet)
 		if errors.Is(err, unix.EMSGSIZE) { // an ICMP error has come
-			e.Path = f.pathMTU(conn)
+			if path := f.pathMTU(conn); path < e.Link {
+				e.Path = path
+			}
 			continue
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
