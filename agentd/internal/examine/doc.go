@@ -5,6 +5,6 @@
 // packets of which size. It changes nothing and judges nothing.
 //
 // It reads /proc and /sys, asks devices by ioctl, and sends ICMP echo requests, for
-// which it needs CAP_NET_RAW. An [Examiner] may be used by several goroutines, one after
-// the other of which it lets examine.
+// which it needs CAP_NET_RAW. An [Examiner] may be used by several goroutines, of which it
+// lets one at a time examine.
 package examine

@@ -22,6 +22,9 @@ const (
 	tryTime = 2 * time.Second
 )
 
+// ErrBusy: one examination at a time.
+var ErrBusy = errors.New("examine host: another examination is under way: try again in a moment")
+
 // Config says what an [Examiner] examines.
 type Config struct {
 	// Root is in front of /proc and /sys: empty, but in tests.
@@ -40,7 +43,7 @@ type Config struct {
 // An Examiner examines the host it runs on.
 type Examiner struct {
 	config Config
-	turn   chan struct{} // has room for the one who examines
+	busy   sync.Mutex // held by the one who examines
 }
 
 // New returns an examiner.
@@ -51,20 +54,18 @@ func New(config Config) *Examiner {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Examiner{config: config, turn: make(chan struct{}, 1)}
+	return &Examiner{config: config}
 }
 
 // Examine adds to x what there is to say of this host and of the way to its neighbours,
-// the first [maxNeighbours] of them, within [tryTime] from its turn on. What cannot be
-// found out is named in x.Problems. The error is that of ctx, when it ends
-// before it is this examination's turn.
+// the first [maxNeighbours] of them, within [tryTime]. What cannot be found out is named in
+// x.Problems. While another one is under way it is [ErrBusy]: who asks often must
+// not hold up what else the agent is asked.
 func (e *Examiner) Examine(ctx context.Context, x *proto.Examination, neighbours []netip.Addr) error {
-	select {
-	case e.turn <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("examine host: another examination is under way: %w", context.Cause(ctx))
+	if !e.busy.TryLock() {
+		return ErrBusy
 	}
-	defer func() { <-e.turn }()
+	defer e.busy.Unlock()
 
 	x.Certificate = e.certificate(x)
 	e.settings(x)
