@@ -22,9 +22,6 @@ const (
 	tryTime = 2 * time.Second
 )
 
-// ErrBusy: one examination at a time.
-var ErrBusy = errors.New("examine host: another examination is under way: try again in a moment")
-
 // Config says what an [Examiner] examines.
 type Config struct {
 	// Root is in front of /proc and /sys: empty, but in tests.
