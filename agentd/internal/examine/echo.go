@@ -137,6 +137,9 @@ func (f family) write(conn *net.IPConn, id, seq, length int) error {
 		return err
 	}
 	_, err = conn.Write(packet)
+	if errors.Is(err, unix.ENOBUFS) { // a device has dropped it: lost, as anywhere on the way
+		return nil
+	}
 	return err
 }
 
