@@ -44,6 +44,21 @@ kmod-debug-kernel: ## the same for the debug kernel, which is built when it is m
 	@packaging/setup.sh --debug-kernel
 	@packaging/build-kmod.sh debug build/kmod-debug MBC_VERSION=$(VERSION) CONFIG_MBCHAIN_DEBUG=y
 
+.PHONY: man
+man: build ## write the man pages into build/man/
+	@rm -rf build/man
+	@env -u MBCHAIN_POLICYD bin/mbctl __man build/man
+	@bin/agentd --man build/man
+	@bin/policyd --man build/man
+
+.PHONY: install
+install: man ## put programs, man pages, units and the module's sources below DESTDIR
+	@packaging/install.sh $(VERSION) "$(DESTDIR)/" agent policyd ctl dkms
+
+.PHONY: deb
+deb: man ## make Debian packages of all parts, build/deb/
+	@packaging/deb/build.sh $(VERSION) build/deb
+
 .PHONY: check
 check: ## gofmt, vet, staticcheck, licences, shellcheck
 	@$(RUNNER) --tier lint

@@ -19,6 +19,7 @@ import (
 
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/api"
+	"mbchain/agentd/internal/examine"
 	"mbchain/agentd/internal/kernel"
 	"mbchain/agentd/internal/mover"
 	"mbchain/agentd/internal/push"
@@ -27,6 +28,7 @@ import (
 	"mbchain/agentd/internal/state"
 	"mbchain/chain"
 	"mbchain/identity"
+	"mbchain/manual"
 	"mbchain/monitor"
 )
 
@@ -75,6 +77,9 @@ type module interface {
 	mover.Module
 }
 
+// manFlag is for make man: it writes the man page below a directory.
+var manFlag = &cli.StringFlag{Name: "man", Hidden: true}
+
 // usageError is one in how the program was called.
 type usageError struct{ error }
 
@@ -84,11 +89,14 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer, m modul
 	app := &cli.App{
 		Name: "agentd", Usage: "agent of one host of an mbchain domain",
 		UsageText: "agentd [options]", Description: description, Version: version,
-		Flags: flags(), HideHelpCommand: true,
+		Flags: append(flags(), manFlag), HideHelpCommand: true,
 		Writer: stdout, ErrWriter: stderr,
 		OnUsageError:   wrong,
 		ExitErrHandler: func(*cli.Context, error) {}, // the status is start's to choose
 		Action: func(c *cli.Context) error {
+			if dir := c.String(manFlag.Name); dir != "" {
+				return manual.Write(dir, manual.Daemon(c.App, "mbctl(1)", "policyd(8)"))
+			}
 			cfg, err := newConfig(c)
 			if err != nil {
 				return usageError{err}
@@ -148,13 +156,20 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		Host: cfg.name, NFTypes: cfg.nfTypes,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
-		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{}, Log: log,
+		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{},
+		Examiner: examine.New(examine.Config{Identity: keeper, Try: peers.try()}), Log: log,
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 
 	log.Info("started", "version", version, "host", cfg.name, "policyd", strings.Join(cfg.policyd, ","),
 		"socket", cfg.socket, "state_dir", cfg.state, "metrics", watched.Address())
+	monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Ready, log) // it answers from now on
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		<-ctx.Done()
+		monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Stopping, log)
+		return nil
+	})
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })
@@ -166,7 +181,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		}
 		return nil
 	})
-	group.Go(func() error { return watched.run(ctx, a, m, peers) })
+	group.Go(func() error { return watched.run(ctx, a, m, peers, keeper) })
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err

@@ -100,6 +100,14 @@ func (p *peers) open(ctx context.Context, host netip.Addr) (setup.Stream, error)
 	return s, nil
 }
 
+// try is what tries whether another host's agent is reached; nil: nobody can.
+func (p *peers) try() func(context.Context, netip.Addr) error {
+	if p.node == nil {
+		return nil
+	}
+	return p.node.Try
+}
+
 // run sets sessions up until ctx is done. Without a certificate it refuses those
 // that wait already; the module itself refuses what comes later.
 func (p *peers) run(ctx context.Context) error {

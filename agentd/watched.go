@@ -5,9 +5,12 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"mbchain/agentd/internal/agent"
 	"mbchain/agentd/internal/metrics"
+	"mbchain/identity"
+	"mbchain/identity/keep"
 	"mbchain/monitor"
 )
 
@@ -30,13 +33,14 @@ func newWatched(ctx context.Context, cfg *config, log *slog.Logger) (*watched, e
 }
 
 // run answers until ctx is done.
-func (w *watched) run(ctx context.Context, a *agent.Agent, m module, p *peers) error {
+func (w *watched) run(ctx context.Context, a *agent.Agent, m module, p *peers, k *keep.Keeper) error {
 	sources := metrics.Sources{
 		Snapshot: a.Snapshot, Counters: m.Counters,
 		Setups:     p.service.UnderWay,
 		Migrations: func() (queued, running, window int) { return 0, 0, 0 },
 		Accepted:   func() int { return 0 },
 		Reached:    func() (reached, not int) { return 0, 0 },
+		Expires:    func() time.Time { return identity.Expires(k) },
 	}
 	if p.node != nil {
 		sources.Accepted, sources.Reached = p.node.Connections, p.node.Reached

@@ -40,6 +40,7 @@ var access = map[string]Access{
 	"/mbchain.v1.DomainService/ListHosts":    look,
 	"/mbchain.v1.DomainService/ListSessions": look,
 	"/mbchain.v1.DomainService/GetStats":     look,
+	"/mbchain.v1.DomainService/Examine":      look,
 
 	"/mbchain.v1.MigrationService/Start": change,
 	"/mbchain.v1.MigrationService/List":  look,
@@ -72,6 +73,7 @@ var access = map[string]Access{
 	"/mbchain.v1.LocalService/ListSessions": onHost,
 	"/mbchain.v1.LocalService/GetStats":     onHost,
 	"/mbchain.v1.LocalService/Ask":          onHost,
+	"/mbchain.v1.LocalService/Examine":      onHost,
 }
 
 // reading is the same roles for what changes nothing.

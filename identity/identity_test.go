@@ -290,6 +290,21 @@ func TestParseCAAndBundleRefuse(t *testing.T) {
 	}
 }
 
+// none is a source of nobody's.
+type none struct{}
+
+func (none) Bundle() (*Bundle, error) { return nil, ErrMalformed }
+
+func TestExpires(t *testing.T) {
+	b := issue(t, newCA(t), mb1)
+	if got := Expires(Fixed(b)); !got.Equal(b.Leaf.NotAfter) {
+		t.Errorf("it ends at %v, want %v", got, b.Leaf.NotAfter)
+	}
+	if got := Expires(none{}); !got.IsZero() {
+		t.Errorf("none ends at %v", got)
+	}
+}
+
 func FuzzParseToken(f *testing.F) {
 	f.Add(NewToken().Text())
 	f.Add("mbc1..." + strings.Repeat("0", tokenTextLen-7))

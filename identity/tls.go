@@ -15,6 +15,15 @@ type Source interface {
 	Bundle() (*Bundle, error)
 }
 
+// Expires returns when the certificate of a source ends; zero: there is none.
+func Expires(s Source) time.Time {
+	b, err := s.Bundle()
+	if err != nil {
+		return time.Time{}
+	}
+	return b.Leaf.NotAfter
+}
+
 // Fixed returns a Source that stays the same.
 func Fixed(b *Bundle) Source { return fixed{b} }
 

@@ -56,7 +56,7 @@ type reporter interface {
 // policyd is for commands that an agent cannot answer.
 func (w *world) policyd(c *cli.Context) (*policyd, error) {
 	if c.String("agent") != "" {
-		return nil, usagef("%s asks policyd: --agent goes with session, stats, status, migrate leave and migrate request only",
+		return nil, usagef("%s asks policyd: --agent goes with doctor, session, stats, status, migrate leave and migrate request only",
 			c.Command.HelpName)
 	}
 	addresses, err := w.policydAddresses(c)

@@ -46,6 +46,7 @@ type fake struct {
 	nodes    []*proto.NodeStatus // one after the other
 
 	check    *proto.CheckResponse
+	examined *proto.ExamineResponse
 	askedFor *proto.AskRequest
 	askErr   error
 
@@ -123,6 +124,16 @@ func (f *fake) GetStats(_ context.Context, req *proto.GetStatsRequest) (*proto.G
 		}
 	}
 	return answer, nil
+}
+
+func (f *fake) Examine(_ context.Context, req *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	if f.examined.Examination != nil && req.Host != "" && req.Host != f.examined.Examination.Status.Host {
+		return &proto.ExamineResponse{Missing: []*proto.Missing{{Host: req.Host, Error: "not connected"}}}, nil
+	}
+	return f.examined, nil
 }
 
 // localFake is the agent of host mb1: GetStatus alone differs.

@@ -46,9 +46,11 @@ func osWorld() *world {
 		saveSecret: keep.Write, load: keep.Load, save: keep.Save, exists: exists,
 		newToken: identity.NewToken,
 
-		width:  width,
-		colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		utf8:   utf8Locale(os.Getenv),
+		width:    width,
+		size:     func() (columns, lines int) { return terminalSize(int(os.Stdout.Fd())) },
+		terminal: takeTerminal(os.Stdin, os.Stdout),
+		colour:   terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		utf8:     utf8Locale(os.Getenv),
 	}
 }
 
@@ -67,11 +69,9 @@ func newJob() uint64 {
 
 // terminalWidth is 0 and false where fd is not a terminal.
 func terminalWidth(fd int) (int, bool) {
-	size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-	if err != nil {
-		return 0, false
-	}
-	return int(size.Col), true
+	_, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	columns, _ := terminalSize(fd)
+	return columns, err == nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -95,20 +95,24 @@ func (w *world) printMigrations(got *proto.ListMigrationsResponse, names hostNam
 		w.printf("no migration\n")
 		return
 	}
-	ids := make([]string, len(got.Migrations))
-	for i, m := range got.Migrations {
+	w.migrationTable(got.Migrations, names).print(w)
+	w.printf("%s\n", tallyText(got.Counts, len(got.Migrations)))
+}
+
+func (w *world) migrationTable(list []*proto.Migration, names hostNames) *table {
+	ids := make([]string, len(list))
+	for i, m := range list {
 		ids[i] = id64Text(m.Id)
 	}
 	digits := digitsApart(ids)
 	t := newTable("ID", "SESSION", "CHANGE", "GUARANTEE", "STATE", "AGE", "TOOK", "WHY")
-	for i, m := range got.Migrations {
+	for i, m := range list {
 		p := m.GetPlan()
 		t.add(text(cut8(ids[i], digits)), text(cut8(sessionText(p.GetSession()), 8)), text(names.change(p)),
 			text(guaranteeText(p.GetGuarantee())), migrationCell(m), figure(w.ageText(m)), tookCell(m),
 			cell{text: names.whyText(m.Why)})
 	}
-	t.print(w)
-	w.printf("%s\n", tallyText(got.Counts, len(got.Migrations)))
+	return t
 }
 
 func migrationCell(m *proto.Migration) cell {
@@ -128,9 +132,8 @@ func tookCell(m *proto.Migration) cell {
 	return figure("-")
 }
 
-// tallyText is the line below a list: "2 running, 12 done, 1 failed; median 3.1ms,
-// p99 9.8ms".
-func tallyText(c *proto.MigrationCounts, listed int) string {
+// migrationTally is "2 running, 12 done, 1 failed; median 3.1ms, p99 9.8ms".
+func migrationTally(c *proto.MigrationCounts) string {
 	var parts []string
 	for _, n := range []struct {
 		count uint32
@@ -144,6 +147,12 @@ func tallyText(c *proto.MigrationCounts, listed int) string {
 	if c.GetDone() > 0 {
 		line += fmt.Sprintf("; median %s, p99 %s", microsText(c.GetMedianUs()), microsText(c.GetP99Us()))
 	}
+	return line
+}
+
+// tallyText is the line below a list.
+func tallyText(c *proto.MigrationCounts, listed int) string {
+	line := migrationTally(c)
 	all := uint64(c.GetQueued()) + uint64(c.GetRunning()) + uint64(c.GetDone()) + uint64(c.GetFailed())
 	if all > uint64(listed) {
 		line += fmt.Sprintf("; the newest %s are shown, --limit shows more", countText(uint64(listed)))

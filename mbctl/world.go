@@ -43,8 +43,14 @@ type world struct {
 	newJob   func() uint64 // names the migrations of a command; random, never 0
 
 	width  int  // columns of the terminal, 0: not a terminal, do not cut
+	height int  // lines of it, 0: not a terminal, or not known
 	colour bool // escape sequences for colour are welcome
 	utf8   bool // line drawing and arrows are welcome
+
+	// What watch needs, see terminal.go: the size of the terminal now, and to take it
+	// over. Nil where there is none.
+	size     func() (columns, lines int)
+	terminal func(pressed func(key byte)) (restore func(), err error)
 
 	unwritten error // the first that printing met
 }

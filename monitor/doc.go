@@ -16,7 +16,8 @@
 // socket that only root may open and never on a port: a profile shows what is in
 // memory, and costs time.
 //
-// [NewLogger] makes the log of a program, as text or JSON.
+// [NewLogger] makes the log of a program, as text or JSON. [Notify] tells a service
+// manager that it is ready.
 //
 // The package knows no program. A [Server] may be used from several goroutines.
 package monitor

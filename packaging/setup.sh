@@ -14,7 +14,7 @@ packages=(
 	# build
 	gcc libc6-dev make git kmod xz-utils cpio linux-headers-amd64 linux-headers-6.12-amd64
 	# check
-	sparse shellcheck clang libclang-rt-14-dev spin
+	sparse shellcheck clang libclang-rt-14-dev spin groff-base systemd
 	# guests and labs
 	qemu-system-x86 busybox-static iproute2 iputils-ping nftables conntrack ethtool procps
 	bsdextrautils tcpdump

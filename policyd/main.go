@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"mbchain/manual"
 	"mbchain/monitor"
 	"mbchain/policyd/internal/api"
 	"mbchain/policyd/internal/cluster"
@@ -60,6 +61,9 @@ func main() {
 	os.Exit(status)
 }
 
+// manFlag is for make man: it writes the man page below a directory.
+var manFlag = &cli.StringFlag{Name: "man", Hidden: true}
+
 // usageError is one in how the program was called.
 type usageError struct{ error }
 
@@ -69,11 +73,14 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name: "policyd", Usage: "policy server of an mbchain domain",
 		UsageText: "policyd [options]", Description: description, Version: version,
-		Flags: flags, HideHelpCommand: true,
+		Flags: append(flags[:len(flags):len(flags)], manFlag), HideHelpCommand: true,
 		Writer: stdout, ErrWriter: stderr,
 		OnUsageError:   wrong,
 		ExitErrHandler: func(*cli.Context, error) {}, // the status is start's to choose
 		Action: func(c *cli.Context) error {
+			if dir := c.String(manFlag.Name); dir != "" {
+				return manual.Write(dir, manual.Daemon(c.App, "mbctl(1)", "agentd(8)"))
+			}
 			cfg, err := newConfig(c)
 			if err != nil {
 				return usageError{err}
@@ -148,6 +155,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	})
 	log.Info("started", "version", version, "id", cfg.id, "listen", l.Addr().String(), "raft_listen", cfg.raftListen,
 		"socket", cfg.socket, "data_dir", cfg.data, "audit_log", cfg.auditLog, "metrics", watched.Address())
+	monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Ready, log) // it may not know yet who leads, see /readyz
 	group, ctx := errgroup.WithContext(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -155,11 +163,12 @@ func run(ctx context.Context, cfg *config, stderr io.Writer) (err error) {
 	group.Go(func() error { return server.Serve(serving, l, local) })
 	group.Go(func() error {
 		<-ctx.Done()
+		monitor.Notify(os.Getenv("NOTIFY_SOCKET"), monitor.Stopping, log)
 		node.Leave() // while agents and others can still be told
 		stopServing()
 		return nil
 	})
-	group.Go(func() error { return watched.run(serving, node, hub) })
+	group.Go(func() error { return watched.run(serving, node, hub, me) })
 	if len(cfg.join) > 0 {
 		group.Go(func() error { return joining.settle(ctx, node) })
 	}

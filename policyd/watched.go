@@ -5,11 +5,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"mbchain/identity"
 	"mbchain/monitor"
 	"mbchain/policyd/internal/cluster"
 	"mbchain/policyd/internal/metrics"
 	"mbchain/policyd/internal/push"
+	"mbchain/policyd/internal/self"
 )
 
 // watched is what others see of policyd from outside.
@@ -31,8 +34,8 @@ func newWatched(ctx context.Context, cfg *config, log *slog.Logger) (*watched, e
 }
 
 // run answers until ctx is done.
-func (w *watched) run(ctx context.Context, node *cluster.Node, hub *push.Hub) error {
-	w.metrics.Watch(metrics.Sources{Node: node, Hub: hub})
+func (w *watched) run(ctx context.Context, node *cluster.Node, hub *push.Hub, me *self.Self) error {
+	w.metrics.Watch(metrics.Sources{Node: node, Hub: hub, Expires: func() time.Time { return identity.Expires(me) }})
 	return w.Run(ctx, &monitor.Server{
 		Metrics: w.metrics.Gatherer(), Ready: metrics.Ready(node), Log: w.log,
 	})

@@ -367,6 +367,7 @@ func (*Push_Change) isPush_Body() {}
 
 type KeepAlive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	UnixMs        int64                  `protobuf:"varint,1,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"` // policyd's clock; 0: it does not say
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +400,13 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *KeepAlive) GetUnixMs() int64 {
+	if x != nil {
+		return x.UnixMs
+	}
+	return 0
 }
 
 // Certificates of hosts that others take no more, though their time is not over.
@@ -1359,6 +1367,7 @@ type Query struct {
 	//	*Query_Migrations
 	//	*Query_Abort
 	//	*Query_EndSessions
+	//	*Query_Examine
 	Body          isQuery_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1464,6 +1473,15 @@ func (x *Query) GetEndSessions() *ResetQuery {
 	return nil
 }
 
+func (x *Query) GetExamine() *ExamineQuery {
+	if x != nil {
+		if x, ok := x.Body.(*Query_Examine); ok {
+			return x.Examine
+		}
+	}
+	return nil
+}
+
 type isQuery_Body interface {
 	isQuery_Body()
 }
@@ -1496,6 +1514,10 @@ type Query_EndSessions struct {
 	EndSessions *ResetQuery `protobuf:"bytes,7,opt,name=end_sessions,json=endSessions,proto3,oneof"`
 }
 
+type Query_Examine struct {
+	Examine *ExamineQuery `protobuf:"bytes,30,opt,name=examine,proto3,oneof"`
+}
+
 func (*Query_Sessions) isQuery_Body() {}
 
 func (*Query_Stats) isQuery_Body() {}
@@ -1509,6 +1531,8 @@ func (*Query_Migrations) isQuery_Body() {}
 func (*Query_Abort) isQuery_Body() {}
 
 func (*Query_EndSessions) isQuery_Body() {}
+
+func (*Query_Examine) isQuery_Body() {}
 
 type SessionQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1634,6 +1658,42 @@ func (*StatusQuery) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
+type ExamineQuery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExamineQuery) Reset() {
+	*x = ExamineQuery{}
+	mi := &file_agent_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExamineQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExamineQuery) ProtoMessage() {}
+
+func (x *ExamineQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExamineQuery.ProtoReflect.Descriptor instead.
+func (*ExamineQuery) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{22}
+}
+
 type AcknowledgeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
@@ -1647,7 +1707,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1719,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1732,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1718,7 +1778,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1790,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1803,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 type AnswerRequest struct {
@@ -1759,13 +1819,14 @@ type AnswerRequest struct {
 	Counts        *MigrationCounts         `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
 	Aborted       *AbortMigrationsResponse `protobuf:"bytes,10,opt,name=aborted,proto3" json:"aborted,omitempty"`
 	EndedSessions *ResetAnswer             `protobuf:"bytes,11,opt,name=ended_sessions,json=endedSessions,proto3" json:"ended_sessions,omitempty"`
+	Examination   *Examination             `protobuf:"bytes,30,opt,name=examination,proto3" json:"examination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1838,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1851,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1870,6 +1931,13 @@ func (x *AnswerRequest) GetEndedSessions() *ResetAnswer {
 	return nil
 }
 
+func (x *AnswerRequest) GetExamination() *Examination {
+	if x != nil {
+		return x.Examination
+	}
+	return nil
+}
+
 type AnswerResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1878,7 +1946,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +1958,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +1971,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1911,7 +1979,7 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\x8b\x02\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rexamine.proto\x1a\x0fmigration.proto\"\x8b\x02\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
@@ -1929,8 +1997,9 @@ const file_agent_proto_rawDesc = "" +
 	"keep_alive\x18\x04 \x01(\v2\x15.mbchain.v1.KeepAliveH\x00R\tkeepAlive\x12;\n" +
 	"\vrevocations\x18\x14 \x01(\v2\x17.mbchain.v1.RevocationsH\x00R\vrevocations\x125\n" +
 	"\x06change\x18\x1e \x01(\v2\x1b.mbchain.v1.SubpolicyChangeH\x00R\x06changeB\x06\n" +
-	"\x04body\"\v\n" +
-	"\tKeepAlive\";\n" +
+	"\x04body\"$\n" +
+	"\tKeepAlive\x12\x17\n" +
+	"\aunix_ms\x18\x01 \x01(\x03R\x06unixMs\";\n" +
 	"\vRevocations\x12,\n" +
 	"\x05hosts\x18\x01 \x03(\v2\x16.mbchain.v1.RevocationR\x05hosts\"6\n" +
 	"\n" +
@@ -1995,7 +2064,7 @@ const file_agent_proto_rawDesc = "" +
 	"\tpredicate\x18\x02 \x01(\tR\tpredicate\x12\x14\n" +
 	"\x05types\x18\x03 \x03(\rR\x05types\x12*\n" +
 	"\x11bypass_on_failure\x18\x04 \x01(\bR\x0fbypassOnFailure\x12+\n" +
-	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\x9e\x03\n" +
+	"\x06set_up\x18\x05 \x01(\x0e2\x14.mbchain.v1.SetUpWayR\x05setUp\"\xd4\x03\n" +
 	"\x05Query\x126\n" +
 	"\bsessions\x18\x01 \x01(\v2\x18.mbchain.v1.SessionQueryH\x00R\bsessions\x12.\n" +
 	"\x05stats\x18\x02 \x01(\v2\x16.mbchain.v1.StatsQueryH\x00R\x05stats\x121\n" +
@@ -2005,21 +2074,23 @@ const file_agent_proto_rawDesc = "" +
 	"migrations\x18\x05 \x01(\v2!.mbchain.v1.ListMigrationsRequestH\x00R\n" +
 	"migrations\x12:\n" +
 	"\x05abort\x18\x06 \x01(\v2\".mbchain.v1.AbortMigrationsRequestH\x00R\x05abort\x12;\n" +
-	"\fend_sessions\x18\a \x01(\v2\x16.mbchain.v1.ResetQueryH\x00R\vendSessionsB\x06\n" +
+	"\fend_sessions\x18\a \x01(\v2\x16.mbchain.v1.ResetQueryH\x00R\vendSessions\x124\n" +
+	"\aexamine\x18\x1e \x01(\v2\x18.mbchain.v1.ExamineQueryH\x00R\aexamineB\x06\n" +
 	"\x04body\"4\n" +
 	"\fSessionQuery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\"\f\n" +
 	"\n" +
 	"StatsQuery\"\r\n" +
-	"\vStatusQuery\"\x84\x01\n" +
+	"\vStatusQuery\"\x0e\n" +
+	"\fExamineQuery\"\x84\x01\n" +
 	"\x12AcknowledgeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\x12\x14\n" +
 	"\x05whole\x18\x1e \x01(\bR\x05whole\"\x15\n" +
-	"\x13AcknowledgeResponse\"\xea\x03\n" +
+	"\x13AcknowledgeResponse\"\xa5\x04\n" +
 	"\rAnswerRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x14\n" +
@@ -2034,7 +2105,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x06counts\x18\t \x01(\v2\x1b.mbchain.v1.MigrationCountsR\x06counts\x12=\n" +
 	"\aaborted\x18\n" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
-	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
+	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\x129\n" +
+	"\vexamination\x18\x1e \x01(\v2\x17.mbchain.v1.ExaminationR\vexamination\"\x10\n" +
 	"\x0eAnswerResponse*=\n" +
 	"\x06Choice\x12\x0f\n" +
 	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
@@ -2063,7 +2135,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_agent_proto_goTypes = []any{
 	(Choice)(0),                     // 0: mbchain.v1.Choice
 	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
@@ -2089,26 +2161,28 @@ var file_agent_proto_goTypes = []any{
 	(*SessionQuery)(nil),            // 21: mbchain.v1.SessionQuery
 	(*StatsQuery)(nil),              // 22: mbchain.v1.StatsQuery
 	(*StatusQuery)(nil),             // 23: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 24: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 25: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 26: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 27: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 28: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 29: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 30: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 31: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 32: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 33: mbchain.v1.Session
-	(*Counter)(nil),                 // 34: mbchain.v1.Counter
-	(*Migration)(nil),               // 35: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 36: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 37: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 38: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 39: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 40: mbchain.v1.AskResponse
+	(*ExamineQuery)(nil),            // 24: mbchain.v1.ExamineQuery
+	(*AcknowledgeRequest)(nil),      // 25: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 26: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 27: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 28: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 29: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 30: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 31: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 32: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 33: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 34: mbchain.v1.Session
+	(*Counter)(nil),                 // 35: mbchain.v1.Counter
+	(*Migration)(nil),               // 36: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 37: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 38: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 39: mbchain.v1.ResetAnswer
+	(*Examination)(nil),             // 40: mbchain.v1.Examination
+	(*AskRequest)(nil),              // 41: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 42: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	28, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	29, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
 	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
 	20, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
 	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
@@ -2138,30 +2212,32 @@ var file_agent_proto_depIdxs = []int32{
 	21, // 27: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
 	22, // 28: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
 	23, // 29: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	29, // 30: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	30, // 31: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	31, // 32: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	32, // 33: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	33, // 34: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	34, // 35: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	28, // 36: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	35, // 37: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	36, // 38: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	37, // 39: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	38, // 40: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	2,  // 41: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	24, // 42: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	26, // 43: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	39, // 44: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 45: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	25, // 46: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	27, // 47: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	40, // 48: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	45, // [45:49] is the sub-list for method output_type
-	41, // [41:45] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	30, // 30: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	31, // 31: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	32, // 32: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	33, // 33: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	24, // 34: mbchain.v1.Query.examine:type_name -> mbchain.v1.ExamineQuery
+	34, // 35: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	35, // 36: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	29, // 37: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	36, // 38: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	37, // 39: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	38, // 40: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	39, // 41: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	40, // 42: mbchain.v1.AnswerRequest.examination:type_name -> mbchain.v1.Examination
+	2,  // 43: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	25, // 44: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	27, // 45: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	41, // 46: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 47: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	26, // 48: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	28, // 49: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	42, // 50: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	47, // [47:51] is the sub-list for method output_type
+	43, // [43:47] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -2170,6 +2246,7 @@ func file_agent_proto_init() {
 		return
 	}
 	file_common_proto_init()
+	file_examine_proto_init()
 	file_migration_proto_init()
 	file_agent_proto_msgTypes[1].OneofWrappers = []any{
 		(*Push_Subpolicy)(nil),
@@ -2186,6 +2263,7 @@ func file_agent_proto_init() {
 		(*Query_Migrations)(nil),
 		(*Query_Abort)(nil),
 		(*Query_EndSessions)(nil),
+		(*Query_Examine)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2193,7 +2271,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

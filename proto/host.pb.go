@@ -697,7 +697,7 @@ const file_host_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"host.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\x12\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rexamine.proto\x1a\x0fmigration.proto\"\x12\n" +
 	"\x10GetStatusRequest\"\x8f\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
@@ -738,17 +738,19 @@ const file_host_proto_rawDesc = "" +
 	"\x06status\x18\x03 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status\"\x17\n" +
 	"\x15GetLocalStatusRequest\"H\n" +
 	"\x16GetLocalStatusResponse\x12.\n" +
-	"\x06status\x18\x01 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status2\xbd\x02\n" +
+	"\x06status\x18\x01 \x01(\v2\x16.mbchain.v1.HostStatusR\x06status2\x81\x03\n" +
 	"\rDomainService\x12H\n" +
 	"\tGetStatus\x12\x1c.mbchain.v1.GetStatusRequest\x1a\x1d.mbchain.v1.GetStatusResponse\x12H\n" +
 	"\tListHosts\x12\x1c.mbchain.v1.ListHostsRequest\x1a\x1d.mbchain.v1.ListHostsResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.mbchain.v1.ListSessionsRequest\x1a .mbchain.v1.ListSessionsResponse\x12E\n" +
-	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse2\xb4\x02\n" +
+	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse\x12B\n" +
+	"\aExamine\x12\x1a.mbchain.v1.ExamineRequest\x1a\x1b.mbchain.v1.ExamineResponse2\xf8\x02\n" +
 	"\fLocalService\x12R\n" +
 	"\tGetStatus\x12!.mbchain.v1.GetLocalStatusRequest\x1a\".mbchain.v1.GetLocalStatusResponse\x12Q\n" +
 	"\fListSessions\x12\x1f.mbchain.v1.ListSessionsRequest\x1a .mbchain.v1.ListSessionsResponse\x12E\n" +
 	"\bGetStats\x12\x1b.mbchain.v1.GetStatsRequest\x1a\x1c.mbchain.v1.GetStatsResponse\x126\n" +
-	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
+	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponse\x12B\n" +
+	"\aExamine\x12\x1a.mbchain.v1.ExamineRequest\x1a\x1b.mbchain.v1.ExamineResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
 	file_host_proto_rawDescOnce sync.Once
@@ -780,8 +782,10 @@ var file_host_proto_goTypes = []any{
 	(*Session)(nil),                // 13: mbchain.v1.Session
 	(*Missing)(nil),                // 14: mbchain.v1.Missing
 	(*Counter)(nil),                // 15: mbchain.v1.Counter
-	(*AskRequest)(nil),             // 16: mbchain.v1.AskRequest
-	(*AskResponse)(nil),            // 17: mbchain.v1.AskResponse
+	(*ExamineRequest)(nil),         // 16: mbchain.v1.ExamineRequest
+	(*AskRequest)(nil),             // 17: mbchain.v1.AskRequest
+	(*ExamineResponse)(nil),        // 18: mbchain.v1.ExamineResponse
+	(*AskResponse)(nil),            // 19: mbchain.v1.AskResponse
 }
 var file_host_proto_depIdxs = []int32{
 	4,  // 0: mbchain.v1.ListHostsResponse.hosts:type_name -> mbchain.v1.Host
@@ -797,20 +801,24 @@ var file_host_proto_depIdxs = []int32{
 	2,  // 10: mbchain.v1.DomainService.ListHosts:input_type -> mbchain.v1.ListHostsRequest
 	5,  // 11: mbchain.v1.DomainService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
 	7,  // 12: mbchain.v1.DomainService.GetStats:input_type -> mbchain.v1.GetStatsRequest
-	10, // 13: mbchain.v1.LocalService.GetStatus:input_type -> mbchain.v1.GetLocalStatusRequest
-	5,  // 14: mbchain.v1.LocalService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
-	7,  // 15: mbchain.v1.LocalService.GetStats:input_type -> mbchain.v1.GetStatsRequest
-	16, // 16: mbchain.v1.LocalService.Ask:input_type -> mbchain.v1.AskRequest
-	1,  // 17: mbchain.v1.DomainService.GetStatus:output_type -> mbchain.v1.GetStatusResponse
-	3,  // 18: mbchain.v1.DomainService.ListHosts:output_type -> mbchain.v1.ListHostsResponse
-	6,  // 19: mbchain.v1.DomainService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	8,  // 20: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
-	11, // 21: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
-	6,  // 22: mbchain.v1.LocalService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
-	8,  // 23: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
-	17, // 24: mbchain.v1.LocalService.Ask:output_type -> mbchain.v1.AskResponse
-	17, // [17:25] is the sub-list for method output_type
-	9,  // [9:17] is the sub-list for method input_type
+	16, // 13: mbchain.v1.DomainService.Examine:input_type -> mbchain.v1.ExamineRequest
+	10, // 14: mbchain.v1.LocalService.GetStatus:input_type -> mbchain.v1.GetLocalStatusRequest
+	5,  // 15: mbchain.v1.LocalService.ListSessions:input_type -> mbchain.v1.ListSessionsRequest
+	7,  // 16: mbchain.v1.LocalService.GetStats:input_type -> mbchain.v1.GetStatsRequest
+	17, // 17: mbchain.v1.LocalService.Ask:input_type -> mbchain.v1.AskRequest
+	16, // 18: mbchain.v1.LocalService.Examine:input_type -> mbchain.v1.ExamineRequest
+	1,  // 19: mbchain.v1.DomainService.GetStatus:output_type -> mbchain.v1.GetStatusResponse
+	3,  // 20: mbchain.v1.DomainService.ListHosts:output_type -> mbchain.v1.ListHostsResponse
+	6,  // 21: mbchain.v1.DomainService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
+	8,  // 22: mbchain.v1.DomainService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	18, // 23: mbchain.v1.DomainService.Examine:output_type -> mbchain.v1.ExamineResponse
+	11, // 24: mbchain.v1.LocalService.GetStatus:output_type -> mbchain.v1.GetLocalStatusResponse
+	6,  // 25: mbchain.v1.LocalService.ListSessions:output_type -> mbchain.v1.ListSessionsResponse
+	8,  // 26: mbchain.v1.LocalService.GetStats:output_type -> mbchain.v1.GetStatsResponse
+	19, // 27: mbchain.v1.LocalService.Ask:output_type -> mbchain.v1.AskResponse
+	18, // 28: mbchain.v1.LocalService.Examine:output_type -> mbchain.v1.ExamineResponse
+	19, // [19:29] is the sub-list for method output_type
+	9,  // [9:19] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -822,6 +830,7 @@ func file_host_proto_init() {
 		return
 	}
 	file_common_proto_init()
+	file_examine_proto_init()
 	file_migration_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -50,6 +50,8 @@ const (
 	DomainServiceListSessionsProcedure = "/mbchain.v1.DomainService/ListSessions"
 	// DomainServiceGetStatsProcedure is the fully-qualified name of the DomainService's GetStats RPC.
 	DomainServiceGetStatsProcedure = "/mbchain.v1.DomainService/GetStats"
+	// DomainServiceExamineProcedure is the fully-qualified name of the DomainService's Examine RPC.
+	DomainServiceExamineProcedure = "/mbchain.v1.DomainService/Examine"
 	// LocalServiceGetStatusProcedure is the fully-qualified name of the LocalService's GetStatus RPC.
 	LocalServiceGetStatusProcedure = "/mbchain.v1.LocalService/GetStatus"
 	// LocalServiceListSessionsProcedure is the fully-qualified name of the LocalService's ListSessions
@@ -59,6 +61,8 @@ const (
 	LocalServiceGetStatsProcedure = "/mbchain.v1.LocalService/GetStats"
 	// LocalServiceAskProcedure is the fully-qualified name of the LocalService's Ask RPC.
 	LocalServiceAskProcedure = "/mbchain.v1.LocalService/Ask"
+	// LocalServiceExamineProcedure is the fully-qualified name of the LocalService's Examine RPC.
+	LocalServiceExamineProcedure = "/mbchain.v1.LocalService/Examine"
 )
 
 // DomainServiceClient is a client for the mbchain.v1.DomainService service.
@@ -67,6 +71,8 @@ type DomainServiceClient interface {
 	ListHosts(context.Context, *proto.ListHostsRequest) (*proto.ListHostsResponse, error)
 	ListSessions(context.Context, *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error)
 	GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error)
+	// Examine has one host examine itself and the way to its neighbours.
+	Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error)
 }
 
 // NewDomainServiceClient constructs a client for the mbchain.v1.DomainService service. By default,
@@ -104,6 +110,12 @@ func NewDomainServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(domainServiceMethods.ByName("GetStats")),
 			connect.WithClientOptions(opts...),
 		),
+		examine: connect.NewClient[proto.ExamineRequest, proto.ExamineResponse](
+			httpClient,
+			baseURL+DomainServiceExamineProcedure,
+			connect.WithSchema(domainServiceMethods.ByName("Examine")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -113,6 +125,7 @@ type domainServiceClient struct {
 	listHosts    *connect.Client[proto.ListHostsRequest, proto.ListHostsResponse]
 	listSessions *connect.Client[proto.ListSessionsRequest, proto.ListSessionsResponse]
 	getStats     *connect.Client[proto.GetStatsRequest, proto.GetStatsResponse]
+	examine      *connect.Client[proto.ExamineRequest, proto.ExamineResponse]
 }
 
 // GetStatus calls mbchain.v1.DomainService.GetStatus.
@@ -151,12 +164,23 @@ func (c *domainServiceClient) GetStats(ctx context.Context, req *proto.GetStatsR
 	return nil, err
 }
 
+// Examine calls mbchain.v1.DomainService.Examine.
+func (c *domainServiceClient) Examine(ctx context.Context, req *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	response, err := c.examine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DomainServiceHandler is an implementation of the mbchain.v1.DomainService service.
 type DomainServiceHandler interface {
 	GetStatus(context.Context, *proto.GetStatusRequest) (*proto.GetStatusResponse, error)
 	ListHosts(context.Context, *proto.ListHostsRequest) (*proto.ListHostsResponse, error)
 	ListSessions(context.Context, *proto.ListSessionsRequest) (*proto.ListSessionsResponse, error)
 	GetStats(context.Context, *proto.GetStatsRequest) (*proto.GetStatsResponse, error)
+	// Examine has one host examine itself and the way to its neighbours.
+	Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error)
 }
 
 // NewDomainServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -190,6 +214,12 @@ func NewDomainServiceHandler(svc DomainServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(domainServiceMethods.ByName("GetStats")),
 		connect.WithHandlerOptions(opts...),
 	)
+	domainServiceExamineHandler := connect.NewUnaryHandlerSimple(
+		DomainServiceExamineProcedure,
+		svc.Examine,
+		connect.WithSchema(domainServiceMethods.ByName("Examine")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mbchain.v1.DomainService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case DomainServiceGetStatusProcedure:
@@ -200,6 +230,8 @@ func NewDomainServiceHandler(svc DomainServiceHandler, opts ...connect.HandlerOp
 			domainServiceListSessionsHandler.ServeHTTP(w, r)
 		case DomainServiceGetStatsProcedure:
 			domainServiceGetStatsHandler.ServeHTTP(w, r)
+		case DomainServiceExamineProcedure:
+			domainServiceExamineHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -225,6 +257,10 @@ func (UnimplementedDomainServiceHandler) GetStats(context.Context, *proto.GetSta
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.DomainService.GetStats is not implemented"))
 }
 
+func (UnimplementedDomainServiceHandler) Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.DomainService.Examine is not implemented"))
+}
+
 // LocalServiceClient is a client for the mbchain.v1.LocalService service.
 type LocalServiceClient interface {
 	GetStatus(context.Context, *proto.GetLocalStatusRequest) (*proto.GetLocalStatusResponse, error)
@@ -233,6 +269,7 @@ type LocalServiceClient interface {
 	// Ask passes on to policyd what an NF or another program of the host wants for one
 	// session. Unavailable while policyd is away.
 	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
+	Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error)
 }
 
 // NewLocalServiceClient constructs a client for the mbchain.v1.LocalService service. By default, it
@@ -270,6 +307,12 @@ func NewLocalServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(localServiceMethods.ByName("Ask")),
 			connect.WithClientOptions(opts...),
 		),
+		examine: connect.NewClient[proto.ExamineRequest, proto.ExamineResponse](
+			httpClient,
+			baseURL+LocalServiceExamineProcedure,
+			connect.WithSchema(localServiceMethods.ByName("Examine")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -279,6 +322,7 @@ type localServiceClient struct {
 	listSessions *connect.Client[proto.ListSessionsRequest, proto.ListSessionsResponse]
 	getStats     *connect.Client[proto.GetStatsRequest, proto.GetStatsResponse]
 	ask          *connect.Client[proto.AskRequest, proto.AskResponse]
+	examine      *connect.Client[proto.ExamineRequest, proto.ExamineResponse]
 }
 
 // GetStatus calls mbchain.v1.LocalService.GetStatus.
@@ -317,6 +361,15 @@ func (c *localServiceClient) Ask(ctx context.Context, req *proto.AskRequest) (*p
 	return nil, err
 }
 
+// Examine calls mbchain.v1.LocalService.Examine.
+func (c *localServiceClient) Examine(ctx context.Context, req *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	response, err := c.examine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // LocalServiceHandler is an implementation of the mbchain.v1.LocalService service.
 type LocalServiceHandler interface {
 	GetStatus(context.Context, *proto.GetLocalStatusRequest) (*proto.GetLocalStatusResponse, error)
@@ -325,6 +378,7 @@ type LocalServiceHandler interface {
 	// Ask passes on to policyd what an NF or another program of the host wants for one
 	// session. Unavailable while policyd is away.
 	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
+	Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error)
 }
 
 // NewLocalServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -358,6 +412,12 @@ func NewLocalServiceHandler(svc LocalServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(localServiceMethods.ByName("Ask")),
 		connect.WithHandlerOptions(opts...),
 	)
+	localServiceExamineHandler := connect.NewUnaryHandlerSimple(
+		LocalServiceExamineProcedure,
+		svc.Examine,
+		connect.WithSchema(localServiceMethods.ByName("Examine")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mbchain.v1.LocalService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case LocalServiceGetStatusProcedure:
@@ -368,6 +428,8 @@ func NewLocalServiceHandler(svc LocalServiceHandler, opts ...connect.HandlerOpti
 			localServiceGetStatsHandler.ServeHTTP(w, r)
 		case LocalServiceAskProcedure:
 			localServiceAskHandler.ServeHTTP(w, r)
+		case LocalServiceExamineProcedure:
+			localServiceExamineHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -391,4 +453,8 @@ func (UnimplementedLocalServiceHandler) GetStats(context.Context, *proto.GetStat
 
 func (UnimplementedLocalServiceHandler) Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.LocalService.Ask is not implemented"))
+}
+
+func (UnimplementedLocalServiceHandler) Examine(context.Context, *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.LocalService.Examine is not implemented"))
 }

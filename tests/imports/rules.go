@@ -9,7 +9,7 @@ const module = "mbchain"
 // Those of unversioned output are skipped altogether.
 var (
 	topDirs = []string{
-		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "identity", "kmod", "mbctl", "monitor",
+		".ci", "LICENSES", "agentd", "chain", "docs", "genl", "identity", "kmod", "manual", "mbctl", "monitor",
 		"packaging", "policy", "policyd", "proto", "tests", "unixsocket",
 	}
 	outputDirs = []string{".git", ".tmp_versions", "bin", "build"}
@@ -33,6 +33,7 @@ var boundaries = []boundary{
 	{dir: "identity/enroll", only: []string{"identity", "proto"}, why: "it asks policyd, and knows no program"},
 	{dir: "proto", only: []string{"proto"}, why: "proto imports nothing of ours"},
 	{dir: "unixsocket", only: []string{"unixsocket"}, why: "it imports nothing of ours"},
+	{dir: "manual", only: []string{"manual"}, why: "it knows no program"},
 	{dir: "monitor", only: []string{"monitor", "unixsocket"}, why: "monitor knows no program"},
 	{dir: "policyd", never: []string{"genl", "agentd", "mbctl"}, why: "policyd has no kernel module below it"},
 	{dir: "agentd", except: "agentd/internal/kernel", never: []string{"genl"}, why: "only agentd/internal/kernel speaks to the module"},

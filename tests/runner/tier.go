@@ -95,6 +95,9 @@ func lintTier(ctx context.Context, r *runner) {
 		{"staticcheck", "go tool staticcheck ./...", true},
 		{"licences", "tests/lint/spdx", false},
 		{"shell", "tests/lint/shell", false},
+		{"man pages", "tests/lint/man", false},
+		{"installation", "tests/lint/install", false},
+		{"packages", "tests/lint/deb", false},
 	})
 }
 

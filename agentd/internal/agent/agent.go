@@ -42,6 +42,7 @@ type Policyd interface {
 	Address() string // of the one it follows, or tries to
 	Acknowledge(ctx context.Context, a subpolicy.Acknowledge)
 	Resubscribe()
+	Ahead() (ahead time.Duration, known bool) // of policyd's clock
 	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
 }
 
@@ -50,6 +51,11 @@ type Mover interface {
 	Start(job uint64, plans []*lock.Plan) error
 	List(r *proto.ListMigrationsRequest) ([]*proto.Migration, *proto.MigrationCounts)
 	Abort(job uint64, id lock.ID) (aborted, late int)
+}
+
+// An Examiner examines the host; see package examine.
+type Examiner interface {
+	Examine(ctx context.Context, x *proto.Examination, neighbours []netip.Addr) error
 }
 
 // Config says what an [Agent] is.
@@ -65,6 +71,7 @@ type Config struct {
 	Gateway   bool         // it stands in for clients without an agent
 	Mover     func() Mover // nil, or returns nil: it cannot do that
 	Sockets   Sockets      // nil: it ends no connections
+	Examiner  Examiner     // nil: nobody can examine it
 	Log       *slog.Logger
 }
 

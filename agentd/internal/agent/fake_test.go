@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"mbchain/agentd/internal/subpolicy"
 	"mbchain/proto"
@@ -59,6 +60,8 @@ func (*policyd) Address() string { return "policyd1:7400" }
 func newPolicyd() *policyd { return &policyd{acks: make(chan subpolicy.Acknowledge, 16)} }
 
 func (p *policyd) Connected() bool { return true }
+
+func (p *policyd) Ahead() (time.Duration, bool) { return 1500 * time.Millisecond, true }
 
 func (p *policyd) Acknowledge(_ context.Context, a subpolicy.Acknowledge) { p.acks <- a }
 

@@ -75,6 +75,8 @@ func (a *Agent) Answer(ctx context.Context, query *proto.Query) *proto.AnswerReq
 		answer.Status = a.Status(ctx)
 	case *proto.Query_Status:
 		answer.Status = a.Status(ctx)
+	case *proto.Query_Examine:
+		answer.Examination, err = a.Examine(ctx)
 	case *proto.Query_Migrate, *proto.Query_Migrations, *proto.Query_Abort:
 		err = a.answerMigrations(answer, query)
 	case *proto.Query_EndSessions:

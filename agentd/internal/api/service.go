@@ -23,6 +23,8 @@ type Host interface {
 	// all, and whether there are more.
 	Sessions(ctx context.Context, prefix []byte, limit int) ([]*proto.Session, bool, error)
 	Counters(ctx context.Context) ([]*proto.Counter, error)
+	// Examine returns what there is to find out of the host, see package examine.
+	Examine(ctx context.Context) (*proto.Examination, error)
 	// Ask passes a request on to policyd; a refusal is a [connect.Error].
 	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
 }
@@ -70,6 +72,18 @@ func (s *Service) GetStats(ctx context.Context, r *proto.GetStatsRequest) (*prot
 	return &proto.GetStatsResponse{Hosts: []*proto.HostStats{{
 		Host: s.host.Name(), Counters: counters, Status: s.host.Status(ctx),
 	}}}, nil
+}
+
+// Examine examines the host.
+func (s *Service) Examine(ctx context.Context, r *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	if missing := s.notHere(r.GetHost()); missing != nil {
+		return &proto.ExamineResponse{Missing: missing}, nil
+	}
+	x, err := s.host.Examine(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &proto.ExamineResponse{Examination: x}, nil
 }
 
 // notHere says who is missing when another host than this one is asked for.

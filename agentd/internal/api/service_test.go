@@ -40,6 +40,10 @@ func (h host) Counters(context.Context) ([]*proto.Counter, error) {
 	return []*proto.Counter{{Name: "hdr_mac", Value: 3}}, h.err
 }
 
+func (h host) Examine(context.Context) (*proto.Examination, error) {
+	return &proto.Examination{Forward4: true}, h.err
+}
+
 func (h host) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskResponse, error) {
 	return nil, errors.New("not in this test")
 }
@@ -75,6 +79,9 @@ func TestService(t *testing.T) {
 	}
 	stats := func(r *proto.GetStatsRequest) func(context.Context, client) (pb.Message, error) {
 		return func(ctx context.Context, c client) (pb.Message, error) { return c.GetStats(ctx, r) }
+	}
+	examine := func(r *proto.ExamineRequest) func(context.Context, client) (pb.Message, error) {
+		return func(ctx context.Context, c client) (pb.Message, error) { return c.Examine(ctx, r) }
 	}
 	tests := []struct {
 		name string
@@ -121,6 +128,18 @@ func TestService(t *testing.T) {
 		{
 			name: "stats of another host", call: stats(&proto.GetStatsRequest{Host: "mb2"}),
 			want: &proto.GetStatsResponse{Missing: missing},
+		},
+		{
+			name: "examination", call: examine(&proto.ExamineRequest{Host: "mb1"}),
+			want: &proto.ExamineResponse{Examination: &proto.Examination{Forward4: true}},
+		},
+		{
+			name: "examination of another host", call: examine(&proto.ExamineRequest{Host: "mb2"}),
+			want: &proto.ExamineResponse{Missing: missing},
+		},
+		{
+			name: "examination that is not possible", err: errors.New("busy"), call: examine(&proto.ExamineRequest{}),
+			code: connect.CodeUnavailable, text: "busy",
 		},
 		{
 			name: "stats without a module", err: errors.New("no module"), call: stats(&proto.GetStatsRequest{}),

@@ -40,6 +40,8 @@ type Sources struct {
 	// Reached returns to how many agents this one has opened one, and how many it
 	// does not reach.
 	Reached func() (reached, not int)
+	// Expires returns when this host's certificate ends; zero: it has none.
+	Expires func() time.Time
 }
 
 // collector reads the sources.
@@ -85,6 +87,8 @@ var (
 	migrationsRunning = desc("migrations_running", "Migrations that this host leads now.")
 	migrationsWindow  = desc("migrations_window", "Migrations that this host would lead at once.")
 
+	certificateExpires = desc("certificate_expires_timestamp_seconds", "When this host's certificate ends, in Unix time; 0: it has none.")
+
 	peerConnections = desc("peer_connections", "Connections with agents of other hosts.", "opened_by")
 	peersUnreached  = desc("peers_unreached", "Hosts that this one wanted to reach lately and did not.")
 )
@@ -95,7 +99,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		modulePresent, moduleInfo, moduleEvents, sessions, sessionsMax, tableBytes, sessionBytes,
 		policyVersion, policyOffered, policyRules, policyProblem, policydConnects,
 		nfInfo, nfInPlace, nfTypeInfo, setupsRunning,
-		migrationsQueued, migrationsRunning, migrationsWindow, peerConnections, peersUnreached,
+		migrationsQueued, migrationsRunning, migrationsWindow, certificateExpires, peerConnections, peersUnreached,
 	} {
 		ch <- d
 	}
@@ -167,10 +171,19 @@ func (c *collector) collectOthers(gauge func(*prometheus.Desc, float64, ...strin
 	gauge(migrationsQueued, float64(queued))
 	gauge(migrationsRunning, float64(running))
 	gauge(migrationsWindow, float64(window))
+	gauge(certificateExpires, unixSeconds(c.Expires()))
 	reached, not := c.Reached()
 	gauge(peerConnections, float64(reached), "this")
 	gauge(peerConnections, float64(c.Accepted()), "other")
 	gauge(peersUnreached, float64(not))
+}
+
+// unixSeconds is 0 for no time.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }
 
 func one(yes bool) float64 {

@@ -42,6 +42,7 @@ type host struct {
 	counters []*proto.Counter
 	err      error
 	asked    int // how often the module was
+	expires  time.Time
 }
 
 // healthy is a host that has all there is.
@@ -73,6 +74,7 @@ func (h *host) metrics() *Metrics {
 		Migrations: func() (queued, running, window int) { return 3, 4, 8 },
 		Accepted:   func() int { return 5 },
 		Reached:    func() (reached, not int) { return 6, 1 },
+		Expires:    func() time.Time { return h.expires },
 	})
 	return m
 }
@@ -113,6 +115,13 @@ func withTypes(t *testing.T, m *Metrics, text string) string {
 		}
 	}
 	return b.String() + text
+}
+
+func TestCertificate(t *testing.T) {
+	h := healthy()
+	want(t, h.metrics(), "mbchain_agentd_certificate_expires_timestamp_seconds 0\n")
+	h.expires = time.Unix(1_800_000_000, 5)
+	want(t, h.metrics(), "mbchain_agentd_certificate_expires_timestamp_seconds 1.8e+09\n")
 }
 
 func TestMetricsAreAsDocumented(t *testing.T) {

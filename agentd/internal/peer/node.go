@@ -190,6 +190,16 @@ func (n *Node) Reach(ctx context.Context, host netip.Addr) error {
 	return err
 }
 
+// Try opens a connection of its own to a host, and closes it: it tells whether both
+// agents reach and take each other now.
+func (n *Node) Try(ctx context.Context, host netip.Addr) error {
+	conn, err := n.dial(ctx, host)
+	if err != nil {
+		return err
+	}
+	return conn.CloseWithError(codeOver, "it was a trial")
+}
+
 // Tell sends the host that has an address one message of a migration. An error
 // means that it may not have come; nobody sends it again, for by then another agent
 // may be there, that has forgotten what it would have to know.

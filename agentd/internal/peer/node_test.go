@@ -503,6 +503,39 @@ func TestHostThatIsAway(t *testing.T) {
 	}
 }
 
+// A trial is about now: a connection that was open before says nothing of a host whose
+// agent has been killed since, and nothing is left of one that went well.
+func TestTry(t *testing.T) {
+	ca, port := peertest.NewCA(t), freePort(t)
+	a := start(t, left, port, ca.Issue(t, nil, left), accepting)
+	b := start(t, right, port, ca.Issue(t, nil, right), accepting)
+	to := netip.MustParseAddr(right)
+	for range 20 { // more than one certificate may have open
+		if err := a.Try(limited(t), to); err != nil {
+			t.Fatalf("try: %v", err)
+		}
+		for deadline := time.Now().Add(10 * time.Second); b.Connections() > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d connections are left of a trial", b.Connections())
+			}
+		}
+	}
+	if err := a.Reach(limited(t), to); err != nil {
+		t.Fatal(err)
+	}
+	b.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := a.Try(ctx, to); err == nil {
+		t.Error("a host whose agent has stopped was reached")
+	}
+
+	start(t, right, port, peertest.NewCA(t).Issue(t, nil, right), accepting)
+	if err := a.Try(limited(t), to); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("try a host of another domain: %v, want a word about its certificate", err)
+	}
+}
+
 func TestRenewedCertificateIsUsed(t *testing.T) {
 	ca, port := peertest.NewCA(t), freePort(t)
 	who := ca.Issue(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, right)

@@ -63,9 +63,10 @@ type Client struct {
 	config Config
 
 	mu      sync.Mutex
-	streams uint64  // subscriptions begun; the number of the last one
-	current *stream // nil: none
-	server  int     // which of Config.Policyd it follows or tries
+	streams uint64         // subscriptions begun; the number of the last one
+	current *stream        // nil: none
+	server  int            // which of Config.Policyd it follows or tries
+	ahead   *time.Duration // of this host's clock before policyd's; nil: not known
 }
 
 // New returns a client that has not dialled yet.
@@ -147,6 +148,7 @@ func (c *Client) follow(ctx context.Context, h Handler, log *slog.Logger) (bool,
 	c.mu.Lock()
 	c.streams++
 	s := newStream(c.config, c.config.Policyd[c.server], c.streams)
+	s.heard = c.heard
 	c.mu.Unlock()
 
 	err := s.run(ctx, h, func() {
@@ -159,7 +161,7 @@ func (c *Client) follow(ctx context.Context, h Handler, log *slog.Logger) (bool,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	connected := c.current == s
-	c.current = nil
+	c.current, c.ahead = nil, nil
 	return connected, err
 }
 
@@ -168,6 +170,25 @@ func (c *Client) Connected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current != nil
+}
+
+// heard notes what time it is at policyd.
+func (c *Client) heard(at time.Time) {
+	ahead := time.Since(at)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = &ahead
+}
+
+// Ahead returns how far this host's clock was ahead of policyd's when policyd last told
+// the time, with the way of that packet in it; false while that is not known.
+func (c *Client) Ahead() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ahead == nil {
+		return 0, false
+	}
+	return *c.ahead, true
 }
 
 // Acknowledge tells policyd what became of an offer. It returns when the

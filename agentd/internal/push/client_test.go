@@ -203,6 +203,35 @@ func keepAlive(b *bench, n int) {
 	}
 }
 
+// Policyd tells the time with its keep-alives; what it told is forgotten when it goes.
+func TestClientKnowsPolicydsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		<-b.policyd.subscribed
+		b.policyd.pushes <- offerOf(1, 7)
+		<-b.host.offers
+		keepAlive(b, 1) // of a policyd that does not tell
+		synctest.Wait()
+		if ahead, known := b.client.Ahead(); known {
+			t.Errorf("ahead by %v before policyd told the time", ahead)
+		}
+		for _, want := range []time.Duration{90 * time.Second, -20 * time.Second} {
+			b.policyd.pushes <- &proto.Push{Nonce: 1, Body: &proto.Push_KeepAlive{
+				KeepAlive: &proto.KeepAlive{UnixMs: time.Now().Add(-want).UnixMilli()},
+			}}
+			synctest.Wait()
+			if ahead, known := b.client.Ahead(); !known || ahead != want {
+				t.Errorf("ahead by %v, %t, want %v", ahead, known, want)
+			}
+		}
+		b.policyd.pushes <- nil
+		synctest.Wait()
+		if ahead, known := b.client.Ahead(); known {
+			t.Errorf("ahead by %v of a policyd that is gone", ahead)
+		}
+	})
+}
+
 func TestClientLeavesASilentPolicyd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t)

@@ -41,6 +41,7 @@ type stream struct {
 	client protoconnect.AgentServiceClient
 	close  func()                  // gives the connection back
 	cancel context.CancelCauseFunc // set by run
+	heard  func(at time.Time)      // policyd's clock
 
 	held *delta.Whole // what the next change is one of; of the receiving goroutine
 
@@ -121,8 +122,12 @@ func (s *stream) receive(ctx context.Context, h Handler, connected func()) error
 			s.revoked(body.Revocations)
 		case *proto.Push_Query:
 			queries.Go(func() error { s.answer(ctx, h, push.GetNonce(), body.Query); return nil })
+		case *proto.Push_KeepAlive:
+			if at := body.KeepAlive.GetUnixMs(); at != 0 {
+				s.heard(time.UnixMilli(at))
+			}
 		}
-		// A keep-alive needs no more, nor does a push of a later policyd.
+		// A push of a later policyd is passed over.
 	}
 	return ended(ctx, pushes.Err())
 }

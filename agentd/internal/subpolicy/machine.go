@@ -99,7 +99,8 @@ func (m *Machine) Status() Status {
 	return s
 }
 
-// Good returns the last good subpolicy, nil if there is none.
+// Good returns the last subpolicy that the module took, nil if there is none. It is
+// read-only.
 func (m *Machine) Good() *proto.Subpolicy { return m.good }
 
 // Step takes one event and returns what is to be done, in this order. At most

@@ -193,6 +193,28 @@ func TestListSessionsRefuses(t *testing.T) {
 	})
 }
 
+func TestExamineAsksOneHost(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		a := b.subscribe("mb1", "10.0.0.2")
+		a.subpolicy(0)
+		x := &proto.Examination{Status: &proto.HostStatus{Host: "mb1"}, Forward4: true}
+		var host sync.WaitGroup
+		host.Go(func() { a.answer(&proto.AnswerRequest{Examination: x}) })
+		defer host.Wait()
+		got, err := b.domain.Examine(t.Context(), &proto.ExamineRequest{Host: "mb1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&proto.ExamineResponse{Examination: x}, got, protocmp.Transform()); diff != "" {
+			t.Errorf("examination (-want +got):\n%s", diff)
+		}
+		_, err = b.domain.Examine(t.Context(), &proto.ExamineRequest{}) // every host
+		wantCode(t, err, connect.CodeInvalidArgument)
+		_, err = b.domain.Examine(t.Context(), &proto.ExamineRequest{Host: "nobody"})
+		wantCode(t, err, connect.CodeNotFound)
+	})
+}
+
 // The host's answer was sent on the test's own context, and the test could end
 // before policyd's word that it had it: "context canceled" now and then.
 func TestGetStatsKeepsTheStatus(t *testing.T) {

@@ -90,6 +90,22 @@ func (s domainService) sessionLimit(r *proto.ListSessionsRequest) uint32 {
 	return limit
 }
 
+// Examine implements DomainService. It asks one host: each sends packets to others.
+func (s domainService) Examine(ctx context.Context, r *proto.ExamineRequest) (*proto.ExamineResponse, error) {
+	if err := checkHostName(r.Host); err != nil {
+		return nil, err
+	}
+	answers, missing, err := s.Hub.Ask(ctx, r.Host, &proto.Query{Body: &proto.Query_Examine{Examine: &proto.ExamineQuery{}}})
+	if err != nil {
+		return nil, coded(err)
+	}
+	answer := &proto.ExamineResponse{Missing: missing}
+	for _, a := range answers {
+		answer.Examination = a.Examination
+	}
+	return answer, nil
+}
+
 // GetStats implements DomainService.
 func (s domainService) GetStats(ctx context.Context, r *proto.GetStatsRequest) (*proto.GetStatsResponse, error) {
 	if r.Host != "" {

@@ -30,6 +30,8 @@ type Hub interface {
 type Sources struct {
 	Node Node
 	Hub  Hub
+	// Expires returns when this policyd's certificate ends; zero: it has none.
+	Expires func() time.Time
 }
 
 // collector reads the sources.
@@ -52,6 +54,8 @@ var (
 	policyApplied = desc("policy_applied_timestamp_seconds", "When that policy was applied, in Unix time; 0: never.")
 	policyRules   = desc("policy_rules", "Rules of the policy that this node pushes.")
 
+	certificateExpires = desc("certificate_expires_timestamp_seconds", "When this policyd's certificate ends, in Unix time; 0: it has none.")
+
 	hosts          = desc("hosts", "Hosts that are known.")
 	hostsConnected = desc("hosts_connected", "Hosts that are connected to this node.")
 	hostsInSync    = desc("hosts_in_sync", "Hosts that are connected and run the newest policy.")
@@ -63,7 +67,7 @@ var (
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		raftState, raftLeader, raftTerm, raftCommitted, raftApplied, raftLastContact, raftPeers,
-		policyVersion, policyApplied, policyRules,
+		policyVersion, policyApplied, policyRules, certificateExpires,
 		hosts, hostsConnected, hostsInSync, hostConnected, hostInSync,
 	} {
 		ch <- d
@@ -78,6 +82,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	c.raft(set)
+	expires := 0.0
+	if at := c.Expires(); !at.IsZero() {
+		expires = float64(at.Unix())
+	}
+	set(certificateExpires, expires)
 	c.hosts(set, c.policy(set))
 }
 

@@ -88,7 +88,7 @@ func threeHosts() hub {
 
 func metricsOf(n Node, h Hub) *Metrics {
 	m := New("1.2.3")
-	m.Watch(Sources{Node: n, Hub: h})
+	m.Watch(Sources{Node: n, Hub: h, Expires: func() time.Time { return time.Unix(1_800_000_000, 5) }})
 	return m
 }
 
@@ -136,7 +136,8 @@ func TestScrape(t *testing.T) {
 		"raft_leader_known": 1, "raft_term": 3, "raft_commit_index": 41, "raft_applied_index": 41,
 		"raft_last_contact_seconds": 0.25, "raft_peers": 2,
 		"policy_version": 7, "policy_applied_timestamp_seconds": 1_700_000_000.5, "policy_rules": 1,
-		"hosts": 3, "hosts_connected": 2, "hosts_in_sync": 1,
+		"certificate_expires_timestamp_seconds": 1_800_000_000,
+		"hosts":                                 3, "hosts_connected": 2, "hosts_in_sync": 1,
 		"host_connected a": 1, "host_connected b": 1, "host_connected c": 0,
 		"host_in_sync a": 1, "host_in_sync b": 0, "host_in_sync c": 0,
 		"pushes_total whole": 1, "pushes_total change": 2, "acknowledgements_total misfit": 0,

@@ -110,7 +110,7 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 		case q := <-s.questions:
 			err = h.sendQuestion(s, q)
 		case <-keepAlive.C:
-			err = s.push(h.nextNonce(), &proto.Push{Body: &proto.Push_KeepAlive{KeepAlive: &proto.KeepAlive{}}})
+			err = s.push(h.nextNonce(), &proto.Push{Body: &proto.Push_KeepAlive{KeepAlive: &proto.KeepAlive{UnixMs: time.Now().UnixMilli()}}})
 		}
 		if err != nil {
 			return err

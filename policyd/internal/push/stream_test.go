@@ -234,6 +234,9 @@ func TestKeepAlive(t *testing.T) {
 			if len(p) != 1 || p[0].GetKeepAlive() == nil || p[0].Nonce <= last {
 				t.Fatalf("pushes %v, want one keep-alive with a nonce above %d", p, last)
 			}
+			if got, want := p[0].GetKeepAlive().UnixMs, time.Now().UnixMilli(); got != want {
+				t.Errorf("it says that it is %d, want %d", got, want)
+			}
 			last = p[0].Nonce
 		}
 	})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package monitortest
 
 import (
 	"go/ast"
@@ -22,29 +22,36 @@ import (
 // keysAt says where the keys begin among the arguments of slog's methods.
 var keysAt = map[string]int{"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "Log": 3, "With": 0}
 
+// documentedKey is one in a table of docs/LOGGING.md.
+var documentedKey = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
+
 func TestEveryLogKeyIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("../docs/LOGGING.md")
+	text, err := os.ReadFile("../../docs/LOGGING.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n## agentd\n")
-	if !found {
-		t.Fatal("docs/LOGGING.md has no section on agentd")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	var documented []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
-		documented = append(documented, m[1])
-	}
-	if diff := cmp.Diff(documented, usedKeys(t)); diff != "" {
-		t.Errorf("keys in docs/LOGGING.md and in the code (-want +got):\n%s", diff)
+	for _, program := range []string{"agentd", "policyd"} {
+		t.Run(program, func(t *testing.T) {
+			_, section, found := strings.Cut(string(text), "\n## "+program+"\n")
+			if !found {
+				t.Fatalf("docs/LOGGING.md has no section on %s", program)
+			}
+			section, _, _ = strings.Cut(section, "\n## ")
+			var documented []string
+			for _, m := range documentedKey.FindAllStringSubmatch(section, -1) {
+				documented = append(documented, m[1])
+			}
+			if diff := cmp.Diff(documented, usedKeys(t, "../../"+program)); diff != "" {
+				t.Errorf("keys in docs/LOGGING.md and in the code (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-// usedKeys returns every key that a logger of agentd is given, sorted.
-func usedKeys(t *testing.T) []string {
+// usedKeys returns every key that a logger below a directory is given, sorted.
+func usedKeys(t *testing.T, dir string) []string {
 	keys := make(map[string]bool)
-	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -53,12 +60,10 @@ func usedKeys(t *testing.T) []string {
 			return err
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			call, isCall := n.(*ast.CallExpr)
-			if !isCall {
-				return true
-			}
-			for _, key := range keysOf(call) {
-				keys[key] = true
+			if call, isCall := n.(*ast.CallExpr); isCall {
+				for _, key := range keysOf(call) {
+					keys[key] = true
+				}
 			}
 			return true
 		})
@@ -70,8 +75,8 @@ func usedKeys(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// keysOf returns the keys among a call's arguments if it is one of a logger,
-// which is called log or Log throughout.
+// keysOf returns the keys among a call's arguments if it is one of a logger, which
+// is called log or logger throughout.
 func keysOf(call *ast.CallExpr) []string {
 	method, isMethod := call.Fun.(*ast.SelectorExpr)
 	if !isMethod {
@@ -85,7 +90,7 @@ func keysOf(call *ast.CallExpr) []string {
 		logger = x.Sel.Name
 	}
 	first, isLog := keysAt[method.Sel.Name]
-	if !isLog || strings.ToLower(logger) != "log" {
+	if logger = strings.ToLower(logger); !isLog || logger != "log" && logger != "logger" {
 		return nil
 	}
 	var keys []string
