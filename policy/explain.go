@@ -148,6 +148,10 @@ func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.A
 	foretold = true
 	for i, t := range e.Rule.Chain {
 		c := Choose(seed, t, i, super)
+		out := t.leftOut(f)
+		for _, line := range out {
+			e.say("%s", line)
+		}
 		if !t.Foretold(f) {
 			e.say("%s: in turn, as the client's host counts: one of %s", t.Name, shares(t, f))
 			e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Choice: Choice{Total: c.Total}})
@@ -155,10 +159,16 @@ func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.A
 			continue
 		}
 		switch {
+		case c.Total == 0 && len(out) > 0:
+			e.say("%s: none of its instances gets new sessions", t.Name)
+			e.Choices = nil
+			return foretold
 		case c.Total == 0:
 			e.say("%s: none of its instances has an %v address", t.Name, f)
 			e.Choices = nil
 			return foretold
+		case len(t.Instances) == 1 && len(out) > 0:
+			e.say("%s: %s, the only one left", t.Name, c.Instance.label(f))
 		case len(t.Instances) == 1:
 			e.say("%s: %s, its only instance", t.Name, c.Instance.label(f))
 		case c.Total == c.Instance.Weight:

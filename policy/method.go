@@ -13,15 +13,21 @@ const (
 	ByHash   Method = iota // a hash of its five-tuple
 	BySource               // a hash of its client's address
 	InTurn                 // in turn, as the client's host counts the sessions of a rule
+
+	// LeastLoaded is ByHash with weights after the load, which the policy server
+	// changes: hosts are told ByHash.
+	LeastLoaded
 )
 
-// String returns "hash", "sticky-source" or "round-robin".
+// String returns "hash", "sticky-source", "round-robin" or "least-loaded".
 func (m Method) String() string {
 	switch m {
 	case BySource:
 		return "sticky-source"
 	case InTurn:
 		return "round-robin"
+	case LeastLoaded:
+		return "least-loaded"
 	}
 	return "hash"
 }

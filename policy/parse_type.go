@@ -13,7 +13,7 @@ import (
 
 // keywords cannot be names.
 var keywords = []string{"any", "auto", "best-effort", "block", "bypass", "choose", "document", "enforce", "group",
-	"hash", "in-band", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
+	"hash", "in-band", "least-loaded", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
 	"out-of-band", "priority", "required", "reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
 
 // wordChoose begins what follows the instances of a type.
@@ -37,7 +37,7 @@ func (p *parser) typeStatement() bool {
 		return true
 	}
 	var ok bool
-	t.Choose, ok = choice(p, word, ByHash, InTurn, BySource)
+	t.Choose, ok = choice(p, word, ByHash, InTurn, BySource, LeastLoaded)
 	return ok
 }
 

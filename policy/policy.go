@@ -24,9 +24,11 @@ type Policy struct {
 type Type struct {
 	Name      string
 	Choose    Method
-	Instances []Instance // at least one
+	Instances []Instance // at least one, but for [Policy.Choosing]
 	Line      int        // in the policy text
 	Document  string     // that the line is of; may be empty
+
+	Out []LeftOut // by [Policy.Choosing] alone: those that get no new sessions
 }
 
 // Instance is an NF on one host. It serves the sessions of those families of

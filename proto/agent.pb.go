@@ -27,6 +27,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What came of the last probe.
+type Probe int32
+
+const (
+	Probe_PROBE_NONE   Probe = 0 // agentd was given none
+	Probe_PROBE_PASSED Probe = 1
+	Probe_PROBE_FAILED Probe = 2
+)
+
+// Enum value maps for Probe.
+var (
+	Probe_name = map[int32]string{
+		0: "PROBE_NONE",
+		1: "PROBE_PASSED",
+		2: "PROBE_FAILED",
+	}
+	Probe_value = map[string]int32{
+		"PROBE_NONE":   0,
+		"PROBE_PASSED": 1,
+		"PROBE_FAILED": 2,
+	}
+)
+
+func (x Probe) Enum() *Probe {
+	p := new(Probe)
+	*p = x
+	return p
+}
+
+func (x Probe) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Probe) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[0].Descriptor()
+}
+
+func (Probe) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[0]
+}
+
+func (x Probe) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Probe.Descriptor instead.
+func (Probe) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
 // By what a session gets one of a type's instances. In each a weight is a share.
 type Choice int32
 
@@ -61,11 +111,11 @@ func (x Choice) String() string {
 }
 
 func (Choice) Descriptor() protoreflect.EnumDescriptor {
-	return file_agent_proto_enumTypes[0].Descriptor()
+	return file_agent_proto_enumTypes[1].Descriptor()
 }
 
 func (Choice) Type() protoreflect.EnumType {
-	return &file_agent_proto_enumTypes[0]
+	return &file_agent_proto_enumTypes[1]
 }
 
 func (x Choice) Number() protoreflect.EnumNumber {
@@ -74,7 +124,7 @@ func (x Choice) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Choice.Descriptor instead.
 func (Choice) EnumDescriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{0}
+	return file_agent_proto_rawDescGZIP(), []int{1}
 }
 
 // How the client's host has the chain of a TCP session set up.
@@ -111,11 +161,11 @@ func (x SetUpWay) String() string {
 }
 
 func (SetUpWay) Descriptor() protoreflect.EnumDescriptor {
-	return file_agent_proto_enumTypes[1].Descriptor()
+	return file_agent_proto_enumTypes[2].Descriptor()
 }
 
 func (SetUpWay) Type() protoreflect.EnumType {
-	return &file_agent_proto_enumTypes[1]
+	return &file_agent_proto_enumTypes[2]
 }
 
 func (x SetUpWay) Number() protoreflect.EnumNumber {
@@ -124,7 +174,205 @@ func (x SetUpWay) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SetUpWay.Descriptor instead.
 func (SetUpWay) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+type ReportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Load          *LoadReport            `protobuf:"bytes,2,opt,name=load,proto3" json:"load,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_agent_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ReportRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *ReportRequest) GetLoad() *LoadReport {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NextMs        uint32                 `protobuf:"varint,1,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"` // 500 to 60000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_agent_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ReportResponse) GetNextMs() uint32 {
+	if x != nil {
+		return x.NextMs
+	}
+	return 0
+}
+
+// How much a host and its NF have to do. Counters are the module's and begin anew with it.
+type LoadReport struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	CpuPermille uint32                 `protobuf:"varint,1,opt,name=cpu_permille,json=cpuPermille,proto3" json:"cpu_permille,omitempty"` // of all processors of the host, since the last report
+	// Of the processes that agentd was told to watch, of all processors; absent: of none.
+	NfCpuPermille *uint32 `protobuf:"varint,2,opt,name=nf_cpu_permille,json=nfCpuPermille,proto3,oneof" json:"nf_cpu_permille,omitempty"`
+	Sessions      uint32  `protobuf:"varint,3,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	MaxSessions   uint32  `protobuf:"varint,4,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	Packets       uint64  `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"` // rewritten on their way in
+	Drops         uint64  `protobuf:"varint,6,opt,name=drops,proto3" json:"drops,omitempty"`     // dropped by the module, for whatever reason
+	Probe         Probe   `protobuf:"varint,7,opt,name=probe,proto3,enum=mbchain.v1.Probe" json:"probe,omitempty"`
+	ProbeError    string  `protobuf:"bytes,8,opt,name=probe_error,json=probeError,proto3" json:"probe_error,omitempty"` // why it failed, at most 200 characters
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadReport) Reset() {
+	*x = LoadReport{}
+	mi := &file_agent_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadReport) ProtoMessage() {}
+
+func (x *LoadReport) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadReport.ProtoReflect.Descriptor instead.
+func (*LoadReport) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LoadReport) GetCpuPermille() uint32 {
+	if x != nil {
+		return x.CpuPermille
+	}
+	return 0
+}
+
+func (x *LoadReport) GetNfCpuPermille() uint32 {
+	if x != nil && x.NfCpuPermille != nil {
+		return *x.NfCpuPermille
+	}
+	return 0
+}
+
+func (x *LoadReport) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *LoadReport) GetMaxSessions() uint32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
+func (x *LoadReport) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *LoadReport) GetDrops() uint64 {
+	if x != nil {
+		return x.Drops
+	}
+	return 0
+}
+
+func (x *LoadReport) GetProbe() Probe {
+	if x != nil {
+		return x.Probe
+	}
+	return Probe_PROBE_NONE
+}
+
+func (x *LoadReport) GetProbeError() string {
+	if x != nil {
+		return x.ProbeError
+	}
+	return ""
 }
 
 type SubscribeRequest struct {
@@ -141,7 +389,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_agent_proto_msgTypes[0]
+	mi := &file_agent_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -153,7 +401,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[0]
+	mi := &file_agent_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -166,7 +414,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{0}
+	return file_agent_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SubscribeRequest) GetHost() string {
@@ -227,7 +475,7 @@ type Push struct {
 
 func (x *Push) Reset() {
 	*x = Push{}
-	mi := &file_agent_proto_msgTypes[1]
+	mi := &file_agent_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +487,7 @@ func (x *Push) String() string {
 func (*Push) ProtoMessage() {}
 
 func (x *Push) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[1]
+	mi := &file_agent_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +500,7 @@ func (x *Push) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Push.ProtoReflect.Descriptor instead.
 func (*Push) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{1}
+	return file_agent_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Push) GetNonce() uint64 {
@@ -341,7 +589,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +601,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +614,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{2}
+	return file_agent_proto_rawDescGZIP(), []int{5}
 }
 
 // Certificates of hosts that others take no more, though their time is not over.
@@ -379,7 +627,7 @@ type Revocations struct {
 
 func (x *Revocations) Reset() {
 	*x = Revocations{}
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +639,7 @@ func (x *Revocations) String() string {
 func (*Revocations) ProtoMessage() {}
 
 func (x *Revocations) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +652,7 @@ func (x *Revocations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocations.ProtoReflect.Descriptor instead.
 func (*Revocations) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{3}
+	return file_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Revocations) GetHosts() []*Revocation {
@@ -424,7 +672,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +684,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +697,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Revocation) GetName() string {
@@ -484,7 +732,7 @@ type Subpolicy struct {
 
 func (x *Subpolicy) Reset() {
 	*x = Subpolicy{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +744,7 @@ func (x *Subpolicy) String() string {
 func (*Subpolicy) ProtoMessage() {}
 
 func (x *Subpolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +757,7 @@ func (x *Subpolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subpolicy.ProtoReflect.Descriptor instead.
 func (*Subpolicy) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Subpolicy) GetVersion() uint64 {
@@ -573,7 +821,7 @@ type Guard struct {
 
 func (x *Guard) Reset() {
 	*x = Guard{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +833,7 @@ func (x *Guard) String() string {
 func (*Guard) ProtoMessage() {}
 
 func (x *Guard) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +846,7 @@ func (x *Guard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guard.ProtoReflect.Descriptor instead.
 func (*Guard) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Guard) GetNumber() uint32 {
@@ -632,7 +880,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +892,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +905,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -685,7 +933,7 @@ type NFType struct {
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +945,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +958,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NFType) GetName() string {
@@ -748,7 +996,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1008,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1021,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Instance) GetAddress() string {
@@ -817,7 +1065,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +1077,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +1090,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -898,7 +1146,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -910,7 +1158,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -923,7 +1171,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -1052,7 +1300,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1312,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1325,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -1102,7 +1350,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1362,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1375,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 type StatusQuery struct {
@@ -1138,7 +1386,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1398,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1411,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 type AcknowledgeRequest struct {
@@ -1178,7 +1426,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1438,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1451,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1242,7 +1490,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1502,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1515,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 type AnswerRequest struct {
@@ -1289,7 +1537,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1549,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1562,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1402,7 +1650,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1662,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1675,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1435,7 +1683,24 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"\xd2\x01\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\x0fmigration.proto\"O\n" +
+	"\rReportRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12*\n" +
+	"\x04load\x18\x02 \x01(\v2\x16.mbchain.v1.LoadReportR\x04load\")\n" +
+	"\x0eReportResponse\x12\x17\n" +
+	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xa9\x02\n" +
+	"\n" +
+	"LoadReport\x12!\n" +
+	"\fcpu_permille\x18\x01 \x01(\rR\vcpuPermille\x12+\n" +
+	"\x0fnf_cpu_permille\x18\x02 \x01(\rH\x00R\rnfCpuPermille\x88\x01\x01\x12\x1a\n" +
+	"\bsessions\x18\x03 \x01(\rR\bsessions\x12!\n" +
+	"\fmax_sessions\x18\x04 \x01(\rR\vmaxSessions\x12\x18\n" +
+	"\apackets\x18\x05 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05drops\x18\x06 \x01(\x04R\x05drops\x12'\n" +
+	"\x05probe\x18\a \x01(\x0e2\x11.mbchain.v1.ProbeR\x05probe\x12\x1f\n" +
+	"\vprobe_error\x18\b \x01(\tR\n" +
+	"probeErrorB\x12\n" +
+	"\x10_nf_cpu_permille\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
@@ -1526,7 +1791,12 @@ const file_agent_proto_rawDesc = "" +
 	"\aaborted\x18\n" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
 	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\"\x10\n" +
-	"\x0eAnswerResponse*=\n" +
+	"\x0eAnswerResponse*;\n" +
+	"\x05Probe\x12\x0e\n" +
+	"\n" +
+	"PROBE_NONE\x10\x00\x12\x10\n" +
+	"\fPROBE_PASSED\x10\x01\x12\x10\n" +
+	"\fPROBE_FAILED\x10\x02*=\n" +
 	"\x06Choice\x12\x0f\n" +
 	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
 	"\rCHOICE_SOURCE\x10\x01\x12\x0f\n" +
@@ -1534,12 +1804,13 @@ const file_agent_proto_rawDesc = "" +
 	"\bSetUpWay\x12\x13\n" +
 	"\x0fSET_UP_WAY_AUTO\x10\x00\x12\x16\n" +
 	"\x12SET_UP_WAY_IN_BAND\x10\x01\x12\x1a\n" +
-	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\x96\x02\n" +
+	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\xd7\x02\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
 	"\vAcknowledge\x12\x1e.mbchain.v1.AcknowledgeRequest\x1a\x1f.mbchain.v1.AcknowledgeResponse\x12?\n" +
 	"\x06Answer\x12\x19.mbchain.v1.AnswerRequest\x1a\x1a.mbchain.v1.AnswerResponse\x126\n" +
-	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
+	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponse\x12?\n" +
+	"\x06Report\x12\x19.mbchain.v1.ReportRequest\x1a\x1a.mbchain.v1.ReportResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -1553,85 +1824,93 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_agent_proto_goTypes = []any{
-	(Choice)(0),                     // 0: mbchain.v1.Choice
-	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
-	(*SubscribeRequest)(nil),        // 2: mbchain.v1.SubscribeRequest
-	(*Push)(nil),                    // 3: mbchain.v1.Push
-	(*KeepAlive)(nil),               // 4: mbchain.v1.KeepAlive
-	(*Revocations)(nil),             // 5: mbchain.v1.Revocations
-	(*Revocation)(nil),              // 6: mbchain.v1.Revocation
-	(*Subpolicy)(nil),               // 7: mbchain.v1.Subpolicy
-	(*Guard)(nil),                   // 8: mbchain.v1.Guard
-	(*SetupKey)(nil),                // 9: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 10: mbchain.v1.NFType
-	(*Instance)(nil),                // 11: mbchain.v1.Instance
-	(*Rule)(nil),                    // 12: mbchain.v1.Rule
-	(*Query)(nil),                   // 13: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 14: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 15: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 16: mbchain.v1.StatusQuery
-	(*AcknowledgeRequest)(nil),      // 17: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 18: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 19: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 20: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 21: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 22: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 23: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 24: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 25: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 26: mbchain.v1.Session
-	(*Counter)(nil),                 // 27: mbchain.v1.Counter
-	(*Migration)(nil),               // 28: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 29: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 30: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 31: mbchain.v1.ResetAnswer
-	(*AskRequest)(nil),              // 32: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 33: mbchain.v1.AskResponse
+	(Probe)(0),                      // 0: mbchain.v1.Probe
+	(Choice)(0),                     // 1: mbchain.v1.Choice
+	(SetUpWay)(0),                   // 2: mbchain.v1.SetUpWay
+	(*ReportRequest)(nil),           // 3: mbchain.v1.ReportRequest
+	(*ReportResponse)(nil),          // 4: mbchain.v1.ReportResponse
+	(*LoadReport)(nil),              // 5: mbchain.v1.LoadReport
+	(*SubscribeRequest)(nil),        // 6: mbchain.v1.SubscribeRequest
+	(*Push)(nil),                    // 7: mbchain.v1.Push
+	(*KeepAlive)(nil),               // 8: mbchain.v1.KeepAlive
+	(*Revocations)(nil),             // 9: mbchain.v1.Revocations
+	(*Revocation)(nil),              // 10: mbchain.v1.Revocation
+	(*Subpolicy)(nil),               // 11: mbchain.v1.Subpolicy
+	(*Guard)(nil),                   // 12: mbchain.v1.Guard
+	(*SetupKey)(nil),                // 13: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 14: mbchain.v1.NFType
+	(*Instance)(nil),                // 15: mbchain.v1.Instance
+	(*Rule)(nil),                    // 16: mbchain.v1.Rule
+	(*Query)(nil),                   // 17: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 18: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 19: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 20: mbchain.v1.StatusQuery
+	(*AcknowledgeRequest)(nil),      // 21: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 22: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 23: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 24: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 25: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 26: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 27: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 28: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 29: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 30: mbchain.v1.Session
+	(*Counter)(nil),                 // 31: mbchain.v1.Counter
+	(*Migration)(nil),               // 32: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 33: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 34: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 35: mbchain.v1.ResetAnswer
+	(*AskRequest)(nil),              // 36: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 37: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	21, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	13, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
-	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	5,  // 4: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
-	6,  // 5: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
-	9,  // 6: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	10, // 7: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	12, // 8: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	8,  // 9: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
-	11, // 10: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	0,  // 11: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
-	1,  // 12: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
-	14, // 13: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	15, // 14: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	16, // 15: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	22, // 16: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	23, // 17: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	24, // 18: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	25, // 19: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	26, // 20: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	27, // 21: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	21, // 22: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	28, // 23: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	29, // 24: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	30, // 25: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	31, // 26: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	2,  // 27: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	17, // 28: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	19, // 29: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	32, // 30: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 31: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	18, // 32: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	20, // 33: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	33, // 34: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	31, // [31:35] is the sub-list for method output_type
-	27, // [27:31] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	5,  // 0: mbchain.v1.ReportRequest.load:type_name -> mbchain.v1.LoadReport
+	0,  // 1: mbchain.v1.LoadReport.probe:type_name -> mbchain.v1.Probe
+	25, // 2: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	11, // 3: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	17, // 4: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	8,  // 5: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
+	9,  // 6: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
+	10, // 7: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
+	13, // 8: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	14, // 9: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	16, // 10: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	12, // 11: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
+	15, // 12: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	1,  // 13: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	2,  // 14: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	18, // 15: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	19, // 16: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	20, // 17: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	26, // 18: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	27, // 19: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	28, // 20: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	29, // 21: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	30, // 22: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	31, // 23: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	25, // 24: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	32, // 25: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	33, // 26: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	34, // 27: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	35, // 28: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	6,  // 29: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	21, // 30: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	23, // 31: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	36, // 32: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 33: mbchain.v1.AgentService.Report:input_type -> mbchain.v1.ReportRequest
+	7,  // 34: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	22, // 35: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	24, // 36: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	37, // 37: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	4,  // 38: mbchain.v1.AgentService.Report:output_type -> mbchain.v1.ReportResponse
+	34, // [34:39] is the sub-list for method output_type
+	29, // [29:34] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1641,13 +1920,14 @@ func file_agent_proto_init() {
 	}
 	file_common_proto_init()
 	file_migration_proto_init()
-	file_agent_proto_msgTypes[1].OneofWrappers = []any{
+	file_agent_proto_msgTypes[2].OneofWrappers = []any{}
+	file_agent_proto_msgTypes[4].OneofWrappers = []any{
 		(*Push_Subpolicy)(nil),
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
 		(*Push_Revocations)(nil),
 	}
-	file_agent_proto_msgTypes[11].OneofWrappers = []any{
+	file_agent_proto_msgTypes[14].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -1661,8 +1941,8 @@ func file_agent_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   19,
+			NumEnums:      3,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

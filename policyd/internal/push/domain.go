@@ -7,17 +7,21 @@ import (
 	"net/netip"
 
 	"mbchain/policy"
+	"mbchain/policyd/internal/health"
 	"mbchain/policyd/internal/store"
 )
 
 // Domain is a state worked out. It is shared and read-only.
 type Domain struct {
 	State  *store.State
-	Policy *policy.Policy // without rules when none was ever applied
+	Policy *policy.Policy // as written; without rules when none was ever applied
+	Chosen *policy.Policy // by which new sessions choose: Policy without who is not fit for them
 	Seed   policy.Seed
 	Owners map[netip.Addr]string // host by address
 
-	addresses []string // of all hosts, in the order of their names
+	addresses  []string // of all hosts, in the order of their names
+	isInstance map[string]bool
+	verdicts   map[string]health.Verdict // of hosts that are instances, as of the last look
 }
 
 // newDomain works out a state; old may be nil.
@@ -43,6 +47,14 @@ func newDomain(state *store.State, old *Domain) (*Domain, error) {
 			d.Owners[a] = h.Name
 			d.addresses = append(d.addresses, a.String())
 		}
+	}
+	d.isInstance = d.instances()
+	if old != nil {
+		d.verdicts = old.verdicts
+	}
+	d.Chosen = d.Choosing(d.Policy)
+	if old != nil && old.Policy == d.Policy && policy.SameChoice(old.Chosen, d.Chosen) {
+		d.Chosen = old.Chosen
 	}
 	return d, nil
 }

@@ -5,6 +5,7 @@ package push
 import (
 	"time"
 
+	"mbchain/policyd/internal/health"
 	"mbchain/proto"
 )
 
@@ -20,7 +21,13 @@ type host struct {
 	inSync  bool   // has acknowledged the newest offer
 	refusal string // why it refused offered.version; empty: it did not
 	loaded  uint64 // State.Index of the newest subpolicy that it acknowledged
+
+	health *health.Machine
+	load   *proto.LoadReport // as last reported, nil: never; read-only
 }
+
+// newHost is a host of which nothing was heard since a time.
+func newHost(since time.Time) *host { return &host{health: health.New(since)} }
 
 // offer is the newest subpolicy push to a host.
 type offer struct {

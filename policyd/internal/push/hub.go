@@ -98,6 +98,11 @@ func (h *Hub) settle(old *Domain) {
 			host.stream.end(ErrDisplaced)
 		case policy:
 			host.stream.policyChanged.set()
+		case old.Chosen != h.domain.Chosen:
+			host.stream.choiceChanged.set()
+			if others {
+				host.stream.hostsChanged.set()
+			}
 		case others:
 			host.stream.hostsChanged.set()
 		}

@@ -29,6 +29,7 @@ type stream struct {
 
 	policyChanged signal // send the subpolicy
 	hostsChanged  signal // send the subpolicy once the hosts have settled
+	choiceChanged signal // send the subpolicy if it has become another one
 	questions     chan *question
 	// revokedChanged: send which certificates are revoked.
 	revokedChanged signal
@@ -63,6 +64,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 		end:           end,
 		policyChanged: newSignal(),
 		hostsChanged:  newSignal(),
+		choiceChanged: newSignal(),
 		questions:     make(chan *question, maxQuestions),
 
 		revokedChanged: newSignal(),
@@ -106,6 +108,10 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 				settling = true
 				settled.Reset(settleFor)
 			}
+		case <-s.choiceChanged:
+			if h.otherChoice(s) {
+				err = h.sendSubpolicy(s)
+			}
 		case <-settled.C:
 			settling = false
 			err = h.sendSubpolicy(s)
@@ -147,6 +153,14 @@ func (h *Hub) sendSubpolicy(s *stream) error {
 	h.logger.Debug("subpolicy pushed", "host", s.host.Name, "policy_version", o.version, "rules", o.rules, "nonce", o.nonce)
 	h.observer.Pushed()
 	return s.push(o.nonce, &proto.Push{Body: &proto.Push_Subpolicy{Subpolicy: part}})
+}
+
+// otherChoice reports whether the host's part of the policy has become another one by
+// what instances get new sessions. If nothing was sent yet, or more has changed, that is
+// on its way anyhow.
+func (h *Hub) otherChoice(s *stream) bool {
+	d, err := h.Domain()
+	return err == nil && s.parts.policy == d.Policy && s.parts.chosen != d.Chosen && s.parts.choose(d.Chosen)
 }
 
 func (h *Hub) nextNonce() uint64 {

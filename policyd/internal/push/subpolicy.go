@@ -4,6 +4,9 @@ package push
 
 import (
 	"net/netip"
+	"slices"
+
+	pb "google.golang.org/protobuf/proto"
 
 	"mbchain/policy"
 	"mbchain/proto"
@@ -15,6 +18,8 @@ type subpolicies struct {
 	addresses []netip.Addr
 	gateway   bool
 	policy    *policy.Policy
+	chosen    *policy.Policy // that types are of
+	names     []string       // of types
 	types     []*proto.NFType
 	rules     []*proto.Rule
 	guards    []*proto.Guard
@@ -24,6 +29,9 @@ type subpolicies struct {
 func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 	if s.policy != d.Policy {
 		s.split(d.Policy)
+	}
+	if s.chosen != d.Chosen {
+		s.choose(d.Chosen)
 	}
 	p := &proto.Subpolicy{
 		Version: d.State.Policy.Version,
@@ -40,7 +48,7 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 }
 
 func (s *subpolicies) split(p *policy.Policy) {
-	s.policy, s.types, s.rules, s.guards = p, nil, nil, nil
+	s.policy, s.chosen, s.names, s.rules, s.guards = p, nil, nil, nil, nil
 	for _, g := range p.Guards(s.addresses) {
 		s.guards = append(s.guards, &proto.Guard{Number: uint32(g.Number), Predicate: g.Predicate.String(), Required: g.Required})
 	}
@@ -49,13 +57,7 @@ func (s *subpolicies) split(p *policy.Policy) {
 		part = p.Whole()
 	}
 	for _, t := range part.Types {
-		to := &proto.NFType{Name: t.Name, Choice: choices[t.Choose]}
-		for _, in := range t.Instances {
-			to.Instances = append(to.Instances, &proto.Instance{
-				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
-			})
-		}
-		s.types = append(s.types, to)
+		s.names = append(s.names, t.Name)
 	}
 	for _, r := range part.Rules {
 		to := &proto.Rule{
@@ -71,10 +73,33 @@ func (s *subpolicies) split(p *policy.Policy) {
 	}
 }
 
+// choose makes the types anew of a policy that differs from the one that was split in
+// nothing but the instances. It reports whether they have become others.
+func (s *subpolicies) choose(chosen *policy.Policy) (changed bool) {
+	byName := make(map[string]*policy.Type, len(chosen.Types))
+	for _, t := range chosen.Types {
+		byName[t.Name] = t
+	}
+	types := make([]*proto.NFType, len(s.names))
+	for i, name := range s.names {
+		t := byName[name]
+		types[i] = &proto.NFType{Name: t.Name, Choice: choices[t.Choose]}
+		for _, in := range t.Instances {
+			types[i].Instances = append(types[i].Instances, &proto.Instance{
+				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
+			})
+		}
+	}
+	changed = !slices.EqualFunc(types, s.types, func(a, b *proto.NFType) bool { return pb.Equal(a, b) })
+	s.chosen, s.types = chosen, types
+	return changed
+}
+
 var choices = map[policy.Method]proto.Choice{
-	policy.ByHash:   proto.Choice_CHOICE_HASH,
-	policy.BySource: proto.Choice_CHOICE_SOURCE,
-	policy.InTurn:   proto.Choice_CHOICE_TURN,
+	policy.ByHash:      proto.Choice_CHOICE_HASH,
+	policy.BySource:    proto.Choice_CHOICE_SOURCE,
+	policy.InTurn:      proto.Choice_CHOICE_TURN,
+	policy.LeastLoaded: proto.Choice_CHOICE_HASH, // of weights that follow the load
 }
 
 var setUps = map[policy.SetUp]proto.SetUpWay{
