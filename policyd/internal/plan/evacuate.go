@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"mbchain/chain"
@@ -139,13 +140,32 @@ func (e *evacuation) pieceOf(s selected, host string, rule *policy.Rule, super c
 		return nil, err
 	}
 	for _, p := range pieces {
-		for _, a := range p.old {
-			if e.Owners[a] == host {
-				return p, nil
-			}
+		if i := slices.IndexFunc(p.old, func(a netip.Addr) bool { return e.Owners[a] == host }); i >= 0 {
+			return e.narrow(p, i), nil
 		}
 	}
 	return nil, nil
+}
+
+// narrow returns the part of a piece around its i-th old host in which all leave that
+// are there: what else no rule asks for any more is none of our business.
+func (e *evacuation) narrow(p *piece, i int) *piece {
+	leaves := func(a netip.Addr) bool { _, found := e.leave[e.Owners[a]]; return found }
+	from, to := i, i+1
+	for from > 0 && leaves(p.old[from-1]) {
+		from--
+	}
+	for to < len(p.old) && leaves(p.old[to]) {
+		to++
+	}
+	part := &piece{left: p.left, right: p.right, old: p.old[from:to], new: p.new}
+	if from > 0 {
+		part.left = e.Owners[p.old[from-1]]
+	}
+	if to < len(p.old) {
+		part.right = e.Owners[p.old[to]]
+	}
+	return part
 }
 
 // Carries reports whether a host is a middlebox of any session that is not over.
