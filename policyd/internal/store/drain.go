@@ -73,7 +73,7 @@ func (s *State) setDrain(c *SetDrain) (*State, error) {
 	case c.End && !drained:
 		return nil, nil
 	case c.End && under.Type == "":
-		return nil, fmt.Errorf("%w: %s", ErrDrainedWhole, under.Host)
+		return nil, fmt.Errorf("%w: %s; undrain all of it", ErrDrainedWhole, under.Host)
 	case c.End:
 		next.Drains = s.drainsWithout(func(d Drain) bool { return compareDrains(d, under) == 0 })
 	case drained && under.Type == c.Drain.Type, drained && under.Type == "":
