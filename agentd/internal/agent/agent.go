@@ -43,6 +43,8 @@ type Policyd interface {
 	Acknowledge(ctx context.Context, a subpolicy.Acknowledge)
 	Resubscribe()
 	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
+	// Report tells how much the host has to do, and returns when the next one is wanted.
+	Report(ctx context.Context, r *proto.LoadReport) (time.Duration, error)
 }
 
 // A Mover changes the chains of live sessions; see package mover.
@@ -65,6 +67,8 @@ type Config struct {
 	Gateway   bool         // it stands in for clients without an agent
 	Mover     func() Mover // nil, or returns nil: it cannot do that
 	Sockets   Sockets      // nil: it ends no connections
+	Meter     Meter        // nil: it reports nothing
+	Probe     Probe        // nil: none
 	Log       *slog.Logger
 }
 
@@ -79,10 +83,13 @@ type Agent struct {
 
 	offers chan subpolicy.Event // to the machine
 	prompt chan struct{}        // probe now
+	// reportDue: report now.
+	reportDue chan struct{}
 
 	mu         sync.Mutex
 	status     subpolicy.Status // the machine's, for others to read
 	registered []netip.Addr     // what policyd was told
+	looked     bool             // at the module, once at least
 	seen       *kernel.Info     // what the module said at the last probe; nil: nothing
 	nfErr      error            // why the NF is not as configured; nil: it is
 	nfPast     bool             // packets would go past the NF
@@ -93,11 +100,12 @@ type Agent struct {
 func New(config Config, k Kernel, d Disk, p Policyd) *Agent {
 	return &Agent{
 		config: config, kernel: k, disk: d, policyd: p,
-		log:      config.Log,
-		began:    time.Now(),
-		offers:   make(chan subpolicy.Event),
-		prompt:   make(chan struct{}, 1),
-		replaced: make(chan struct{}),
+		log:       config.Log,
+		began:     time.Now(),
+		offers:    make(chan subpolicy.Event),
+		prompt:    make(chan struct{}, 1),
+		reportDue: make(chan struct{}, 1),
+		replaced:  make(chan struct{}),
 	}
 }
 
@@ -109,5 +117,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.follow(ctx); return nil })
 	group.Go(func() error { a.watch(ctx); return nil })
+	group.Go(func() error { a.report(ctx); return nil })
 	return group.Wait()
 }

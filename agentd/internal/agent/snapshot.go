@@ -38,5 +38,5 @@ func (a *Agent) Snapshot() Snapshot {
 func (a *Agent) see(info *kernel.Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.seen = info
+	a.looked, a.seen = true, info
 }

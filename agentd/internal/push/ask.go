@@ -4,6 +4,7 @@ package push
 
 import (
 	"context"
+	"time"
 
 	"mbchain/proto"
 )
@@ -21,4 +22,20 @@ func (c *Client) Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskRespon
 	defer cancel()
 	r.Host = c.config.Host
 	return s.client.Ask(ctx, r)
+}
+
+// Report tells policyd how much the host has to do, in the name of this host, and returns
+// when the next report is wanted: [ErrAway] if there is no subscription.
+func (c *Client) Report(ctx context.Context, r *proto.LoadReport) (time.Duration, error) {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s == nil {
+		return 0, ErrAway
+	}
+	answer, err := s.client.Report(ctx, &proto.ReportRequest{Host: c.config.Host, Load: r})
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(answer.NextMs) * time.Millisecond, nil
 }
