@@ -24,8 +24,9 @@ sessions get those that are fit for them.`,
 				Name:      "list",
 				Usage:     "list the instances of the running policy, one line each",
 				ArgsUsage: "[--type TYPE]",
-				Description: describe(`STATE says how the instance's host stands: ok, overloaded, silent (its agent is not
-heard of), failed (a probe says so), drained, or unknown. SHARE is its part of the new
+				Description: describe(`STATE says how the instance's host stands: ok, overloaded, impaired (no
+module, or no device for the NF), silent (its agent is not heard of), failed (a probe
+says so), drained, or unknown. SHARE is its part of the new
 sessions of its type: "-" where it gets none. CPU is that of the host, NF CPU that of
 the processes that agentd was told to watch. Lines below the table say why, and how
 many live sessions have to leave what is drained.`,
@@ -91,6 +92,7 @@ type loadView struct {
 	Drops         uint64  `json:"drops"`
 	Probe         string  `json:"probe"`
 	ProbeError    string  `json:"probe_error"`
+	Impaired      string  `json:"impaired"`
 }
 
 // drainView is a drain in JSON; nf drain prints one.
@@ -116,7 +118,7 @@ func viewNFInstance(in *proto.NFInstance) instanceView {
 	}
 	if l := in.Load; l != nil {
 		v.Load = &loadView{CPUPermille: l.CpuPermille, NFCPUPermille: l.NfCpuPermille, Sessions: l.Sessions, MaxSessions: l.MaxSessions,
-			Packets: l.Packets, Drops: l.Drops, Probe: probeWords[l.Probe], ProbeError: l.ProbeError}
+			Packets: l.Packets, Drops: l.Drops, Probe: probeWords[l.Probe], ProbeError: l.ProbeError, Impaired: l.Impaired}
 	}
 	return v
 }

@@ -284,7 +284,10 @@ type LoadReport struct {
 	Packets       uint64  `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"` // rewritten on their way in
 	Drops         uint64  `protobuf:"varint,6,opt,name=drops,proto3" json:"drops,omitempty"`     // dropped by the module, for whatever reason
 	Probe         Probe   `protobuf:"varint,7,opt,name=probe,proto3,enum=mbchain.v1.Probe" json:"probe,omitempty"`
-	ProbeError    string  `protobuf:"bytes,8,opt,name=probe_error,json=probeError,proto3" json:"probe_error,omitempty"` // why it failed, at most 200 characters
+	ProbeError    string  `protobuf:"bytes,8,opt,name=probe_error,json=probeError,proto3" json:"probe_error,omitempty"` // why it failed, at most 200 bytes
+	// Why the host cannot do its part, as agentd knows without a probe: no module, no
+	// device for the NF. At most 200 bytes; empty: it can.
+	Impaired      string `protobuf:"bytes,9,opt,name=impaired,proto3" json:"impaired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +374,13 @@ func (x *LoadReport) GetProbe() Probe {
 func (x *LoadReport) GetProbeError() string {
 	if x != nil {
 		return x.ProbeError
+	}
+	return ""
+}
+
+func (x *LoadReport) GetImpaired() string {
+	if x != nil {
+		return x.Impaired
 	}
 	return ""
 }
@@ -1688,7 +1698,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12*\n" +
 	"\x04load\x18\x02 \x01(\v2\x16.mbchain.v1.LoadReportR\x04load\")\n" +
 	"\x0eReportResponse\x12\x17\n" +
-	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xa9\x02\n" +
+	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xc5\x02\n" +
 	"\n" +
 	"LoadReport\x12!\n" +
 	"\fcpu_permille\x18\x01 \x01(\rR\vcpuPermille\x12+\n" +
@@ -1699,7 +1709,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x05drops\x18\x06 \x01(\x04R\x05drops\x12'\n" +
 	"\x05probe\x18\a \x01(\x0e2\x11.mbchain.v1.ProbeR\x05probe\x12\x1f\n" +
 	"\vprobe_error\x18\b \x01(\tR\n" +
-	"probeErrorB\x12\n" +
+	"probeError\x12\x1a\n" +
+	"\bimpaired\x18\t \x01(\tR\bimpairedB\x12\n" +
 	"\x10_nf_cpu_permille\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +

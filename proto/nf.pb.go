@@ -130,7 +130,7 @@ type NFInstance struct {
 	Address     string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`                               // IPv4; empty: none
 	Address6    string                 `protobuf:"bytes,5,opt,name=address6,proto3" json:"address6,omitempty"`                             // IPv6; empty: none
 	Weight      uint32                 `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"`                                // as in the policy
-	State       string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`                                   // "ok", "overloaded", "failed", "silent", "drained", "unknown"
+	State       string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`                                   // "ok", "overloaded", "impaired", "silent", "failed", "drained", "unknown"
 	Why         string                 `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`                                       // one line; empty: there is nothing to say
 	SinceUnixMs int64                  `protobuf:"varint,9,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"` // that it is so; 0: unknown
 	// It gets new sessions of one family at least, and its share among those that do.

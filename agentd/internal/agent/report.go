@@ -5,7 +5,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"mbchain/agentd/internal/kernel"
@@ -24,9 +26,10 @@ const (
 	reportMost  = time.Minute
 	// reportFor is how long a report may be under way.
 	reportFor = 2 * time.Second
-	// maxProbeError is how much is told of a probe that failed, in bytes: what
-	// agent.proto promises.
-	maxProbeError = 200
+	// maxReason is how much is told of what is wrong, in bytes: what agent.proto
+	// promises.
+	maxReason = 200
+	noModule  = "the module does not answer"
 )
 
 // A Meter measures how busy the host is; see package load.
@@ -113,7 +116,7 @@ func (a *Agent) loadReport(ctx context.Context) (*proto.LoadReport, error) {
 	}
 	if a.config.Probe != nil {
 		if found := a.config.Probe.Result(); found.Failed {
-			fail(r, found.Why)
+			r.Probe, r.ProbeError = proto.Probe_PROBE_FAILED, reason(found.Why)
 		} else if found.Done {
 			r.Probe = proto.Probe_PROBE_PASSED
 		}
@@ -121,15 +124,15 @@ func (a *Agent) loadReport(ctx context.Context) (*proto.LoadReport, error) {
 	// Without these no probe of the operator's is needed to know.
 	switch {
 	case seen == nil:
-		fail(r, "the module does not answer")
+		r.Impaired = noModule
 		return r, nil
 	case nfErr != nil:
-		fail(r, nfErr.Error())
+		r.Impaired = reason(nfErr.Error())
 	}
 	r.Sessions, r.MaxSessions = seen.Sessions, seen.MaxSessions
 	counters, err := a.kernel.Counters(ctx)
 	if errors.Is(err, kernel.ErrAbsent) {
-		fail(r, "the module does not answer")
+		r.Impaired = noModule
 		return r, nil
 	}
 	if err != nil {
@@ -140,9 +143,18 @@ func (a *Agent) loadReport(ctx context.Context) (*proto.LoadReport, error) {
 	return r, nil
 }
 
-func fail(r *proto.LoadReport, why string) {
-	r.Probe, r.ProbeError = proto.Probe_PROBE_FAILED, why[:min(len(why), maxProbeError)]
-	for !utf8.ValidString(r.ProbeError) {
-		r.ProbeError = r.ProbeError[:len(r.ProbeError)-1]
+// reason is a text as a report may carry it: a line, cut.
+func reason(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	for n := range text {
+		if n > maxReason-utf8.UTFMax {
+			return text[:n]
+		}
 	}
+	return text
 }

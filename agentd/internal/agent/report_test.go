@@ -64,11 +64,11 @@ func TestReportSaysWhatThereIsToSay(t *testing.T) {
 		{"a probe that fails", &meter{found: probe.Result{Done: true, Failed: true, Why: "no answer"}}, nil,
 			&proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: "no answer"}},
 		{"a probe that talks", &meter{found: probe.Result{Done: true, Failed: true, Why: long}}, nil,
-			&proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: long[:200]}},
+			&proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: long[:198]}},
 		{"no module", &meter{found: probe.Result{Done: true}}, func(m *agenttest.Module) { m.Unload() },
-			&proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: "the module does not answer"}},
+			&proto.LoadReport{Probe: proto.Probe_PROBE_PASSED, Impaired: "the module does not answer"}},
 		{"no device for the NF", &meter{found: probe.Result{Done: true}}, func(m *agenttest.Module) { m.FailNF(errDevice) },
-			&proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: errDevice.Error()}},
+			&proto.LoadReport{Probe: proto.Probe_PROBE_PASSED, Impaired: errDevice.Error()}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -130,7 +130,7 @@ func whoLeaves(instances []push.Instance, byRule bool) map[string]plan.Leave {
 		case in.Drain.Host != "":
 			leave[in.Host] = plan.Leave{Always: true, Most: maxLeave}
 		case !byRule:
-		case in.Verdict.State == health.Failed && !leave[in.Host].Always:
+		case (in.Verdict.State == health.Failed || in.Verdict.State == health.Impaired) && !leave[in.Host].Always:
 			leave[in.Host] = plan.Leave{Most: maxLeave}
 		case in.Verdict.State == health.Overloaded && leave[in.Host].Most == 0:
 			leave[in.Host] = plan.Leave{Most: max(int(in.Load.GetSessions())/leaveShare, 1)}

@@ -16,8 +16,8 @@ const (
 	// judgeEvery is how often hosts are judged: a part of the time in which new
 	// sessions have to turn away from one that does not work.
 	judgeEvery = 250 * time.Millisecond
-	// maxProbeError is how much of a probe's error is taken, in bytes.
-	maxProbeError = 200
+	// maxReason is the longest reason that a report may give, in bytes.
+	maxReason = 200
 	// maxPermille is the greatest load that is taken for meant.
 	maxPermille = 1000
 )
@@ -51,10 +51,13 @@ func checkReport(r *proto.ReportRequest) (health.Report, error) {
 		return health.Report{}, invalid("load: %d and %d of %d", load.CpuPermille, load.GetNfCpuPermille(), maxPermille)
 	case proto.Probe_name[int32(load.Probe)] == "":
 		return health.Report{}, invalid("probe: %d is unknown", load.Probe)
-	case len(load.ProbeError) > maxProbeError || strings.ContainsFunc(load.ProbeError, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return health.Report{}, invalid("probe_error: %d bytes, at most %d are allowed, of what can be printed", len(load.ProbeError), maxProbeError)
+	case !isLine(load.ProbeError) || !isLine(load.Impaired):
+		return health.Report{}, invalid("probe_error, impaired: %d and %d bytes, at most %d are allowed, of what can be printed",
+			len(load.ProbeError), len(load.Impaired), maxReason)
 	}
-	report := health.Report{CPU: load.CpuPermille, NFCPU: load.GetNfCpuPermille(), Sessions: load.Sessions, Max: load.MaxSessions}
+	report := health.Report{
+		CPU: load.CpuPermille, NFCPU: load.GetNfCpuPermille(), Sessions: load.Sessions, Max: load.MaxSessions, Impaired: load.Impaired,
+	}
 	if load.Probe == proto.Probe_PROBE_FAILED {
 		report.Failure = "its probe failed"
 		if load.ProbeError != "" {
@@ -62,6 +65,11 @@ func checkReport(r *proto.ReportRequest) (health.Report, error) {
 		}
 	}
 	return report, nil
+}
+
+// isLine reports whether a text is a reason for people, or none.
+func isLine(text string) bool {
+	return len(text) <= maxReason && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // watchHealth judges hosts until ctx ends, where this policyd leads.

@@ -47,17 +47,20 @@ const (
 	Unknown    State = iota // nothing was heard yet
 	OK                      //
 	Overloaded              // more than it can do
+	Impaired                // it says itself that it cannot do its part
 	Silent                  // its agent is not heard of
 	Failed                  // its NF does not do its work: a probe says so
 )
 
-// String returns "unknown", "ok", "overloaded", "silent" or "failed".
+// String returns "unknown", "ok", "overloaded", "impaired", "silent" or "failed".
 func (s State) String() string {
 	switch s {
 	case OK:
 		return "ok"
 	case Overloaded:
 		return "overloaded"
+	case Impaired:
+		return "impaired"
 	case Silent:
 		return "silent"
 	case Failed:
@@ -74,6 +77,8 @@ type Report struct {
 	Max      uint32 // sessions that there is room for; 0: unknown
 	// Failure is why the last probe failed; empty: it did not, or there is none.
 	Failure string
+	// Impaired is why the host cannot do its part, as its agent knows; empty: it can.
+	Impaired string
 }
 
 // load is the greatest share of what the host has that is used, of 1000.
@@ -111,6 +116,7 @@ type Verdict struct {
 //
 //	Failed      the last report's probe failed
 //	Silent      no connection for SilentAfter, or no report when one was due
+//	Impaired    the last report says so
 //	Overloaded  every report for OverFor has had HighLoad; once it is, until LowLoad
 //	OK          else
 //
@@ -232,6 +238,8 @@ func (m *Machine) worst(now time.Time) (State, string) {
 		return Silent, "its agent has stopped reporting"
 	case m.last.Failure != "":
 		return Failed, m.last.Failure
+	case m.last.Impaired != "":
+		return Impaired, m.last.Impaired
 	}
 	over := !m.high.IsZero() && m.reported.Sub(m.high) >= OverFor
 	if over || m.verdict.State == Overloaded && m.last.load() > LowLoad {

@@ -47,6 +47,7 @@ var (
 	half = &Report{CPU: 800, Sessions: 10, Max: 1000}
 	full = &Report{CPU: 100, Sessions: 960, Max: 1000}
 	nf   = &Report{CPU: 100, NFCPU: 990, Max: 1000}
+	lame = &Report{Impaired: "no module"}
 	bad  = &Report{CPU: 100, Max: 1000, Failure: "probe: no answer"}
 )
 
@@ -83,6 +84,13 @@ func TestVerdicts(t *testing.T) {
 			w.run(time.Minute, fine)
 		},
 			"250ms ok, 5.5s failed, 15.5s ok"},
+		{"no module for a while", func(w *world) {
+			w.m.Connected()
+			w.run(5*time.Second, fine)
+			w.run(5*time.Second, lame)
+			w.run(time.Minute, fine)
+		},
+			"250ms ok, 5.5s impaired, 15.5s ok"},
 		{"a burst is no overload", func(w *world) {
 			w.m.Connected()
 			w.run(5*time.Second, fine)

@@ -62,6 +62,7 @@ var ranks = map[health.State]policy.Rank{
 	health.Unknown:    policy.Fit,
 	health.OK:         policy.Fit,
 	health.Overloaded: policy.Strained,
+	health.Impaired:   policy.Doubtful,
 	health.Silent:     policy.Doubtful,
 	health.Failed:     policy.Unfit,
 }
