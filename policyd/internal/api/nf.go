@@ -44,13 +44,13 @@ func viewInstance(d *push.Domain, in push.Instance) *proto.NFInstance {
 	to := &proto.NFInstance{
 		Type: in.Type.Name, Name: in.Instance.Name, Host: in.Host,
 		Address: addressText(in.Instance.Address), Address6: addressText(in.Instance.Address6),
-		Weight: in.Instance.Weight, State: in.Verdict.State.String(), Why: in.Verdict.Why, Load: in.Load,
+		Weight: in.Instance.Weight, State: in.State(), Why: in.Verdict.Why, Load: in.Load,
 	}
 	if !in.Verdict.Since.IsZero() {
 		to.SinceUnixMs = in.Verdict.Since.UnixMilli()
 	}
 	if in.Drain.Host != "" {
-		to.State, to.Why, to.SinceUnixMs = "drained", "by "+in.Drain.By, in.Drain.SinceUnixMS
+		to.Why, to.SinceUnixMs = "by "+in.Drain.By, in.Drain.SinceUnixMS
 	}
 	if in.Host == "" {
 		to.Why = "no host that is known has its address"

@@ -26,6 +26,26 @@ type Instance struct {
 	Load     *proto.LoadReport
 }
 
+// drained is the state of an instance that is.
+const drained = "drained"
+
+// State is how the instance stands, in a word.
+func (i Instance) State() string {
+	if i.Drain.Host != "" {
+		return drained
+	}
+	return i.Verdict.State.String()
+}
+
+// InstanceStates are the words that [Instance.State] may return.
+func InstanceStates() []string {
+	var words []string
+	for s := health.Unknown; s <= health.Failed; s++ {
+		words = append(words, s.String())
+	}
+	return append(words, drained)
+}
+
 // hostOf returns the host that an instance is, empty if nobody knows.
 func (d *Domain) hostOf(in policy.Instance) string {
 	for _, a := range []netip.Addr{in.Address, in.Address6} {
@@ -48,7 +68,7 @@ func (d *Domain) standing(t *policy.Type, host string) policy.Standing {
 	if host == "" { // nobody can say anything of it
 		return policy.Standing{Load: health.Steps / 2}
 	}
-	if drain, drained := d.State.Drained(host, t.Name); drained {
+	if drain, found := d.State.Drained(host, t.Name); found {
 		return policy.Standing{Rank: policy.Unfit, Why: "drained by " + drain.By}
 	}
 	v, known := d.verdicts[host]
