@@ -174,6 +174,9 @@ func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.A
 		case c.Total == c.Instance.Weight:
 			e.say("%s: %s, its only instance with an %v address", t.Name, c.Instance.label(f), f)
 		default:
+			if t.Choose == LeastLoaded {
+				e.say("%s: weights follow the load, and are these at the moment", t.Name)
+			}
 			whose := "the session's"
 			if t.Choose == BySource {
 				whose = "the client's"

@@ -36,6 +36,10 @@ func (m Method) String() string {
 // family gets.
 func (t *Type) Foretold(f chain.Family) bool { return t.Choose != InTurn || len(t.instancesFor(f)) < 2 }
 
+// Lasting reports whether a session that has begun got the instance that it would get
+// now: the weights of least-loaded types have changed since.
+func (t *Type) Lasting(f chain.Family) bool { return t.Foretold(f) && (t.Choose != LeastLoaded || len(t.instancesFor(f)) < 2) }
+
 // SetUp is how the client's host has the chain of a TCP session set up
 // (enum mbc_setup_way). That of a UDP session is always set up by the agents.
 type SetUp uint8

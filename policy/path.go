@@ -74,7 +74,7 @@ func buildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool
 	hops := make([]netip.Addr, 0, len(types)+1)
 	for i, t := range types {
 		host := Choose(seed, t, i, super).Address
-		if keep || t.Choose == LeastLoaded || !t.Foretold(super.Family()) {
+		if keep || !t.Lasting(super.Family()) {
 			host = t.stay(host, super.Family(), hops, passes)
 		}
 		if i := slices.Index(passes, host); i >= 0 {

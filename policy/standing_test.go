@@ -183,3 +183,46 @@ func TestExplainWithoutThoseLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// Weights by load are said to be those of the moment; a live session keeps what it got
+// by those of before.
+func TestLeastLoaded(t *testing.T) {
+	super := chain.FiveTuple{Source: netip.MustParseAddrPort("10.1.0.1:40000"), Destination: netip.MustParseAddrPort("10.1.0.9:81"), Protocol: chain.ProtocolTCP}
+	for _, at := range []string{"10.0.0.5", "10.0.0.6"} {
+		p := mustParse(t, standingPolicy).Choosing(func(_ *policy.Type, in policy.Instance) policy.Standing {
+			if in.Address.String() == at {
+				return policy.Standing{Load: policy.FullLoad}
+			}
+			return policy.Standing{}
+		})
+		got, err := policy.BuildPathBeside(policy.Seed{1}, p.Rules[1].Chain, super, false, []netip.Addr{netip.MustParseAddr(at)})
+		if err != nil || len(got) != 1 || got[0].String() != at {
+			t.Errorf("from %s: path %v, error %v", at, got, err)
+		}
+		why := strings.Join(p.Explain(policy.Seed{1}, super, nil).Why, "\n")
+		if !strings.Contains(why, "lb: weights follow the load") || !strings.Contains(why, "e 10.0.0.5 [0, ") {
+			t.Errorf("explained:\n%s", why)
+		}
+	}
+	if text := mustParse(t, standingPolicy).Types[2].String(); text != "type lb { e 10.0.0.5, f 10.0.0.6 weight 2 } choose least-loaded" {
+		t.Errorf("type reads %s", text)
+	}
+}
+
+// Shares are what the weights say, for any loads.
+func TestLeastLoadedShares(t *testing.T) {
+	p := mustParse(t, standingPolicy).Choosing(func(_ *policy.Type, in policy.Instance) policy.Standing {
+		return policy.Standing{Load: map[string]uint32{"e": 0, "f": 14}[in.Name]}
+	})
+	n := 0
+	for i := range uint16(5000) {
+		c := policy.Choose(policy.Seed{2}, p.Types[2], 0, chain.FiveTuple{Source: netip.AddrPortFrom(netip.MustParseAddr("10.1.0.1"), 1000+i),
+			Destination: netip.MustParseAddrPort("10.1.0.9:81"), Protocol: chain.ProtocolTCP})
+		if c.Instance.Name == "e" {
+			n++
+		}
+	}
+	if n < 3800 || n > 4200 { // 16 out of 16 + 2*2
+		t.Errorf("%d of 5000 sessions, want some 4000", n)
+	}
+}
