@@ -39,6 +39,7 @@ type config struct {
 	nfStateCommand string
 	nfProbe        string   // program that probes the NF; empty: none
 	nfProcesses    []string // names of the NF's processes
+	tooBusy        uint     // load of the processors that is too much, in percent; 0: none is
 	metrics        monitor.Config
 	logLevel       slog.Level
 	logFormat      string
@@ -85,6 +86,10 @@ func flags() []cli.Flag {
 		&cli.StringSliceFlag{
 			Name: "nf-process", EnvVars: []string{"MBCHAIN_NF_PROCESS"},
 			Usage: "`NAME` of processes that are the network function, whose CPU time is reported (may be repeated)",
+		},
+		&cli.UintFlag{
+			Name: "too-busy", EnvVars: []string{"MBCHAIN_TOO_BUSY"}, Value: 90,
+			Usage: "`PERCENT` of the processors' time from which on this host takes new sessions only if no other can; 0: never, for a network function that polls, or hosts that share a machine",
 		},
 		&cli.BoolFlag{
 			Name: "gateway", EnvVars: []string{"MBCHAIN_GATEWAY"},
@@ -138,6 +143,9 @@ func newConfig(c *cli.Context) (*config, error) {
 	}
 	if cfg.nfProbe != "" && !filepath.IsAbs(cfg.nfProbe) {
 		return nil, fmt.Errorf("--nf-probe %q: not an absolute path", cfg.nfProbe)
+	}
+	if cfg.tooBusy = c.Uint("too-busy"); cfg.tooBusy > 100 {
+		return nil, fmt.Errorf("--too-busy %d: not from 0 to 100", cfg.tooBusy)
 	}
 	if slices.Contains(cfg.nfProcesses, "") {
 		return nil, errors.New("--nf-process: no name")

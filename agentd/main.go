@@ -153,7 +153,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
 		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{}, Log: log,
-		Meter: load.New(os.DirFS("/proc"), cfg.nfProcesses), Probe: prober,
+		Meter: load.New(os.DirFS("/proc"), cfg.nfProcesses), Probe: prober, TooBusy: 10 * uint32(cfg.tooBusy),
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 

@@ -63,7 +63,7 @@ func instances() *proto.ListNFsResponse {
 		Instances: []*proto.NFInstance{
 			{Type: "firewall", Name: "mb1", Host: "mb1", Address: "10.0.0.2", Address6: "fd00::2", Weight: 2, State: "ok",
 				SinceUnixMs: ago(3 * time.Hour), Chosen: true, Share: 2,
-				Load: &proto.LoadReport{CpuPermille: 234, NfCpuPermille: &nfCPU, Sessions: 1204, MaxSessions: 1048576, Packets: 90210, Drops: 3, Probe: proto.Probe_PROBE_PASSED}},
+				Load: &proto.LoadReport{CpuPermille: 234, TooBusyPermille: 900, NfCpuPermille: &nfCPU, Sessions: 1204, MaxSessions: 1048576, Packets: 90210, Drops: 3, Probe: proto.Probe_PROBE_PASSED}},
 			{Type: "firewall", Name: "fw3", Host: "mb3", Address: "10.0.0.5", Weight: 1, State: "silent", Why: "its agent is not connected",
 				SinceUnixMs: ago(12 * time.Second)},
 			{Type: "ids", Host: "mb2", Address: "10.0.0.3", Weight: 1, State: "drained", Why: "by operator anna", SinceUnixMs: ago(time.Minute),

@@ -93,6 +93,7 @@ type loadView struct {
 	Probe         string  `json:"probe"`
 	ProbeError    string  `json:"probe_error"`
 	Impaired      string  `json:"impaired"`
+	TooBusy       uint32  `json:"too_busy_permille"`
 }
 
 // drainView is a drain in JSON; nf drain prints one.
@@ -118,7 +119,7 @@ func viewNFInstance(in *proto.NFInstance) instanceView {
 	}
 	if l := in.Load; l != nil {
 		v.Load = &loadView{CPUPermille: l.CpuPermille, NFCPUPermille: l.NfCpuPermille, Sessions: l.Sessions, MaxSessions: l.MaxSessions,
-			Packets: l.Packets, Drops: l.Drops, Probe: probeWords[l.Probe], ProbeError: l.ProbeError, Impaired: l.Impaired}
+			Packets: l.Packets, Drops: l.Drops, Probe: probeWords[l.Probe], ProbeError: l.ProbeError, Impaired: l.Impaired, TooBusy: l.TooBusyPermille}
 	}
 	return v
 }

@@ -287,9 +287,12 @@ type LoadReport struct {
 	ProbeError    string  `protobuf:"bytes,8,opt,name=probe_error,json=probeError,proto3" json:"probe_error,omitempty"` // why it failed, at most 200 bytes
 	// Why the host cannot do its part, as agentd knows without a probe: no module, no
 	// device for the NF. At most 200 bytes; empty: it can.
-	Impaired      string `protobuf:"bytes,9,opt,name=impaired,proto3" json:"impaired,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Impaired string `protobuf:"bytes,9,opt,name=impaired,proto3" json:"impaired,omitempty"`
+	// Load of the processors, of the host or of the NF's processes, that is too much: 0 to
+	// 1000; 0: none ever is.
+	TooBusyPermille uint32 `protobuf:"varint,10,opt,name=too_busy_permille,json=tooBusyPermille,proto3" json:"too_busy_permille,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LoadReport) Reset() {
@@ -383,6 +386,13 @@ func (x *LoadReport) GetImpaired() string {
 		return x.Impaired
 	}
 	return ""
+}
+
+func (x *LoadReport) GetTooBusyPermille() uint32 {
+	if x != nil {
+		return x.TooBusyPermille
+	}
+	return 0
 }
 
 type SubscribeRequest struct {
@@ -1698,7 +1708,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12*\n" +
 	"\x04load\x18\x02 \x01(\v2\x16.mbchain.v1.LoadReportR\x04load\")\n" +
 	"\x0eReportResponse\x12\x17\n" +
-	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xc5\x02\n" +
+	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xf1\x02\n" +
 	"\n" +
 	"LoadReport\x12!\n" +
 	"\fcpu_permille\x18\x01 \x01(\rR\vcpuPermille\x12+\n" +
@@ -1710,7 +1720,9 @@ const file_agent_proto_rawDesc = "" +
 	"\x05probe\x18\a \x01(\x0e2\x11.mbchain.v1.ProbeR\x05probe\x12\x1f\n" +
 	"\vprobe_error\x18\b \x01(\tR\n" +
 	"probeError\x12\x1a\n" +
-	"\bimpaired\x18\t \x01(\tR\bimpairedB\x12\n" +
+	"\bimpaired\x18\t \x01(\tR\bimpaired\x12*\n" +
+	"\x11too_busy_permille\x18\n" +
+	" \x01(\rR\x0ftooBusyPermilleB\x12\n" +
 	"\x10_nf_cpu_permille\"\xd2\x01\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +

@@ -69,6 +69,7 @@ type Config struct {
 	Sockets   Sockets      // nil: it ends no connections
 	Meter     Meter        // nil: it reports nothing
 	Probe     Probe        // nil: none
+	TooBusy   uint32       // load of the processors that is too much, of 1000; 0: none is
 	Log       *slog.Logger
 }
 

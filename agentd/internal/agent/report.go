@@ -110,7 +110,7 @@ func (a *Agent) loadReport(ctx context.Context) (*proto.LoadReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &proto.LoadReport{CpuPermille: busy.CPU}
+	r := &proto.LoadReport{CpuPermille: busy.CPU, TooBusyPermille: a.config.TooBusy}
 	if a.config.Meter.Watches() {
 		r.NfCpuPermille = &busy.NF
 	}

@@ -134,9 +134,9 @@ func TestLiveSessionsLeaveByTheirRule(t *testing.T) {
 		load *proto.LoadReport
 		want int // sessions at once, as far as there are any; 0: none ever
 	}{
-		{"overloaded", "match(any) >> {fw} live-sessions migrate", &proto.LoadReport{CpuPermille: 990, Sessions: 30}, 3},
+		{"overloaded", "match(any) >> {fw} live-sessions migrate", &proto.LoadReport{CpuPermille: 990, Sessions: 30, TooBusyPermille: 900}, 3},
 		{"failed", "match(any) >> {fw} live-sessions migrate", &proto.LoadReport{Probe: proto.Probe_PROBE_FAILED}, 30},
-		{"overloaded, new sessions only", "match(any) >> {fw}", &proto.LoadReport{CpuPermille: 990, Sessions: 30}, 0},
+		{"overloaded, new sessions only", "match(any) >> {fw}", &proto.LoadReport{CpuPermille: 990, Sessions: 30, TooBusyPermille: 900}, 0},
 		{"failed, of another rule", "match(dstport=1) >> {fw} live-sessions migrate\nmatch(any) >> {fw}", &proto.LoadReport{Probe: proto.Probe_PROBE_FAILED}, 0},
 	}
 	for _, tt := range tests {

@@ -47,8 +47,8 @@ func checkReport(r *proto.ReportRequest) (health.Report, error) {
 	switch {
 	case load == nil:
 		return health.Report{}, invalid("load: none is given")
-	case load.CpuPermille > maxPermille || load.GetNfCpuPermille() > maxPermille:
-		return health.Report{}, invalid("load: %d and %d of %d", load.CpuPermille, load.GetNfCpuPermille(), maxPermille)
+	case load.CpuPermille > maxPermille || load.GetNfCpuPermille() > maxPermille || load.TooBusyPermille > maxPermille:
+		return health.Report{}, invalid("load: %d, %d and %d of %d", load.CpuPermille, load.GetNfCpuPermille(), load.TooBusyPermille, maxPermille)
 	case proto.Probe_name[int32(load.Probe)] == "":
 		return health.Report{}, invalid("probe: %d is unknown", load.Probe)
 	case !isLine(load.ProbeError) || !isLine(load.Impaired):
@@ -56,7 +56,7 @@ func checkReport(r *proto.ReportRequest) (health.Report, error) {
 			len(load.ProbeError), len(load.Impaired), maxReason)
 	}
 	report := health.Report{
-		CPU: load.CpuPermille, NFCPU: load.GetNfCpuPermille(), Sessions: load.Sessions, Max: load.MaxSessions, Impaired: load.Impaired,
+		CPU: load.CpuPermille, NFCPU: load.GetNfCpuPermille(), Sessions: load.Sessions, Max: load.MaxSessions, Impaired: load.Impaired, TooBusy: load.TooBusyPermille,
 	}
 	if load.Probe == proto.Probe_PROBE_FAILED {
 		report.Failure = "its probe failed"

@@ -141,7 +141,7 @@ func TestNewSessionsTurnAway(t *testing.T) {
 		state string
 	}{
 		{"a probe fails", &proto.LoadReport{Probe: proto.Probe_PROBE_FAILED, ProbeError: "no answer", MaxSessions: 1000}, "failed"},
-		{"it is overloaded", &proto.LoadReport{CpuPermille: 980, MaxSessions: 1000}, "overloaded"},
+		{"it is overloaded", &proto.LoadReport{CpuPermille: 980, MaxSessions: 1000, TooBusyPermille: 900}, "overloaded"},
 		{"its table is full", &proto.LoadReport{Sessions: 990, MaxSessions: 1000}, "overloaded"},
 		{"its agent is frozen", nil, "silent"},
 	}

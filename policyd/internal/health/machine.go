@@ -18,11 +18,12 @@ const (
 	// is quicker.
 	LateBy      = 1500 * time.Millisecond
 	SilentAfter = 2 * time.Second
-	// HighLoad makes a host overloaded when all reports for OverFor have had it, and
-	// LowLoad makes one that is overloaded better. Of 1000.
-	HighLoad = 900
-	LowLoad  = 750
-	OverFor  = 1500 * time.Millisecond
+	// FullTable is the share of sessions that makes a host overloaded when all reports
+	// for OverFor have had it, and Report.TooBusy the load of processors that does. It gets better
+	// EaseBy below them. Of 1000.
+	FullTable = 900
+	EaseBy    = 150
+	OverFor   = 1500 * time.Millisecond
 	// BackAfter is how long what was wrong has to be right. It doubles, up to MaxBack,
 	// with each time that the host gets worse within Memory of the last one.
 	BackAfter = 5 * time.Second
@@ -75,6 +76,7 @@ type Report struct {
 	NFCPU    uint32 // 0 if none is watched
 	Sessions uint32
 	Max      uint32 // sessions that there is room for; 0: unknown
+	TooBusy  uint32 // CPU or NFCPU that is too much; 0: none is
 	// Failure is why the last probe failed; empty: it did not, or there is none.
 	Failure string
 	// Impaired is why the host cannot do its part, as its agent knows; empty: it can.
@@ -93,15 +95,18 @@ func (r Report) full() uint32 {
 	return uint32(min(uint64(r.Sessions)*1000/uint64(r.Max), 1000))
 }
 
-// why says what of r makes the host overloaded.
-func (r Report) why() string {
-	switch r.load() {
-	case r.full():
+// over says what of r is within so much of being too much; empty: nothing.
+func (r Report) over(within uint32) string {
+	limit := r.TooBusy - min(within, r.TooBusy)
+	switch {
+	case r.full()+within >= FullTable:
 		return fmt.Sprintf("its table has %d of %d sessions", r.Sessions, r.Max)
-	case min(r.NFCPU, 1000):
+	case r.TooBusy > 0 && r.NFCPU >= limit:
 		return fmt.Sprintf("its NF takes %d %% of its processors", r.NFCPU/10)
+	case r.TooBusy > 0 && r.CPU >= limit:
+		return fmt.Sprintf("its processors are busy to %d %%", r.CPU/10)
 	}
-	return fmt.Sprintf("its processors are busy to %d %%", r.CPU/10)
+	return ""
 }
 
 // Verdict is what a Machine has come to.
@@ -117,7 +122,7 @@ type Verdict struct {
 //	Failed      the last report's probe failed
 //	Silent      no connection for SilentAfter, or no report when one was due
 //	Impaired    the last report says so
-//	Overloaded  every report for OverFor has had HighLoad; once it is, until LowLoad
+//	Overloaded  every report for OverFor has had too much; once it is, until EaseBy less
 //	OK          else
 //
 //	state     worst                      next
@@ -132,7 +137,7 @@ type Machine struct {
 	reported time.Time // when it last reported on this connection; zero: never
 	due      time.Duration
 	last     Report
-	high     time.Time // since when all reports have had HighLoad; zero: the last had not
+	high     time.Time // since when all reports have had too much; zero: the last had not
 
 	better time.Time // since when the worst is better than the state; zero: it is not
 	fell   time.Time // when it last got worse than OK
@@ -165,7 +170,7 @@ func (m *Machine) Lost(now time.Time) { m.lost = now }
 func (m *Machine) Report(r Report, due time.Duration, now time.Time) {
 	first := m.reported.IsZero()
 	m.last, m.due, m.reported = r, due, now
-	if r.load() < HighLoad {
+	if r.over(0) == "" {
 		m.high = time.Time{}
 	} else if m.high.IsZero() {
 		m.high = now
@@ -242,8 +247,12 @@ func (m *Machine) worst(now time.Time) (State, string) {
 		return Impaired, m.last.Impaired
 	}
 	over := !m.high.IsZero() && m.reported.Sub(m.high) >= OverFor
-	if over || m.verdict.State == Overloaded && m.last.load() > LowLoad {
-		return Overloaded, m.last.why()
+	within := uint32(0)
+	if m.verdict.State == Overloaded {
+		over, within = true, EaseBy
+	}
+	if why := m.last.over(within); over && why != "" {
+		return Overloaded, why
 	}
 	return OK, ""
 }

@@ -43,10 +43,11 @@ func (w *world) run(d time.Duration, r *Report) {
 
 var (
 	fine = &Report{CPU: 100, Sessions: 10, Max: 1000}
-	busy = &Report{CPU: 950, Sessions: 10, Max: 1000}
-	half = &Report{CPU: 800, Sessions: 10, Max: 1000}
+	busy = &Report{CPU: 950, Sessions: 10, Max: 1000, TooBusy: 900}
+	poll = &Report{CPU: 1000, NFCPU: 1000, Max: 1000}
+	half = &Report{CPU: 800, Sessions: 10, Max: 1000, TooBusy: 900}
 	full = &Report{CPU: 100, Sessions: 960, Max: 1000}
-	nf   = &Report{CPU: 100, NFCPU: 990, Max: 1000}
+	nf   = &Report{CPU: 100, NFCPU: 990, Max: 1000, TooBusy: 900}
 	lame = &Report{Impaired: "no module"}
 	bad  = &Report{CPU: 100, Max: 1000, Failure: "probe: no answer"}
 )
@@ -109,6 +110,7 @@ func TestVerdicts(t *testing.T) {
 			"250ms ok, 2s overloaded"},
 		{"much to do, and not too much", func(w *world) { w.m.Connected(); w.run(time.Minute, half) }, "250ms ok"},
 		{"a full table", func(w *world) { w.m.Connected(); w.run(5*time.Second, full) }, "250ms ok, 2s overloaded"},
+		{"an NF that polls", func(w *world) { w.m.Connected(); w.run(5*time.Second, poll) }, "250ms ok"},
 		{"a busy NF", func(w *world) { w.m.Connected(); w.run(5*time.Second, nf) }, "250ms ok, 2s overloaded"},
 		{"a failure that overload follows", func(w *world) {
 			w.m.Connected()

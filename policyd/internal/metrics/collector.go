@@ -53,9 +53,9 @@ var (
 	policyApplied = desc("policy_applied_timestamp_seconds", "When that policy was applied, in Unix time; 0: never.")
 	policyRules   = desc("policy_rules", "Rules of the policy that this node pushes.")
 
-	instances      = desc("instances", "Instances of the policy's NF types, by how they stand; only where this node leads.", "state")
-	typesUnserved  = desc("nf_types_unserved", "NF types of the policy of which no instance gets new sessions; only where this node leads.")
-	drains         = desc("drains", "Hosts, and instances of one type, that operators have drained.")
+	instances     = desc("instances", "Instances of the policy's NF types, by how they stand; only where this node leads.", "state")
+	typesUnserved = desc("nf_types_unserved", "NF types of the policy of which no instance gets new sessions; only where this node leads.")
+	drains        = desc("drains", "Hosts, and instances of one type, that operators have drained.")
 
 	hosts          = desc("hosts", "Hosts that are known.")
 	hostsConnected = desc("hosts_connected", "Hosts that are connected to this node.")
