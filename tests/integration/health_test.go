@@ -190,7 +190,7 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 		ip("-n", name, "link", "set", "eth0", "up")
 		ip("-n", name, "route", "add", "default", "via", net+"1")
 	}
-	h.nft(t, "queue", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto { tcp, icmp } queue num %d\n}", nfQueue))
+	h.nft(t, "nfq", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto { tcp, icmp } queue num %d\n}", nfQueue))
 	l.serveQueue(t, h)
 	l.run(t, "agent", h.name, "stop")
 	l.run(t, "agent", h.name, "start", "--nf-probe", probe, "--nf-process", "dhcpoptinj")
