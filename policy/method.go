@@ -37,8 +37,10 @@ func (m Method) String() string {
 func (t *Type) Foretold(f chain.Family) bool { return t.Choose != InTurn || len(t.instancesFor(f)) < 2 }
 
 // Lasting reports whether a session that has begun got the instance that it would get
-// now: the weights of least-loaded types have changed since.
-func (t *Type) Lasting(f chain.Family) bool { return t.Foretold(f) && (t.Choose != LeastLoaded || len(t.instancesFor(f)) < 2) }
+// now, and without knowing where it began: weights that follow the load have changed.
+func (t *Type) Lasting(f chain.Family) bool {
+	return len(t.instancesFor(f)) < 2 || t.Foretold(f) && t.Choose != LeastLoaded && t.Decide != ByServer
+}
 
 // SetUp is how the client's host has the chain of a TCP session set up
 // (enum mbc_setup_way). That of a UDP session is always set up by the agents.

@@ -127,7 +127,7 @@ type c { 10.0.0.7 }
 				}
 				return list
 			}
-			got, err := policy.BuildPathBeside(policy.Seed{}, tt.chain, super, true, addresses(tt.passes))
+			got, err := policy.BuildPathBeside(policy.Seed{}, tt.chain, super, true, "client", addresses(tt.passes))
 			if err != nil {
 				t.Fatal(err)
 			}

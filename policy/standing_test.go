@@ -131,7 +131,7 @@ func TestBuildPathKeeping(t *testing.T) {
 	super := chain.FiveTuple{Source: netip.MustParseAddrPort("10.1.0.1:40000"), Destination: netip.MustParseAddrPort("10.1.0.9:80"), Protocol: chain.ProtocolTCP}
 	p := mustParse(t, standingPolicy)
 	for _, at := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"} {
-		got, err := policy.BuildPathKeeping(policy.Seed{1}, p.Rules[0].Chain, super, false, []netip.Addr{addr(at), addr("10.0.0.4")})
+		got, err := policy.BuildPathKeeping(policy.Seed{1}, p.Rules[0].Chain, super, false, "h", []netip.Addr{addr(at), addr("10.0.0.4")})
 		if err != nil || len(got) != 2 || got[0] != addr(at) || got[1] != addr("10.0.0.4") {
 			t.Errorf("from %s: path %v, error %v", at, got, err)
 		}
@@ -142,7 +142,7 @@ func TestBuildPathKeeping(t *testing.T) {
 		}
 		return policy.Standing{}
 	})
-	got, err := policy.BuildPathKeeping(policy.Seed{1}, out.Rules[0].Chain, super, false, []netip.Addr{addr("10.0.0.1"), addr("10.0.0.4")})
+	got, err := policy.BuildPathKeeping(policy.Seed{1}, out.Rules[0].Chain, super, false, "h", []netip.Addr{addr("10.0.0.1"), addr("10.0.0.4")})
 	if err != nil || len(got) != 2 || got[0] == addr("10.0.0.1") || got[1] != addr("10.0.0.4") {
 		t.Errorf("path %v, error %v, want another firewall and the same IDS", got, err)
 	}
@@ -195,7 +195,7 @@ func TestLeastLoaded(t *testing.T) {
 			}
 			return policy.Standing{}
 		})
-		got, err := policy.BuildPathBeside(policy.Seed{1}, p.Rules[1].Chain, super, false, []netip.Addr{netip.MustParseAddr(at)})
+		got, err := policy.BuildPathBeside(policy.Seed{1}, p.Rules[1].Chain, super, false, "h", []netip.Addr{netip.MustParseAddr(at)})
 		if err != nil || len(got) != 1 || got[0].String() != at {
 			t.Errorf("from %s: path %v, error %v", at, got, err)
 		}

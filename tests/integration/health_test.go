@@ -16,6 +16,7 @@ import (
 	"mbchain/chain"
 	"mbchain/genl"
 	"mbchain/proto"
+	"mbchain/proto/protoconnect"
 )
 
 // away is how long new sessions may still go to an instance that does not work.
@@ -27,31 +28,34 @@ func (l *lab) pair() string {
 	return fmt.Sprintf("type pair { mb1 %v %v, mb2 %v %v }\n", mb1.Address, mb1.Address6, mb2.Address, mb2.Address6)
 }
 
-// nfs are the instances that mbctl lists, of type pair.
-type nfs []struct {
-	Host, State, Why, Since string
-	Chosen                  bool
-}
-
-// pairNow returns how the instances of type pair stand.
-func (l *lab) pairNow(t *testing.T) nfs {
+// pairNow returns how the instances of type pair stand. It asks policyd itself: a
+// process of mbctl for each look would keep the guest's processors busy.
+func (l *lab) pairNow(t *testing.T, nfs protoconnect.NFServiceClient) (list []*proto.NFInstance) {
 	t.Helper()
-	var listed struct{ Instances nfs }
-	l.mbctl(t, &listed, "nf", "list", "--type", "pair")
-	if len(listed.Instances) != 2 {
-		t.Fatalf("instances %+v, want two", listed.Instances)
+	got, err := nfs.List(t.Context(), &proto.ListNFsRequest{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return listed.Instances
+	for _, in := range got.Instances {
+		if in.Type == "pair" {
+			list = append(list, in)
+		}
+	}
+	if len(list) != 2 {
+		t.Fatalf("instances %v, want two", list)
+	}
+	return list
 }
 
 // awaitPair waits until the instances of type pair are in these states, and returns how
 // they stand then.
-func (l *lab) awaitPair(t *testing.T, states ...string) (now nfs) {
+func (l *lab) awaitPair(t *testing.T, states ...string) (now []*proto.NFInstance) {
 	t.Helper()
+	nfs := protoconnect.NewNFServiceClient(askPolicyd(), "http://policyd")
 	eventually(t, soon, func() error {
-		now = l.pairNow(t)
+		now = l.pairNow(t, nfs)
 		if now[0].State != states[0] || now[1].State != states[1] {
-			return fmt.Errorf("instances stand as %+v, want %v", now, states)
+			return fmt.Errorf("instances stand as %v, want %v", now, states)
 		}
 		return nil
 	})

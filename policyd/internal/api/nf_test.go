@@ -348,3 +348,44 @@ func TestLeastLoadedFollowsReports(t *testing.T) {
 		}
 	})
 }
+
+// Where policyd decides, each host has the instance that was decided for it alone, until
+// that gets no new sessions any more.
+func TestPolicydDecidesForEachHost(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.apply("type fw { mb1 10.0.0.2, mb3 10.0.0.5 } decide policyd\nmatch(any) >> {fw}\n")
+		b.watch("mb1", "10.0.0.2")
+		b.watch("mb3", "10.0.0.5")
+		clients := map[string]*watcher{}
+		for i := range 8 {
+			name := fmt.Sprintf("client%d", i)
+			clients[name] = b.watch(name, fmt.Sprintf("10.0.1.%d", i+1))
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		counts, before := map[string]int{}, map[string]string{}
+		for name, w := range clients {
+			types, _ := w.seen()
+			counts[types]++
+			before[name] = types
+			host, _, _ := strings.Cut(types, ":")
+			e, err := b.policy.Explain(t.Context(), &proto.ExplainRequest{Tuple: &proto.Tuple{
+				Source: "10.0.1." + fmt.Sprint(name[6]-'0'+1), Destination: "10.0.1.1", SourcePort: 1, DestinationPort: 80, Protocol: 6}})
+			if err != nil || e.Hops[0].Address != host {
+				t.Errorf("%s has %s, explained %v, error %v", name, types, e.GetHops(), err)
+			}
+		}
+		if counts["10.0.0.2:1"] == 0 || counts["10.0.0.5:1"] == 0 || len(counts) != 2 {
+			t.Errorf("hosts have %v, want one of two each", counts)
+		}
+		if _, err := b.nfs().Drain(t.Context(), &proto.DrainRequest{Host: "mb1"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for name, w := range clients {
+			if types, n := w.seen(); types != "10.0.0.5:1" || before[name] == types && n > 9 {
+				t.Errorf("%s has %s after %d pushes", name, types, n)
+			}
+		}
+	})
+}

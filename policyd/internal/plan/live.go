@@ -149,7 +149,7 @@ func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) 
 	if f.keeps {
 		build = policy.BuildPathKeeping
 	}
-	want, err := build(f.seed, rule.Chain, super, joins, have)
+	want, err := build(f.seed, rule.Chain, super, joins, s.first, have)
 	if err != nil {
 		return nil, fmt.Errorf("rule %d gives it no chain: %w", rule.Number, err)
 	}

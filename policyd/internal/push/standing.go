@@ -16,6 +16,10 @@ import (
 	"mbchain/proto"
 )
 
+// leadGrace is how long a hub that has begun to lead gives agents to come, beyond
+// [health.SilentAfter]: they wait between two tries.
+const leadGrace = 8 * time.Second
+
 // Instance is how an instance of the policy stands.
 type Instance struct {
 	Type     *policy.Type // as written
@@ -185,7 +189,7 @@ type Turn struct {
 func (h *Hub) known(name string) *host {
 	e := h.hosts[name]
 	if e == nil {
-		e = newHost(h.started)
+		e = newHost(h.started.Add(leadGrace))
 		h.hosts[name] = e
 	}
 	return e

@@ -69,7 +69,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 
 		revokedChanged: newSignal(),
 		pending:        map[uint64]*question{},
-		parts:          subpolicies{addresses: r.Host.Addresses, gateway: r.Host.Gateway},
+		parts:          subpolicies{host: r.Host.Name, addresses: r.Host.Addresses, gateway: r.Host.Gateway},
 	}
 	if err := h.register(ctx, r, s); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (h *Hub) sendSubpolicy(s *stream) error {
 // on its way anyhow.
 func (h *Hub) otherChoice(s *stream) bool {
 	d, err := h.Domain()
-	return err == nil && s.parts.policy == d.Policy && s.parts.chosen != d.Chosen && s.parts.choose(d.Chosen)
+	return err == nil && s.parts.policy == d.Policy && s.parts.chosen != d.Chosen && s.parts.choose(d)
 }
 
 func (h *Hub) nextNonce() uint64 {

@@ -15,6 +15,7 @@ import (
 // subpolicies makes the subpolicies of one host. It remembers the costly part,
 // which stays the same when only the other hosts change.
 type subpolicies struct {
+	host      string
 	addresses []netip.Addr
 	gateway   bool
 	policy    *policy.Policy
@@ -31,7 +32,7 @@ func (s *subpolicies) of(d *Domain) *proto.Subpolicy {
 		s.split(d.Policy)
 	}
 	if s.chosen != d.Chosen {
-		s.choose(d.Chosen)
+		s.choose(d)
 	}
 	p := &proto.Subpolicy{
 		Version: d.State.Policy.Version,
@@ -75,9 +76,9 @@ func (s *subpolicies) split(p *policy.Policy) {
 
 // choose makes the types anew of a policy that differs from the one that was split in
 // nothing but the instances. It reports whether they have become others.
-func (s *subpolicies) choose(chosen *policy.Policy) (changed bool) {
-	byName := make(map[string]*policy.Type, len(chosen.Types))
-	for _, t := range chosen.Types {
+func (s *subpolicies) choose(d *Domain) (changed bool) {
+	byName := make(map[string]*policy.Type, len(d.Chosen.Types))
+	for _, t := range policy.DecidedFor(d.Chosen.Types, d.Seed, s.host) {
 		byName[t.Name] = t
 	}
 	types := make([]*proto.NFType, len(s.names))
@@ -91,7 +92,7 @@ func (s *subpolicies) choose(chosen *policy.Policy) (changed bool) {
 		}
 	}
 	changed = !slices.EqualFunc(types, s.types, func(a, b *proto.NFType) bool { return pb.Equal(a, b) })
-	s.chosen, s.types = chosen, types
+	s.chosen, s.types = d.Chosen, types
 	return changed
 }
 
