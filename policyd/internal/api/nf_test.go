@@ -213,12 +213,12 @@ func TestNewLeaderWaitsForAgents(t *testing.T) {
 		for name, address := range map[string]string{"mb1": "10.0.0.2", "mb3": "10.0.0.5"} {
 			b.watch(name, address)
 		}
-		client := b.watch("client", "10.0.0.1")
+		b.watch("client", "10.0.0.1")
 		time.Sleep(10 * time.Second)
 		b.hub.Follow()
 		state, _ := b.cluster.State()
 		b.hub.Lead(state)
-		client = b.watch("client", "10.0.0.1")
+		client := b.watch("client", "10.0.0.1")
 		b.watch("mb3", "10.0.0.5")
 		time.Sleep(time.Second)
 		synctest.Wait()
