@@ -338,6 +338,18 @@ func TestLeastLoadedFollowsReports(t *testing.T) {
 			t.Errorf("the client has %s after %d pushes, want 10.0.0.2:4 10.0.0.5:24 after 3 at most", types, n)
 		}
 		_, before := client.seen()
+		for i := range uint32(60) { // a load that changes wildly changes weights every five seconds at most
+			mb1.says(&proto.LoadReport{CpuPermille: 1000 * (i / 4 % 2)})
+			time.Sleep(500 * time.Millisecond)
+		}
+		synctest.Wait()
+		if _, n := client.seen(); n == before || n-before > 7 {
+			t.Errorf("%d pushes in 30 s, want some and seven at most", n-before)
+		}
+		mb1.says(&proto.LoadReport{CpuPermille: 750})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		_, before = client.seen()
 		for i := range uint32(60) {
 			mb1.says(&proto.LoadReport{CpuPermille: 730 + 40*(i%2)})
 			time.Sleep(500 * time.Millisecond)

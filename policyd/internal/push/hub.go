@@ -34,6 +34,7 @@ type Hub struct {
 	stopped bool
 	leads   bool
 	spread  spread
+	weighed time.Time // when loads last changed a weight
 }
 
 // NewHub returns a hub without hosts, which leads until it is told otherwise. It

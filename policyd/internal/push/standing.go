@@ -20,6 +20,10 @@ import (
 // [health.SilentAfter]: they wait between two tries.
 const leadGrace = 8 * time.Second
 
+// WeighEvery is how often hosts may get other weights because of loads: each time they
+// get their whole part of the policy. What state an instance is in does not wait.
+const WeighEvery = 5 * time.Second
+
 // Instance is how an instance of the policy stands.
 type Instance struct {
 	Type     *policy.Type // as written
@@ -155,17 +159,26 @@ func (h *Hub) Look() []Turn {
 	}
 	now := time.Now()
 	verdicts := make(map[string]health.Verdict, len(h.domain.isInstance))
+	weigh, weighed := now.Sub(h.weighed) >= WeighEvery, false
 	var turns []Turn
 	for name := range h.domain.isInstance {
 		e := h.known(name)
 		before := e.health.Verdict()
 		v := e.health.Look(now)
+		if old, known := h.domain.verdicts[name]; known && v.Step != old.Step {
+			if weighed = true; !weigh {
+				v.Step = old.Step
+			}
+		}
 		verdicts[name] = v
 		if v.State != before.State && before.State != health.Unknown {
 			turns = append(turns, Turn{Host: name, From: before.State, Verdict: v})
 		}
 	}
 	slices.SortFunc(turns, func(a, b Turn) int { return strings.Compare(a.Host, b.Host) })
+	if weigh && weighed {
+		h.weighed = now
+	}
 	old := h.domain
 	if maps.Equal(old.verdicts, verdicts) {
 		return turns
