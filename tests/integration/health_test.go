@@ -108,7 +108,7 @@ func (l *lab) turns(t *testing.T, h *host) int {
 	t.Helper()
 	n := 0
 	for line := range strings.Lines(l.run(t, "logs", l.policyd)) {
-		if strings.Contains(line, "host="+h.name+" ") && (strings.Contains(line, "gets worse or better") || strings.Contains(line, "fit for new sessions")) {
+		if strings.Contains(line, "host="+h.name+" ") && strings.Contains(line, "fit for new sessions") {
 			n++
 		}
 	}

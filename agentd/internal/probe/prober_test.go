@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,10 +29,10 @@ func TestProber(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var got []string
-				changed := false
+				var changed atomic.Bool
 				i := 0
 				ctx, cancel := context.WithCancel(t.Context())
-				p := &Prober{changed: func() { changed = true }}
+				p := &Prober{changed: func() { changed.Store(true) }}
 				p.run = func(context.Context) (string, bool) {
 					if i == len(tt.runs) {
 						cancel()
@@ -52,8 +53,8 @@ func TestProber(t *testing.T) {
 					if r.Failed {
 						word = "f"
 					}
-					if changed {
-						word, changed = word+"!", false
+					if changed.Swap(false) {
+						word += "!"
 					}
 					got = append(got, word)
 					time.Sleep(every)

@@ -85,7 +85,7 @@ func (s *Server) watchHealth(ctx context.Context) {
 		for _, t := range s.Hub.Look() {
 			log := s.Logger.With("host", t.Host, "from", t.From.String(), "state", t.Verdict.State.String())
 			if t.Verdict.State > health.OK {
-				log.Warn("host gets worse or better", "reason", t.Verdict.Why)
+				log.Warn("host is not fit for new sessions", "reason", t.Verdict.Why)
 				continue
 			}
 			log.Info("host is fit for new sessions")

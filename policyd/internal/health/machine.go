@@ -34,8 +34,8 @@ const (
 	Steps     = 16
 	StepBy    = 0.75
 	StepEvery = time.Second
-	// unknownStep is that of a host that has not reported.
-	unknownStep = Steps / 2
+	// UnknownStep is that of a host that has not reported.
+	UnknownStep = Steps / 2
 	// smoothing is the share of the newest report in the load that steps follow.
 	smoothing = 0.3
 )
@@ -149,7 +149,7 @@ type Machine struct {
 
 // New returns the machine of a host of which nothing was heard since a time.
 func New(since time.Time) *Machine {
-	return &Machine{verdict: Verdict{Step: unknownStep}, lost: since, back: BackAfter, smooth: 1000 * unknownStep / Steps}
+	return &Machine{verdict: Verdict{Step: UnknownStep}, lost: since, back: BackAfter, smooth: 1000 * UnknownStep / Steps}
 }
 
 // Verdict returns what the machine has come to.
