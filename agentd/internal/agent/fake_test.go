@@ -92,6 +92,13 @@ func (p *policyd) Report(_ context.Context, r *proto.LoadReport) (time.Duration,
 	return p.next, nil
 }
 
+// wants has the next report be wanted in so long.
+func (p *policyd) wants(next time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = next
+}
+
 // reported returns the reports since the last call.
 func (p *policyd) reported() []*proto.LoadReport {
 	p.mu.Lock()

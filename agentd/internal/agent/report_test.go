@@ -78,7 +78,7 @@ func TestReportSaysWhatThereIsToSay(t *testing.T) {
 					tt.module(module)
 				}
 				b := startReporting(t, module, tt.m, "tap:ids0")
-				b.policyd.next = 10 * time.Second
+				b.policyd.wants(10 * time.Second)
 				time.Sleep(5 * time.Second)
 				got := b.policyd.reported()
 				if len(got) == 0 {
@@ -101,9 +101,7 @@ func TestReportsComeAsOftenAsPolicydWants(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &meter{}
 			b := startReporting(t, agenttest.NewModule(), m, "inline")
-			b.policyd.mu.Lock()
-			b.policyd.next = tt.next
-			b.policyd.mu.Unlock()
+			b.policyd.wants(tt.next)
 			time.Sleep(5 * time.Second)
 			b.policyd.reported()
 			time.Sleep(10 * time.Minute)
