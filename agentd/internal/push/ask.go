@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"mbchain/proto"
 )
 
@@ -24,6 +26,9 @@ func (c *Client) Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskRespon
 	return s.client.Ask(ctx, r)
 }
 
+// noReports is the time between two reports to a policyd that wants none.
+const noReports = time.Minute
+
 // Report tells policyd how much the host has to do, in the name of this host, and returns
 // when the next report is wanted: [ErrAway] if there is no subscription.
 func (c *Client) Report(ctx context.Context, r *proto.LoadReport) (time.Duration, error) {
@@ -34,6 +39,9 @@ func (c *Client) Report(ctx context.Context, r *proto.LoadReport) (time.Duration
 		return 0, ErrAway
 	}
 	answer, err := s.client.Report(ctx, &proto.ReportRequest{Host: c.config.Host, Load: r})
+	if connect.CodeOf(err) == connect.CodeUnimplemented {
+		return noReports, nil // by a policyd of an older release
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -52,5 +52,9 @@ func TestClientReportsInTheNameOfItsHost(t *testing.T) {
 			t.Errorf("next in %v, error %v", next, err)
 		}
 		b.want("report", &proto.ReportRequest{Host: "mb1", Load: r}, <-b.policyd.reports)
+		b.policyd.reportErr = connect.NewError(connect.CodeUnimplemented, errors.New("what is that?"))
+		if next, err := b.client.Report(t.Context(), r); err != nil || next != noReports {
+			t.Errorf("an older policyd: next in %v, error %v", next, err)
+		}
 	})
 }

@@ -74,6 +74,7 @@ type policyd struct {
 	ackErr     error // what Acknowledge returns
 	asks       chan *proto.AskRequest
 	reports    chan *proto.ReportRequest
+	reportErr  error
 	askErr     error // what Ask returns
 }
 
@@ -138,5 +139,5 @@ func (p *policyd) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskRespons
 
 func (p *policyd) Report(_ context.Context, r *proto.ReportRequest) (*proto.ReportResponse, error) {
 	p.reports <- r
-	return &proto.ReportResponse{NextMs: 750}, nil
+	return &proto.ReportResponse{NextMs: 750}, p.reportErr
 }
