@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -273,9 +274,32 @@ func TestDrainEmptiesAnInstance(t *testing.T) {
 		stop()
 	}
 	l.lostNone(t, before, proto.Guarantee_GUARANTEE_LOSS_FREE)
+	l.nobodyIsLeft(t, mb2, &port)
 	l.run(t, "mbctl", "nf", "undrain", mb1.name)
 	l.awaitPair(t, "ok", "ok")
 	if last, _ := l.opened(t, mb1, time.Now(), away, &port); last == 0 {
 		t.Errorf("no new session went to %s when it was undrained", mb1.name)
 	}
+}
+
+// nobodyIsLeft drains the last instance, too: new sessions meet their rule's on-failure.
+func (l *lab) nobodyIsLeft(t *testing.T, last *host, port *uint16) {
+	t.Helper()
+	counter := genl.ReasonNoInstance.String()
+	before := l.client().counters(t)[counter]
+	l.run(t, "mbctl", "nf", "drain", last.name)
+	eventually(t, soon, func() error {
+		*port++
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if c, err := l.client().dial(ctx, l.client().port(*port), l.server().port(5001)); err == nil {
+			reset(t, c)
+			return errors.New("a new session is set up though every instance is drained")
+		}
+		return nil
+	})
+	if l.client().counters(t)[counter] == before {
+		t.Errorf("counter %s has not risen", counter)
+	}
+	l.run(t, "mbctl", "nf", "undrain", last.name)
 }
