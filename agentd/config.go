@@ -37,6 +37,9 @@ type config struct {
 	tokenFile string         // to join with; empty: none
 	// nfStateCommand moves the NF's state by method exec; empty: it cannot.
 	nfStateCommand string
+	nfProbe        string   // program that probes the NF; empty: none
+	nfProcesses    []string // names of the NF's processes
+	tooBusy        uint     // load of the processors that is too much, in percent; 0: none is
 	metrics        monitor.Config
 	logLevel       slog.Level
 	logFormat      string
@@ -75,6 +78,18 @@ func flags() []cli.Flag {
 		&cli.StringFlag{
 			Name: "nf-state", EnvVars: []string{"MBCHAIN_NF_STATE"},
 			Usage: "`PROGRAM` that exports, imports and drops the network function's state of one session (docs/OPERATIONS.md)",
+		},
+		&cli.StringFlag{
+			Name: "nf-probe", EnvVars: []string{"MBCHAIN_NF_PROBE"},
+			Usage: "`PROGRAM` that ends with 0 while the network function does its work, run every second for 600 ms at most (docs/OPERATIONS.md)",
+		},
+		&cli.StringSliceFlag{
+			Name: "nf-process", EnvVars: []string{"MBCHAIN_NF_PROCESS"},
+			Usage: "`NAME` of processes that are the network function, whose CPU time is reported (may be repeated)",
+		},
+		&cli.UintFlag{
+			Name: "too-busy", EnvVars: []string{"MBCHAIN_TOO_BUSY"}, Value: 90,
+			Usage: "`PERCENT` of the processors' time from which on this host takes new sessions only if no other can; 0: never, for a network function that polls, or hosts that share a machine",
 		},
 		&cli.BoolFlag{
 			Name: "gateway", EnvVars: []string{"MBCHAIN_GATEWAY"},
@@ -123,6 +138,17 @@ func newConfig(c *cli.Context) (*config, error) {
 		gateway:        c.Bool("gateway"),
 		tokenFile:      c.String("token-file"),
 		nfStateCommand: c.String("nf-state"),
+		nfProbe:        c.String("nf-probe"),
+		nfProcesses:    list(c, "nf-process"),
+	}
+	if cfg.nfProbe != "" && !filepath.IsAbs(cfg.nfProbe) {
+		return nil, fmt.Errorf("--nf-probe %q: not an absolute path", cfg.nfProbe)
+	}
+	if cfg.tooBusy = c.Uint("too-busy"); cfg.tooBusy > 100 {
+		return nil, fmt.Errorf("--too-busy %d: not from 0 to 100", cfg.tooBusy)
+	}
+	if slices.Contains(cfg.nfProcesses, "") {
+		return nil, errors.New("--nf-process: no name")
 	}
 	if cfg.nfStateCommand != "" && !filepath.IsAbs(cfg.nfStateCommand) {
 		return nil, fmt.Errorf("--nf-state %q: not an absolute path", cfg.nfStateCommand)

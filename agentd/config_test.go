@@ -44,6 +44,8 @@ func TestWrongUseIsExplained(t *testing.T) {
 		{"NF", []string{"--nf", "mirror:ids0"}, `--nf "mirror:ids0": want inline, none, tap:DEVICE or redirect:IN,OUT`},
 		{"NF without a device", []string{"--nf", "tap"}, `--nf "tap": want inline, none, tap:DEVICE or redirect:IN,OUT`},
 		{"NF with a strange device", []string{"--nf", "tap:a/b"}, `--nf "tap:a/b": "a/b" is not the name of a network device; ip link lists them`},
+		{"a probe by a name", []string{"--nf-probe", "ping"}, `--nf-probe "ping": not an absolute path`},
+		{"more than all", []string{"--too-busy", "101"}, `--too-busy 101: not from 0 to 100`},
 		{"NF's state by a name", []string{"--nf-state", "nf-state"}, `--nf-state "nf-state": not an absolute path`},
 		{"peer address", []string{"--peer-listen", "7300"}, `--peer-listen "7300": not of the form ADDRESS:PORT`},
 		{"peer port", []string{"--peer-listen", "[::]:0"}, `--peer-listen "[::]:0": not of the form ADDRESS:PORT`},

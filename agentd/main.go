@@ -21,7 +21,9 @@ import (
 	"mbchain/agentd/internal/api"
 	"mbchain/agentd/internal/examine"
 	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/load"
 	"mbchain/agentd/internal/mover"
+	"mbchain/agentd/internal/probe"
 	"mbchain/agentd/internal/push"
 	"mbchain/agentd/internal/setup"
 	"mbchain/agentd/internal/sockdiag"
@@ -152,12 +154,15 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 		TLS:     identity.ClientTLS(keeper, time.Now, []string{"h2"}, identity.Policyd),
 		Refused: keeper.Look, Revoked: peers.revoke, Misfit: watched.metrics.Misfits.Count,
 	})
-	a := agent.New(agent.Config{
+	var a *agent.Agent
+	prober := newProber(cfg, func() { a.ReportNow() })
+	a = agent.New(agent.Config{
 		Host: cfg.name, NFTypes: cfg.nfTypes,
 		AgentVersion: version, KernelRelease: kernelRelease(),
 		Addresses: cfg.hostAddresses, OutOfBand: peers.node != nil, NF: cfg.nf,
 		Gateway: cfg.gateway, Mover: peers.movers, Sockets: sockets{},
 		Examiner: examine.New(examine.Config{Identity: keeper, Try: peers.try()}), Log: log,
+		Meter: load.New(os.DirFS("/proc"), cfg.nfProcesses), Probe: prober, TooBusy: 10 * uint32(cfg.tooBusy),
 	}, m, disk, policyd)
 	peers.follow(cfg, a)
 
@@ -174,6 +179,7 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	group.Go(func() error { return api.Serve(ctx, ln, api.NewService(a)) })
 	group.Go(func() error { return peers.run(ctx) })
 	group.Go(func() error { keeper.Run(ctx); return nil })
+	group.Go(func() error { prober.run(ctx); return nil })
 	group.Go(func() error {
 		// Both end only with ctx, but for the first when this host has joined.
 		if keeper.Wait(ctx) == nil {
@@ -185,6 +191,30 @@ func run(ctx context.Context, cfg *config, stderr io.Writer, m module) (err erro
 	err = group.Wait()
 	log.Info("stopped; the module runs on")
 	return err
+}
+
+// prober is the operator's probe, or none.
+type prober struct{ *probe.Prober }
+
+func newProber(cfg *config, changed func()) prober {
+	if cfg.nfProbe == "" {
+		return prober{}
+	}
+	return prober{probe.New(cfg.nfProbe, changed)}
+}
+
+// Result implements [agent.Probe].
+func (p prober) Result() probe.Result {
+	if p.Prober == nil {
+		return probe.Result{}
+	}
+	return p.Prober.Result()
+}
+
+func (p prober) run(ctx context.Context) {
+	if p.Prober != nil {
+		p.Run(ctx)
+	}
 }
 
 // sockets are those of this network namespace.

@@ -112,7 +112,8 @@ type Guard struct {
 	Required bool   // what did not come through its chain is dropped
 }
 
-// Type is an NF type: a set of interchangeable instances.
+// Type is an NF type: a set of interchangeable instances. Without any, sessions meet
+// their rule's OnFailure.
 type Type struct {
 	Name      string // 1 to MaxTypeName bytes
 	Choice    Choice

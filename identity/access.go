@@ -49,7 +49,12 @@ var access = map[string]Access{
 	"/mbchain.v1.AgentService/Subscribe":   agents,
 	"/mbchain.v1.AgentService/Acknowledge": agents,
 	"/mbchain.v1.AgentService/Answer":      agents,
+	"/mbchain.v1.AgentService/Report":      agents,
 	"/mbchain.v1.AgentService/Ask":         {Roles: []Role{Agent}, Change: true},
+
+	"/mbchain.v1.NFService/List":    look,
+	"/mbchain.v1.NFService/Drain":   change,
+	"/mbchain.v1.NFService/Undrain": change,
 
 	"/mbchain.v1.ClusterService/GetNode":         {Roles: []Role{Policyd, Operator, Viewer}},
 	"/mbchain.v1.ClusterService/GetCluster":      look,

@@ -200,9 +200,9 @@ static int add_type(struct mbc_ruleset *rs, const struct nlattr *attr,
 		if (err)
 			goto out;
 	}
-	if (!name || !*(const char *)nla_data(name) || !n) {
+	if (!name || !*(const char *)nla_data(name)) {
 		NL_SET_ERR_MSG_ATTR(extack, attr,
-				    "type without name or instance");
+				    "type without name");
 		err = -EINVAL;
 		goto out;
 	}

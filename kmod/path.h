@@ -41,7 +41,7 @@ struct mbc_nf_type {
 	char name[MBC_TYPE_NAME_LEN];
 	u8 choice;			/* enum mbc_choice */
 	u32 total_weight[MBC_N_ADDRS];	/* of instances with such an address */
-	u32 n_instances;		/* 1 to MBC_MAX_INSTANCES */
+	u32 n_instances;		/* 0 to MBC_MAX_INSTANCES */
 	struct mbc_instance *instances;
 };
 

@@ -62,7 +62,7 @@ int mbc_ruleset_add_type(struct mbc_ruleset *rs, const char *name, u8 choice,
 	unsigned int i, slot;
 	int err;
 
-	if (!n || n > MBC_MAX_INSTANCES)
+	if (n > MBC_MAX_INSTANCES)
 		return -E2BIG;
 	err = grow(&rs->types, rs->n_types, &rs->room_types, MBC_MAX_TYPES,
 		   sizeof(*rs->types));

@@ -35,6 +35,7 @@ func (w *world) app() *cli.App {
 			w.sessionCommand(),
 			w.migrateCommand(),
 			w.hostCommand(),
+			w.nfCommand(),
 			w.statsCommand(),
 			w.watchCommand(),
 			w.doctorCommand(),

@@ -87,7 +87,7 @@ func TestCandidatesAreWhatMayStandNext(t *testing.T) {
 	tests := []struct {
 		name, line, want string
 	}{
-		{"nouns", "", "status policy session migrate host stats watch doctor cluster token member key identity version completion"},
+		{"nouns", "", "status policy session migrate host nf stats watch doctor cluster token member key identity version completion"},
 		{"nouns that fit", "s", "status session stats"},
 		{"verbs", "policy ", "check fmt test diff apply show history rollback explain"},
 		{"verbs behind an option with a value", "--policyd h:1 session s", "show"},

@@ -32,6 +32,7 @@ type policyd struct {
 	migrate protoconnect.MigrationServiceClient
 	cluster protoconnect.ClusterServiceClient
 	who     protoconnect.IdentityServiceClient
+	nfs     protoconnect.NFServiceClient
 }
 
 // agent is the local agent, as one command uses it.
@@ -87,6 +88,7 @@ func (w *world) policydAt(addresses []string, shown *identity.Bundle) *policyd {
 		migrate: protoconnect.NewMigrationServiceClient(client, url, cleaning()),
 		cluster: protoconnect.NewClusterServiceClient(client, url, cleaning()),
 		who:     protoconnect.NewIdentityServiceClient(client, url, cleaning()),
+		nfs:     protoconnect.NewNFServiceClient(client, url, cleaning()),
 	}
 }
 

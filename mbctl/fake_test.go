@@ -45,6 +45,9 @@ type fake struct {
 	cluster  *proto.GetClusterResponse
 	nodes    []*proto.NodeStatus // one after the other
 
+	nfs     []*proto.ListNFsResponse // one after the other, the last for ever
+	drained []string                 // "drain mb1 firewall"
+
 	check    *proto.CheckResponse
 	examined *proto.ExamineResponse
 	askedFor *proto.AskRequest
@@ -197,6 +200,7 @@ func newTestWorld(t *testing.T, f *fake) *testWorld {
 		mux.Handle(protoconnect.NewDomainServiceHandler(f))
 		mux.Handle(protoconnect.NewMigrationServiceHandler(migrationFake{f}))
 		mux.Handle(protoconnect.NewClusterServiceHandler(clusterFake{fake: f}))
+		mux.Handle(protoconnect.NewNFServiceHandler(nfFake{f: f}))
 	})
 	local := serve(t, func(mux *http.ServeMux) {
 		mux.Handle(protoconnect.NewLocalServiceHandler(localFake{f}))

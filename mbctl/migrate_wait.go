@@ -15,21 +15,19 @@ import (
 
 // following is one --wait for the migrations of a job.
 type following struct {
-	*world
+	progressLine
 	policyd *policyd
 	job     uint64
 	begun   uint32
 	leads   map[string]bool // hosts that lead them; nil: more than are known
-	quiet   bool
 
 	counts *proto.MigrationCounts // as last told; nil: never
 	over   bool
 	failed []reasonView
-	shown  int // characters of the line that the cursor stands on
 }
 
 func newFollowing(w *world, p *policyd, got *proto.StartMigrationsResponse, quiet bool) *following {
-	f := &following{world: w, policyd: p, job: got.Job, begun: got.Begun, quiet: quiet}
+	f := &following{progressLine: progressLine{world: w, quiet: quiet}, policyd: p, job: got.Job, begun: got.Begun}
 	if int(got.Begun) <= len(got.Migrations) {
 		f.leads = make(map[string]bool)
 		for _, m := range got.Migrations {
@@ -42,7 +40,7 @@ func newFollowing(w *world, p *policyd, got *proto.StartMigrationsResponse, quie
 // all returns once all migrations are over or ctx has ended.
 func (f *following) all(ctx context.Context) error {
 	err := f.poll(ctx)
-	f.showProgress("")
+	f.show("")
 	timeUp := errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 	switch {
 	case err == nil:
@@ -80,7 +78,7 @@ func (f *following) poll(ctx context.Context) error {
 		if f.over = f.isOver(got); f.over {
 			return nil
 		}
-		f.showProgress(f.progress())
+		f.show(f.progress())
 		if err := f.sleep(ctx, pollInterval); err != nil {
 			return err
 		}
@@ -118,20 +116,6 @@ func (f *following) perSecond() float64 {
 		return 0
 	}
 	return float64(f.counts.GetDone()) * 1e6 / float64(f.counts.GetSpanUs())
-}
-
-// showProgress writes over the line that stands on the terminal; with nothing, it
-// takes it away.
-func (f *following) showProgress(line string) {
-	if f.quiet || f.width == 0 || line == "" && f.shown == 0 {
-		return
-	}
-	line = cut(line, f.width-1)
-	f.printf("\r%s", pad(line, f.shown))
-	if line == "" {
-		f.printf("\r")
-	}
-	f.shown = len([]rune(line))
 }
 
 // countReasons asks why those failed that did.

@@ -30,7 +30,8 @@
 //	member    = address | prefix | name .
 //
 //	type      = "type" name "{" instance { "," instance } [ "," ] "}"
-//	            [ "choose" ( "hash" | "round-robin" | "sticky-source" ) ] .
+//	            [ "choose" ( "hash" | "round-robin" | "sticky-source" | "least-loaded" ) ]
+//	            [ "decide" ( "agent" | "policyd" ) ] .
 //	instance  = [ name ] address [ address ] [ "weight" number ] .
 //
 //	rule      = [ "rule" name ] "match" "(" predicate ")" ">>" "{" [ chain ] "}" { clause } .

@@ -30,7 +30,7 @@ func TestPoliciesInDocumentsAreRight(t *testing.T) {
 			t.Errorf("%s in:\n%s", p.RenderWarnings(""), block)
 		}
 	}
-	if checked != 7 {
-		t.Errorf("%d policies checked, want 7", checked)
+	if checked != 8 {
+		t.Errorf("%d policies checked, want 8", checked)
 	}
 }

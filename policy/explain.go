@@ -59,8 +59,9 @@ func (p *Policy) Explain(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]
 		e.say("its chain is empty: the session goes straight to the server")
 		return e
 	}
-	foretold := e.choose(seed, super, hosts)
-	switch classified := e.judge(seed, super, hosts, foretold); {
+	types := DecidedFor(e.Rule.Chain, seed, hosts[super.Source.Addr()])
+	foretold := e.choose(types, seed, super, hosts)
+	switch classified := e.judge(types, seed, super, hosts, foretold); {
 	case e.Problem == "" && !foretold:
 		e.say("which hosts it passes is decided when it begins")
 	case e.Problem == "":
@@ -143,11 +144,15 @@ func shorten(text string) string {
 
 // choose fills in the instances and says how each came about. It reports whether all of
 // them can be said beforehand.
-func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) (foretold bool) {
+func (e *Explanation) choose(types []*Type, seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string) (foretold bool) {
 	f := super.Family()
 	foretold = true
-	for i, t := range e.Rule.Chain {
+	for i, t := range types {
 		c := Choose(seed, t, i, super)
+		out := t.leftOut(f)
+		for _, line := range out {
+			e.say("%s", line)
+		}
 		if !t.Foretold(f) {
 			e.say("%s: in turn, as the client's host counts: one of %s", t.Name, shares(t, f))
 			e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Choice: Choice{Total: c.Total}})
@@ -155,15 +160,31 @@ func (e *Explanation) choose(seed Seed, super chain.FiveTuple, hosts map[netip.A
 			continue
 		}
 		switch {
+		case c.Total == 0 && len(out) > 0:
+			e.say("%s: none of its instances gets new sessions", t.Name)
+			e.Choices = nil
+			return foretold
 		case c.Total == 0:
 			e.say("%s: none of its instances has an %v address", t.Name, f)
 			e.Choices = nil
 			return foretold
+		case t.Decide == ByServer && t.Host == "":
+			e.say("%s: policyd decides for the host that stands in for the client, which is not known", t.Name)
+			e.Choices = append(e.Choices, ExplainedHop{Type: t.Name, Choice: Choice{Total: c.Total}})
+			foretold = false
+			continue
+		case t.Decide == ByServer:
+			e.say("%s: %s, which policyd has decided for host %s", t.Name, c.Instance.label(f), t.Host)
+		case len(t.Instances) == 1 && len(out) > 0:
+			e.say("%s: %s, the only one left", t.Name, c.Instance.label(f))
 		case len(t.Instances) == 1:
 			e.say("%s: %s, its only instance", t.Name, c.Instance.label(f))
 		case c.Total == c.Instance.Weight:
 			e.say("%s: %s, its only instance with an %v address", t.Name, c.Instance.label(f), f)
 		default:
+			if t.Choose == LeastLoaded {
+				e.say("%s: weights follow the load, and are these at the moment", t.Name)
+			}
 			whose := "the session's"
 			if t.Choose == BySource {
 				whose = "the client's"
@@ -221,9 +242,9 @@ func shares(t *Type, f chain.Family) string {
 // which the kernel module would find it. It reports whether there is a module
 // at the client that tries to set the chain up at all. Of instances that cannot be said
 // beforehand it finds nothing.
-func (e *Explanation) judge(seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string, foretold bool) bool {
+func (e *Explanation) judge(types []*Type, seed Seed, super chain.FiveTuple, hosts map[netip.Addr]string, foretold bool) bool {
 	client, server := super.Source.Addr(), super.Destination.Addr()
-	path, err := BuildPath(seed, e.Rule.Chain, super, known(hosts, server))
+	path, err := BuildPath(seed, types, super, known(hosts, server))
 	var turns *LoopError
 	if !foretold && (err == nil || errors.As(err, &turns)) {
 		path, err = nil, nil

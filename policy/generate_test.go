@@ -144,7 +144,8 @@ func drawPredicates(t *rapid.T, most int) []policy.Predicate {
 // drawType draws a type whose first two instances serve a family.
 func drawType(t *rapid.T, number byte, serves chain.Family) *policy.Type {
 	nf := &policy.Type{Name: fmt.Sprintf("t%d", number)}
-	nf.Choose = rapid.SampledFrom([]policy.Method{policy.ByHash, policy.BySource, policy.InTurn}).Draw(t, "choose")
+	nf.Choose = rapid.SampledFrom([]policy.Method{policy.ByHash, policy.BySource, policy.InTurn, policy.LeastLoaded}).Draw(t, "choose")
+	nf.Decide = rapid.SampledFrom([]policy.Decide{policy.ByAgent, policy.ByServer}).Draw(t, "decide")
 	for j := range rapid.IntRange(2, 5).Draw(t, "instances") {
 		in := policy.Instance{Weight: rapid.Uint32Range(1, policy.MaxWeight).Draw(t, "weight")}
 		only := drawFamily(t)

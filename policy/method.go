@@ -13,15 +13,21 @@ const (
 	ByHash   Method = iota // a hash of its five-tuple
 	BySource               // a hash of its client's address
 	InTurn                 // in turn, as the client's host counts the sessions of a rule
+
+	// LeastLoaded is ByHash with weights after the load, which the policy server
+	// changes: hosts are told ByHash.
+	LeastLoaded
 )
 
-// String returns "hash", "sticky-source" or "round-robin".
+// String returns "hash", "sticky-source", "round-robin" or "least-loaded".
 func (m Method) String() string {
 	switch m {
 	case BySource:
 		return "sticky-source"
 	case InTurn:
 		return "round-robin"
+	case LeastLoaded:
+		return "least-loaded"
 	}
 	return "hash"
 }
@@ -29,6 +35,12 @@ func (m Method) String() string {
 // Foretold reports whether it can be said beforehand which instance a session of the
 // family gets.
 func (t *Type) Foretold(f chain.Family) bool { return t.Choose != InTurn || len(t.instancesFor(f)) < 2 }
+
+// Lasting reports whether a session that has begun got the instance that it would get
+// now, and without knowing where it began: weights that follow the load have changed.
+func (t *Type) Lasting(f chain.Family) bool {
+	return len(t.instancesFor(f)) < 2 || t.Foretold(f) && t.Choose != LeastLoaded && t.Decide != ByServer
+}
 
 // SetUp is how the client's host has the chain of a TCP session set up
 // (enum mbc_setup_way). That of a UDP session is always set up by the agents.

@@ -35,8 +35,8 @@ func TestMethodsAreReadAndWritten(t *testing.T) {
 		t.Errorf("type reads %s, want %s", got, want)
 	}
 	for text, want := range map[string]string{
-		"type a { 10.0.0.2 } choose":            `1:27: expected "hash", "round-robin" or "sticky-source" after "choose", found the end of the text`,
-		"type a { 10.0.0.2 } choose roundrobin": `1:28: expected "hash", "round-robin" or "sticky-source" after "choose", found "roundrobin"; did you mean "round-robin"?`,
+		"type a { 10.0.0.2 } choose":            `1:27: expected "hash", "round-robin", "sticky-source" or "least-loaded" after "choose", found the end of the text`,
+		"type a { 10.0.0.2 } choose roundrobin": `1:28: expected "hash", "round-robin", "sticky-source" or "least-loaded" after "choose", found "roundrobin"; did you mean "round-robin"?`,
 		"type hash { 10.0.0.2 }":                `1:6: "hash" is a word of the language`,
 	} {
 		if _, err := policy.Parse(text); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -127,7 +127,7 @@ type c { 10.0.0.7 }
 				}
 				return list
 			}
-			got, err := policy.BuildPathBeside(policy.Seed{}, tt.chain, super, true, addresses(tt.passes))
+			got, err := policy.BuildPathBeside(policy.Seed{}, tt.chain, super, true, "client", addresses(tt.passes))
 			if err != nil {
 				t.Fatal(err)
 			}

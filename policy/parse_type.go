@@ -12,9 +12,9 @@ import (
 )
 
 // keywords cannot be names.
-var keywords = []string{"any", "auto", "best-effort", "block", "bypass", "choose", "document", "enforce", "group",
-	"hash", "in-band", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
-	"out-of-band", "priority", "required", "reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
+var keywords = []string{"agent", "any", "auto", "best-effort", "block", "bypass", "choose", "decide", "document", "enforce", "group",
+	"hash", "in-band", "least-loaded", "live-sessions", "match", "may-insert", "may-leave", "migrate", "new-only", "on-failure",
+	"out-of-band", "policyd", "priority", "required", "reset", "round-robin", "rule", "set-up", "sticky-source", "type", "weight"}
 
 // wordChoose begins what follows the instances of a type.
 const wordChoose = "choose"
@@ -32,12 +32,15 @@ func (p *parser) typeStatement() bool {
 		t.Instances = nil // of a broken type nothing more is said
 		return false
 	}
+	ok := true
 	word := p.tok
-	if !p.acceptWord(wordChoose) {
-		return true
+	if p.acceptWord(wordChoose) {
+		t.Choose, ok = choice(p, word, ByHash, InTurn, BySource, LeastLoaded)
 	}
-	var ok bool
-	t.Choose, ok = choice(p, word, ByHash, InTurn, BySource)
+	word = p.tok
+	if ok && p.acceptWord(wordDecide) {
+		t.Decide, ok = choice(p, word, ByAgent, ByServer)
+	}
 	return ok
 }
 

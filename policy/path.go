@@ -32,10 +32,14 @@ func (e *LoopError) Error() string {
 type NoInstanceError struct {
 	Type   string
 	Family chain.Family
+	Out    bool // it has some, which get no new sessions: see [Policy.Choosing]
 }
 
 // Error names the type.
 func (e *NoInstanceError) Error() string {
+	if e.Out {
+		return fmt.Sprintf("no instance of NF type %q gets new sessions over %v", e.Type, e.Family)
+	}
 	return fmt.Sprintf("NF type %q has no instance with an %v address", e.Type, e.Family)
 }
 
@@ -48,25 +52,46 @@ func (e *NoInstanceError) Error() string {
 //
 // mbc_path_build() in kmod/path.c computes the same.
 func BuildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool) ([]netip.Addr, error) {
-	return BuildPathBeside(seed, types, super, serverJoins, nil)
+	return buildPath(seed, types, super, serverJoins, beside{})
 }
 
 // BuildPathBeside returns what [BuildPath] does for a session that passes hosts
 // already, right of its client. Where it cannot be said beforehand which instance of
-// a type a session gets ([InTurn]), it is one that it passes, as far as there is one
-// in the order of the chain.
-func BuildPathBeside(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool, passes []netip.Addr) ([]netip.Addr, error) {
+// a type a session gets ([InTurn]), or another one would be right in a moment
+// ([LeastLoaded]), it is one that it passes, as far as there is one in the order of the
+// chain. It begins at a host of a name, for which the policy server may have decided.
+func BuildPathBeside(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool, from string, passes []netip.Addr) ([]netip.Addr, error) {
+	return buildPath(seed, DecidedFor(types, seed, from), super, serverJoins, beside{passes: passes})
+}
+
+// BuildPathKeeping is [BuildPathBeside] where a session keeps, of any type, the instance
+// that it passes, as long as the type has it.
+func BuildPathKeeping(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool, from string, passes []netip.Addr) ([]netip.Addr, error) {
+	return buildPath(seed, DecidedFor(types, seed, from), super, serverJoins, beside{passes: passes, keep: types})
+}
+
+// beside is what a path is built beside.
+type beside struct {
+	passes []netip.Addr // hosts that the session passes
+	keep   []*Type      // with all instances that it may keep; nil: only where it has to
+}
+
+func buildPath(seed Seed, types []*Type, super chain.FiveTuple, serverJoins bool, b beside) ([]netip.Addr, error) {
+	passes := b.passes
 	hops := make([]netip.Addr, 0, len(types)+1)
 	for i, t := range types {
 		host := Choose(seed, t, i, super).Address
-		if !t.Foretold(super.Family()) {
-			host = t.stay(host, super.Family(), hops, passes)
+		if may := t; b.keep != nil || !t.Lasting(super.Family()) {
+			if b.keep != nil {
+				may = b.keep[i]
+			}
+			host = may.stay(host, super.Family(), hops, passes)
 		}
 		if i := slices.Index(passes, host); i >= 0 {
 			passes = passes[i+1:]
 		}
 		if !host.IsValid() {
-			return nil, &NoInstanceError{Type: t.Name, Family: super.Family()}
+			return nil, &NoInstanceError{Type: t.Name, Family: super.Family(), Out: len(t.leftOut(super.Family())) > 0}
 		}
 		if err := visit(&hops, host, t.Name, super); err != nil {
 			return nil, err

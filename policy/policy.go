@@ -24,9 +24,13 @@ type Policy struct {
 type Type struct {
 	Name      string
 	Choose    Method
-	Instances []Instance // at least one
+	Decide    Decide
+	Instances []Instance // at least one, but for [Policy.Choosing]
 	Line      int        // in the policy text
 	Document  string     // that the line is of; may be empty
+
+	Out  []LeftOut // by [Policy.Choosing] alone: those that get no new sessions
+	Host string    // by [DecidedFor] alone: for which it was decided
 }
 
 // Instance is an NF on one host. It serves the sessions of those families of
@@ -145,7 +149,11 @@ func (t *Type) String() string {
 	if t.Choose != ByHash {
 		choose = " " + wordChoose + " " + t.Choose.String()
 	}
-	return fmt.Sprintf("type %s { %s }%s", t.Name, strings.Join(texts, ", "), choose)
+	decide := ""
+	if t.Decide != ByAgent {
+		decide = " " + wordDecide + " " + t.Decide.String()
+	}
+	return fmt.Sprintf("type %s { %s }%s%s", t.Name, strings.Join(texts, ", "), choose, decide)
 }
 
 // addressFor returns the instance's address of a family, or the zero Addr.

@@ -27,6 +27,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What came of the last probe.
+type Probe int32
+
+const (
+	Probe_PROBE_NONE   Probe = 0 // agentd was given none
+	Probe_PROBE_PASSED Probe = 1
+	Probe_PROBE_FAILED Probe = 2
+)
+
+// Enum value maps for Probe.
+var (
+	Probe_name = map[int32]string{
+		0: "PROBE_NONE",
+		1: "PROBE_PASSED",
+		2: "PROBE_FAILED",
+	}
+	Probe_value = map[string]int32{
+		"PROBE_NONE":   0,
+		"PROBE_PASSED": 1,
+		"PROBE_FAILED": 2,
+	}
+)
+
+func (x Probe) Enum() *Probe {
+	p := new(Probe)
+	*p = x
+	return p
+}
+
+func (x Probe) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Probe) Descriptor() protoreflect.EnumDescriptor {
+	return file_agent_proto_enumTypes[0].Descriptor()
+}
+
+func (Probe) Type() protoreflect.EnumType {
+	return &file_agent_proto_enumTypes[0]
+}
+
+func (x Probe) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Probe.Descriptor instead.
+func (Probe) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
 // By what a session gets one of a type's instances. In each a weight is a share.
 type Choice int32
 
@@ -61,11 +111,11 @@ func (x Choice) String() string {
 }
 
 func (Choice) Descriptor() protoreflect.EnumDescriptor {
-	return file_agent_proto_enumTypes[0].Descriptor()
+	return file_agent_proto_enumTypes[1].Descriptor()
 }
 
 func (Choice) Type() protoreflect.EnumType {
-	return &file_agent_proto_enumTypes[0]
+	return &file_agent_proto_enumTypes[1]
 }
 
 func (x Choice) Number() protoreflect.EnumNumber {
@@ -74,7 +124,7 @@ func (x Choice) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Choice.Descriptor instead.
 func (Choice) EnumDescriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{0}
+	return file_agent_proto_rawDescGZIP(), []int{1}
 }
 
 // How the client's host has the chain of a TCP session set up.
@@ -111,11 +161,11 @@ func (x SetUpWay) String() string {
 }
 
 func (SetUpWay) Descriptor() protoreflect.EnumDescriptor {
-	return file_agent_proto_enumTypes[1].Descriptor()
+	return file_agent_proto_enumTypes[2].Descriptor()
 }
 
 func (SetUpWay) Type() protoreflect.EnumType {
-	return &file_agent_proto_enumTypes[1]
+	return &file_agent_proto_enumTypes[2]
 }
 
 func (x SetUpWay) Number() protoreflect.EnumNumber {
@@ -124,7 +174,225 @@ func (x SetUpWay) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SetUpWay.Descriptor instead.
 func (SetUpWay) EnumDescriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+type ReportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Host          string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Load          *LoadReport            `protobuf:"bytes,2,opt,name=load,proto3" json:"load,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_agent_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ReportRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *ReportRequest) GetLoad() *LoadReport {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NextMs        uint32                 `protobuf:"varint,1,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"` // 500 to 60000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_agent_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ReportResponse) GetNextMs() uint32 {
+	if x != nil {
+		return x.NextMs
+	}
+	return 0
+}
+
+// How much a host and its NF have to do. Counters are the module's and begin anew with it.
+type LoadReport struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	CpuPermille uint32                 `protobuf:"varint,1,opt,name=cpu_permille,json=cpuPermille,proto3" json:"cpu_permille,omitempty"` // of all processors of the host, since the last report
+	// Of the processes that agentd was told to watch, of all processors; absent: of none.
+	NfCpuPermille *uint32 `protobuf:"varint,2,opt,name=nf_cpu_permille,json=nfCpuPermille,proto3,oneof" json:"nf_cpu_permille,omitempty"`
+	Sessions      uint32  `protobuf:"varint,3,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	MaxSessions   uint32  `protobuf:"varint,4,opt,name=max_sessions,json=maxSessions,proto3" json:"max_sessions,omitempty"`
+	Packets       uint64  `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"` // rewritten on their way in
+	Drops         uint64  `protobuf:"varint,6,opt,name=drops,proto3" json:"drops,omitempty"`     // dropped by the module, for whatever reason
+	Probe         Probe   `protobuf:"varint,7,opt,name=probe,proto3,enum=mbchain.v1.Probe" json:"probe,omitempty"`
+	ProbeError    string  `protobuf:"bytes,8,opt,name=probe_error,json=probeError,proto3" json:"probe_error,omitempty"` // why it failed, at most 200 bytes
+	// Why the host cannot do its part, as agentd knows without a probe: no module, no
+	// device for the NF. At most 200 bytes; empty: it can.
+	Impaired string `protobuf:"bytes,9,opt,name=impaired,proto3" json:"impaired,omitempty"`
+	// Load of the processors, of the host or of the NF's processes, that is too much: 0 to
+	// 1000; 0: none ever is.
+	TooBusyPermille uint32 `protobuf:"varint,10,opt,name=too_busy_permille,json=tooBusyPermille,proto3" json:"too_busy_permille,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LoadReport) Reset() {
+	*x = LoadReport{}
+	mi := &file_agent_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadReport) ProtoMessage() {}
+
+func (x *LoadReport) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadReport.ProtoReflect.Descriptor instead.
+func (*LoadReport) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LoadReport) GetCpuPermille() uint32 {
+	if x != nil {
+		return x.CpuPermille
+	}
+	return 0
+}
+
+func (x *LoadReport) GetNfCpuPermille() uint32 {
+	if x != nil && x.NfCpuPermille != nil {
+		return *x.NfCpuPermille
+	}
+	return 0
+}
+
+func (x *LoadReport) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *LoadReport) GetMaxSessions() uint32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
+func (x *LoadReport) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *LoadReport) GetDrops() uint64 {
+	if x != nil {
+		return x.Drops
+	}
+	return 0
+}
+
+func (x *LoadReport) GetProbe() Probe {
+	if x != nil {
+		return x.Probe
+	}
+	return Probe_PROBE_NONE
+}
+
+func (x *LoadReport) GetProbeError() string {
+	if x != nil {
+		return x.ProbeError
+	}
+	return ""
+}
+
+func (x *LoadReport) GetImpaired() string {
+	if x != nil {
+		return x.Impaired
+	}
+	return ""
+}
+
+func (x *LoadReport) GetTooBusyPermille() uint32 {
+	if x != nil {
+		return x.TooBusyPermille
+	}
+	return 0
 }
 
 type SubscribeRequest struct {
@@ -143,7 +411,7 @@ type SubscribeRequest struct {
 
 func (x *SubscribeRequest) Reset() {
 	*x = SubscribeRequest{}
-	mi := &file_agent_proto_msgTypes[0]
+	mi := &file_agent_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -155,7 +423,7 @@ func (x *SubscribeRequest) String() string {
 func (*SubscribeRequest) ProtoMessage() {}
 
 func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[0]
+	mi := &file_agent_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -168,7 +436,7 @@ func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
 func (*SubscribeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{0}
+	return file_agent_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SubscribeRequest) GetHost() string {
@@ -244,7 +512,7 @@ type Push struct {
 
 func (x *Push) Reset() {
 	*x = Push{}
-	mi := &file_agent_proto_msgTypes[1]
+	mi := &file_agent_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +524,7 @@ func (x *Push) String() string {
 func (*Push) ProtoMessage() {}
 
 func (x *Push) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[1]
+	mi := &file_agent_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +537,7 @@ func (x *Push) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Push.ProtoReflect.Descriptor instead.
 func (*Push) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{1}
+	return file_agent_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Push) GetNonce() uint64 {
@@ -374,7 +642,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +654,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[2]
+	mi := &file_agent_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +667,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{2}
+	return file_agent_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KeepAlive) GetUnixMs() int64 {
@@ -419,7 +687,7 @@ type Revocations struct {
 
 func (x *Revocations) Reset() {
 	*x = Revocations{}
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +699,7 @@ func (x *Revocations) String() string {
 func (*Revocations) ProtoMessage() {}
 
 func (x *Revocations) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[3]
+	mi := &file_agent_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +712,7 @@ func (x *Revocations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocations.ProtoReflect.Descriptor instead.
 func (*Revocations) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{3}
+	return file_agent_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Revocations) GetHosts() []*Revocation {
@@ -464,7 +732,7 @@ type Revocation struct {
 
 func (x *Revocation) Reset() {
 	*x = Revocation{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +744,7 @@ func (x *Revocation) String() string {
 func (*Revocation) ProtoMessage() {}
 
 func (x *Revocation) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +757,7 @@ func (x *Revocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
 func (*Revocation) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Revocation) GetName() string {
@@ -524,7 +792,7 @@ type Subpolicy struct {
 
 func (x *Subpolicy) Reset() {
 	*x = Subpolicy{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +804,7 @@ func (x *Subpolicy) String() string {
 func (*Subpolicy) ProtoMessage() {}
 
 func (x *Subpolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +817,7 @@ func (x *Subpolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subpolicy.ProtoReflect.Descriptor instead.
 func (*Subpolicy) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Subpolicy) GetVersion() uint64 {
@@ -621,7 +889,7 @@ type SubpolicyChange struct {
 
 func (x *SubpolicyChange) Reset() {
 	*x = SubpolicyChange{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +901,7 @@ func (x *SubpolicyChange) String() string {
 func (*SubpolicyChange) ProtoMessage() {}
 
 func (x *SubpolicyChange) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +914,7 @@ func (x *SubpolicyChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubpolicyChange.ProtoReflect.Descriptor instead.
 func (*SubpolicyChange) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubpolicyChange) GetBase() []byte {
@@ -727,7 +995,7 @@ type Run struct {
 
 func (x *Run) Reset() {
 	*x = Run{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +1007,7 @@ func (x *Run) String() string {
 func (*Run) ProtoMessage() {}
 
 func (x *Run) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +1020,7 @@ func (x *Run) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Run.ProtoReflect.Descriptor instead.
 func (*Run) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Run) GetFrom() uint32 {
@@ -792,7 +1060,7 @@ type SetupKeys struct {
 
 func (x *SetupKeys) Reset() {
 	*x = SetupKeys{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1072,7 @@ func (x *SetupKeys) String() string {
 func (*SetupKeys) ProtoMessage() {}
 
 func (x *SetupKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1085,7 @@ func (x *SetupKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKeys.ProtoReflect.Descriptor instead.
 func (*SetupKeys) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetupKeys) GetKeys() []*SetupKey {
@@ -837,7 +1105,7 @@ type NFTypes struct {
 
 func (x *NFTypes) Reset() {
 	*x = NFTypes{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +1117,7 @@ func (x *NFTypes) String() string {
 func (*NFTypes) ProtoMessage() {}
 
 func (x *NFTypes) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1130,7 @@ func (x *NFTypes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFTypes.ProtoReflect.Descriptor instead.
 func (*NFTypes) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NFTypes) GetRuns() []*Run {
@@ -891,7 +1159,7 @@ type Rules struct {
 
 func (x *Rules) Reset() {
 	*x = Rules{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +1171,7 @@ func (x *Rules) String() string {
 func (*Rules) ProtoMessage() {}
 
 func (x *Rules) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +1184,7 @@ func (x *Rules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rules.ProtoReflect.Descriptor instead.
 func (*Rules) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rules) GetRuns() []*Run {
@@ -943,7 +1211,7 @@ type HostAddresses struct {
 
 func (x *HostAddresses) Reset() {
 	*x = HostAddresses{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1223,7 @@ func (x *HostAddresses) String() string {
 func (*HostAddresses) ProtoMessage() {}
 
 func (x *HostAddresses) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1236,7 @@ func (x *HostAddresses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostAddresses.ProtoReflect.Descriptor instead.
 func (*HostAddresses) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HostAddresses) GetRuns() []*Run {
@@ -995,7 +1263,7 @@ type Guards struct {
 
 func (x *Guards) Reset() {
 	*x = Guards{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1275,7 @@ func (x *Guards) String() string {
 func (*Guards) ProtoMessage() {}
 
 func (x *Guards) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1288,7 @@ func (x *Guards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guards.ProtoReflect.Descriptor instead.
 func (*Guards) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Guards) GetRuns() []*Run {
@@ -1049,7 +1317,7 @@ type Guard struct {
 
 func (x *Guard) Reset() {
 	*x = Guard{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1329,7 @@ func (x *Guard) String() string {
 func (*Guard) ProtoMessage() {}
 
 func (x *Guard) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1342,7 @@ func (x *Guard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guard.ProtoReflect.Descriptor instead.
 func (*Guard) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Guard) GetNumber() uint32 {
@@ -1108,7 +1376,7 @@ type SetupKey struct {
 
 func (x *SetupKey) Reset() {
 	*x = SetupKey{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1388,7 @@ func (x *SetupKey) String() string {
 func (*SetupKey) ProtoMessage() {}
 
 func (x *SetupKey) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1401,7 @@ func (x *SetupKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetupKey.ProtoReflect.Descriptor instead.
 func (*SetupKey) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetupKey) GetId() uint32 {
@@ -1161,7 +1429,7 @@ type NFType struct {
 
 func (x *NFType) Reset() {
 	*x = NFType{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1441,7 @@ func (x *NFType) String() string {
 func (*NFType) ProtoMessage() {}
 
 func (x *NFType) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1454,7 @@ func (x *NFType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NFType.ProtoReflect.Descriptor instead.
 func (*NFType) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *NFType) GetName() string {
@@ -1224,7 +1492,7 @@ type Instance struct {
 
 func (x *Instance) Reset() {
 	*x = Instance{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1504,7 @@ func (x *Instance) String() string {
 func (*Instance) ProtoMessage() {}
 
 func (x *Instance) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1517,7 @@ func (x *Instance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instance.ProtoReflect.Descriptor instead.
 func (*Instance) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Instance) GetAddress() string {
@@ -1293,7 +1561,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1573,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1586,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Rule) GetNumber() uint32 {
@@ -1375,7 +1643,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1655,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1668,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Query) GetBody() isQuery_Body {
@@ -1544,7 +1812,7 @@ type SessionQuery struct {
 
 func (x *SessionQuery) Reset() {
 	*x = SessionQuery{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1824,7 @@ func (x *SessionQuery) String() string {
 func (*SessionQuery) ProtoMessage() {}
 
 func (x *SessionQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1837,7 @@ func (x *SessionQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionQuery.ProtoReflect.Descriptor instead.
 func (*SessionQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SessionQuery) GetId() []byte {
@@ -1594,7 +1862,7 @@ type StatsQuery struct {
 
 func (x *StatsQuery) Reset() {
 	*x = StatsQuery{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1874,7 @@ func (x *StatsQuery) String() string {
 func (*StatsQuery) ProtoMessage() {}
 
 func (x *StatsQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1887,7 @@ func (x *StatsQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsQuery.ProtoReflect.Descriptor instead.
 func (*StatsQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 type StatusQuery struct {
@@ -1630,7 +1898,7 @@ type StatusQuery struct {
 
 func (x *StatusQuery) Reset() {
 	*x = StatusQuery{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1910,7 @@ func (x *StatusQuery) String() string {
 func (*StatusQuery) ProtoMessage() {}
 
 func (x *StatusQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1923,7 @@ func (x *StatusQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusQuery.ProtoReflect.Descriptor instead.
 func (*StatusQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 type ExamineQuery struct {
@@ -1666,7 +1934,7 @@ type ExamineQuery struct {
 
 func (x *ExamineQuery) Reset() {
 	*x = ExamineQuery{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1946,7 @@ func (x *ExamineQuery) String() string {
 func (*ExamineQuery) ProtoMessage() {}
 
 func (x *ExamineQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1959,7 @@ func (x *ExamineQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExamineQuery.ProtoReflect.Descriptor instead.
 func (*ExamineQuery) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 type AcknowledgeRequest struct {
@@ -1707,7 +1975,7 @@ type AcknowledgeRequest struct {
 
 func (x *AcknowledgeRequest) Reset() {
 	*x = AcknowledgeRequest{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1987,7 @@ func (x *AcknowledgeRequest) String() string {
 func (*AcknowledgeRequest) ProtoMessage() {}
 
 func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +2000,7 @@ func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AcknowledgeRequest) GetHost() string {
@@ -1778,7 +2046,7 @@ type AcknowledgeResponse struct {
 
 func (x *AcknowledgeResponse) Reset() {
 	*x = AcknowledgeResponse{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +2058,7 @@ func (x *AcknowledgeResponse) String() string {
 func (*AcknowledgeResponse) ProtoMessage() {}
 
 func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +2071,7 @@ func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 type AnswerRequest struct {
@@ -1826,7 +2094,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1838,7 +2106,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1851,7 +2119,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AnswerRequest) GetHost() string {
@@ -1946,7 +2214,7 @@ type AnswerResponse struct {
 
 func (x *AnswerResponse) Reset() {
 	*x = AnswerResponse{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2226,7 @@ func (x *AnswerResponse) String() string {
 func (*AnswerResponse) ProtoMessage() {}
 
 func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2239,7 @@ func (x *AnswerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerResponse.ProtoReflect.Descriptor instead.
 func (*AnswerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 var File_agent_proto protoreflect.FileDescriptor
@@ -1979,7 +2247,27 @@ var File_agent_proto protoreflect.FileDescriptor
 const file_agent_proto_rawDesc = "" +
 	"\n" +
 	"\vagent.proto\x12\n" +
-	"mbchain.v1\x1a\fcommon.proto\x1a\rexamine.proto\x1a\x0fmigration.proto\"\x8b\x02\n" +
+	"mbchain.v1\x1a\fcommon.proto\x1a\rexamine.proto\x1a\x0fmigration.proto\"O\n" +
+	"\rReportRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12*\n" +
+	"\x04load\x18\x02 \x01(\v2\x16.mbchain.v1.LoadReportR\x04load\")\n" +
+	"\x0eReportResponse\x12\x17\n" +
+	"\anext_ms\x18\x01 \x01(\rR\x06nextMs\"\xf1\x02\n" +
+	"\n" +
+	"LoadReport\x12!\n" +
+	"\fcpu_permille\x18\x01 \x01(\rR\vcpuPermille\x12+\n" +
+	"\x0fnf_cpu_permille\x18\x02 \x01(\rH\x00R\rnfCpuPermille\x88\x01\x01\x12\x1a\n" +
+	"\bsessions\x18\x03 \x01(\rR\bsessions\x12!\n" +
+	"\fmax_sessions\x18\x04 \x01(\rR\vmaxSessions\x12\x18\n" +
+	"\apackets\x18\x05 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05drops\x18\x06 \x01(\x04R\x05drops\x12'\n" +
+	"\x05probe\x18\a \x01(\x0e2\x11.mbchain.v1.ProbeR\x05probe\x12\x1f\n" +
+	"\vprobe_error\x18\b \x01(\tR\n" +
+	"probeError\x12\x1a\n" +
+	"\bimpaired\x18\t \x01(\tR\bimpaired\x12*\n" +
+	"\x11too_busy_permille\x18\n" +
+	" \x01(\rR\x0ftooBusyPermilleB\x12\n" +
+	"\x10_nf_cpu_permille\"\x8b\x02\n" +
 	"\x10SubscribeRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x19\n" +
@@ -2107,7 +2395,12 @@ const file_agent_proto_rawDesc = "" +
 	" \x01(\v2#.mbchain.v1.AbortMigrationsResponseR\aaborted\x12>\n" +
 	"\x0eended_sessions\x18\v \x01(\v2\x17.mbchain.v1.ResetAnswerR\rendedSessions\x129\n" +
 	"\vexamination\x18\x1e \x01(\v2\x17.mbchain.v1.ExaminationR\vexamination\"\x10\n" +
-	"\x0eAnswerResponse*=\n" +
+	"\x0eAnswerResponse*;\n" +
+	"\x05Probe\x12\x0e\n" +
+	"\n" +
+	"PROBE_NONE\x10\x00\x12\x10\n" +
+	"\fPROBE_PASSED\x10\x01\x12\x10\n" +
+	"\fPROBE_FAILED\x10\x02*=\n" +
 	"\x06Choice\x12\x0f\n" +
 	"\vCHOICE_HASH\x10\x00\x12\x11\n" +
 	"\rCHOICE_SOURCE\x10\x01\x12\x0f\n" +
@@ -2115,12 +2408,13 @@ const file_agent_proto_rawDesc = "" +
 	"\bSetUpWay\x12\x13\n" +
 	"\x0fSET_UP_WAY_AUTO\x10\x00\x12\x16\n" +
 	"\x12SET_UP_WAY_IN_BAND\x10\x01\x12\x1a\n" +
-	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\x96\x02\n" +
+	"\x16SET_UP_WAY_OUT_OF_BAND\x10\x022\xd7\x02\n" +
 	"\fAgentService\x12=\n" +
 	"\tSubscribe\x12\x1c.mbchain.v1.SubscribeRequest\x1a\x10.mbchain.v1.Push0\x01\x12N\n" +
 	"\vAcknowledge\x12\x1e.mbchain.v1.AcknowledgeRequest\x1a\x1f.mbchain.v1.AcknowledgeResponse\x12?\n" +
 	"\x06Answer\x12\x19.mbchain.v1.AnswerRequest\x1a\x1a.mbchain.v1.AnswerResponse\x126\n" +
-	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
+	"\x03Ask\x12\x16.mbchain.v1.AskRequest\x1a\x17.mbchain.v1.AskResponse\x12?\n" +
+	"\x06Report\x12\x19.mbchain.v1.ReportRequest\x1a\x1a.mbchain.v1.ReportResponseB\x15Z\x13mbchain/proto;protob\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -2134,110 +2428,118 @@ func file_agent_proto_rawDescGZIP() []byte {
 	return file_agent_proto_rawDescData
 }
 
-var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_agent_proto_goTypes = []any{
-	(Choice)(0),                     // 0: mbchain.v1.Choice
-	(SetUpWay)(0),                   // 1: mbchain.v1.SetUpWay
-	(*SubscribeRequest)(nil),        // 2: mbchain.v1.SubscribeRequest
-	(*Push)(nil),                    // 3: mbchain.v1.Push
-	(*KeepAlive)(nil),               // 4: mbchain.v1.KeepAlive
-	(*Revocations)(nil),             // 5: mbchain.v1.Revocations
-	(*Revocation)(nil),              // 6: mbchain.v1.Revocation
-	(*Subpolicy)(nil),               // 7: mbchain.v1.Subpolicy
-	(*SubpolicyChange)(nil),         // 8: mbchain.v1.SubpolicyChange
-	(*Run)(nil),                     // 9: mbchain.v1.Run
-	(*SetupKeys)(nil),               // 10: mbchain.v1.SetupKeys
-	(*NFTypes)(nil),                 // 11: mbchain.v1.NFTypes
-	(*Rules)(nil),                   // 12: mbchain.v1.Rules
-	(*HostAddresses)(nil),           // 13: mbchain.v1.HostAddresses
-	(*Guards)(nil),                  // 14: mbchain.v1.Guards
-	(*Guard)(nil),                   // 15: mbchain.v1.Guard
-	(*SetupKey)(nil),                // 16: mbchain.v1.SetupKey
-	(*NFType)(nil),                  // 17: mbchain.v1.NFType
-	(*Instance)(nil),                // 18: mbchain.v1.Instance
-	(*Rule)(nil),                    // 19: mbchain.v1.Rule
-	(*Query)(nil),                   // 20: mbchain.v1.Query
-	(*SessionQuery)(nil),            // 21: mbchain.v1.SessionQuery
-	(*StatsQuery)(nil),              // 22: mbchain.v1.StatsQuery
-	(*StatusQuery)(nil),             // 23: mbchain.v1.StatusQuery
-	(*ExamineQuery)(nil),            // 24: mbchain.v1.ExamineQuery
-	(*AcknowledgeRequest)(nil),      // 25: mbchain.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),     // 26: mbchain.v1.AcknowledgeResponse
-	(*AnswerRequest)(nil),           // 27: mbchain.v1.AnswerRequest
-	(*AnswerResponse)(nil),          // 28: mbchain.v1.AnswerResponse
-	(*HostStatus)(nil),              // 29: mbchain.v1.HostStatus
-	(*MigrateQuery)(nil),            // 30: mbchain.v1.MigrateQuery
-	(*ListMigrationsRequest)(nil),   // 31: mbchain.v1.ListMigrationsRequest
-	(*AbortMigrationsRequest)(nil),  // 32: mbchain.v1.AbortMigrationsRequest
-	(*ResetQuery)(nil),              // 33: mbchain.v1.ResetQuery
-	(*Session)(nil),                 // 34: mbchain.v1.Session
-	(*Counter)(nil),                 // 35: mbchain.v1.Counter
-	(*Migration)(nil),               // 36: mbchain.v1.Migration
-	(*MigrationCounts)(nil),         // 37: mbchain.v1.MigrationCounts
-	(*AbortMigrationsResponse)(nil), // 38: mbchain.v1.AbortMigrationsResponse
-	(*ResetAnswer)(nil),             // 39: mbchain.v1.ResetAnswer
-	(*Examination)(nil),             // 40: mbchain.v1.Examination
-	(*AskRequest)(nil),              // 41: mbchain.v1.AskRequest
-	(*AskResponse)(nil),             // 42: mbchain.v1.AskResponse
+	(Probe)(0),                      // 0: mbchain.v1.Probe
+	(Choice)(0),                     // 1: mbchain.v1.Choice
+	(SetUpWay)(0),                   // 2: mbchain.v1.SetUpWay
+	(*ReportRequest)(nil),           // 3: mbchain.v1.ReportRequest
+	(*ReportResponse)(nil),          // 4: mbchain.v1.ReportResponse
+	(*LoadReport)(nil),              // 5: mbchain.v1.LoadReport
+	(*SubscribeRequest)(nil),        // 6: mbchain.v1.SubscribeRequest
+	(*Push)(nil),                    // 7: mbchain.v1.Push
+	(*KeepAlive)(nil),               // 8: mbchain.v1.KeepAlive
+	(*Revocations)(nil),             // 9: mbchain.v1.Revocations
+	(*Revocation)(nil),              // 10: mbchain.v1.Revocation
+	(*Subpolicy)(nil),               // 11: mbchain.v1.Subpolicy
+	(*SubpolicyChange)(nil),         // 12: mbchain.v1.SubpolicyChange
+	(*Run)(nil),                     // 13: mbchain.v1.Run
+	(*SetupKeys)(nil),               // 14: mbchain.v1.SetupKeys
+	(*NFTypes)(nil),                 // 15: mbchain.v1.NFTypes
+	(*Rules)(nil),                   // 16: mbchain.v1.Rules
+	(*HostAddresses)(nil),           // 17: mbchain.v1.HostAddresses
+	(*Guards)(nil),                  // 18: mbchain.v1.Guards
+	(*Guard)(nil),                   // 19: mbchain.v1.Guard
+	(*SetupKey)(nil),                // 20: mbchain.v1.SetupKey
+	(*NFType)(nil),                  // 21: mbchain.v1.NFType
+	(*Instance)(nil),                // 22: mbchain.v1.Instance
+	(*Rule)(nil),                    // 23: mbchain.v1.Rule
+	(*Query)(nil),                   // 24: mbchain.v1.Query
+	(*SessionQuery)(nil),            // 25: mbchain.v1.SessionQuery
+	(*StatsQuery)(nil),              // 26: mbchain.v1.StatsQuery
+	(*StatusQuery)(nil),             // 27: mbchain.v1.StatusQuery
+	(*ExamineQuery)(nil),            // 28: mbchain.v1.ExamineQuery
+	(*AcknowledgeRequest)(nil),      // 29: mbchain.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),     // 30: mbchain.v1.AcknowledgeResponse
+	(*AnswerRequest)(nil),           // 31: mbchain.v1.AnswerRequest
+	(*AnswerResponse)(nil),          // 32: mbchain.v1.AnswerResponse
+	(*HostStatus)(nil),              // 33: mbchain.v1.HostStatus
+	(*MigrateQuery)(nil),            // 34: mbchain.v1.MigrateQuery
+	(*ListMigrationsRequest)(nil),   // 35: mbchain.v1.ListMigrationsRequest
+	(*AbortMigrationsRequest)(nil),  // 36: mbchain.v1.AbortMigrationsRequest
+	(*ResetQuery)(nil),              // 37: mbchain.v1.ResetQuery
+	(*Session)(nil),                 // 38: mbchain.v1.Session
+	(*Counter)(nil),                 // 39: mbchain.v1.Counter
+	(*Migration)(nil),               // 40: mbchain.v1.Migration
+	(*MigrationCounts)(nil),         // 41: mbchain.v1.MigrationCounts
+	(*AbortMigrationsResponse)(nil), // 42: mbchain.v1.AbortMigrationsResponse
+	(*ResetAnswer)(nil),             // 43: mbchain.v1.ResetAnswer
+	(*Examination)(nil),             // 44: mbchain.v1.Examination
+	(*AskRequest)(nil),              // 45: mbchain.v1.AskRequest
+	(*AskResponse)(nil),             // 46: mbchain.v1.AskResponse
 }
 var file_agent_proto_depIdxs = []int32{
-	29, // 0: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
-	7,  // 1: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
-	20, // 2: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
-	4,  // 3: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
-	5,  // 4: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
-	8,  // 5: mbchain.v1.Push.change:type_name -> mbchain.v1.SubpolicyChange
-	6,  // 6: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
-	16, // 7: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
-	17, // 8: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
-	19, // 9: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
-	15, // 10: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
-	10, // 11: mbchain.v1.SubpolicyChange.keys:type_name -> mbchain.v1.SetupKeys
-	11, // 12: mbchain.v1.SubpolicyChange.types:type_name -> mbchain.v1.NFTypes
-	12, // 13: mbchain.v1.SubpolicyChange.rules:type_name -> mbchain.v1.Rules
-	13, // 14: mbchain.v1.SubpolicyChange.hosts:type_name -> mbchain.v1.HostAddresses
-	14, // 15: mbchain.v1.SubpolicyChange.guards:type_name -> mbchain.v1.Guards
-	16, // 16: mbchain.v1.SetupKeys.keys:type_name -> mbchain.v1.SetupKey
-	9,  // 17: mbchain.v1.NFTypes.runs:type_name -> mbchain.v1.Run
-	17, // 18: mbchain.v1.NFTypes.added:type_name -> mbchain.v1.NFType
-	9,  // 19: mbchain.v1.Rules.runs:type_name -> mbchain.v1.Run
-	19, // 20: mbchain.v1.Rules.added:type_name -> mbchain.v1.Rule
-	9,  // 21: mbchain.v1.HostAddresses.runs:type_name -> mbchain.v1.Run
-	9,  // 22: mbchain.v1.Guards.runs:type_name -> mbchain.v1.Run
-	15, // 23: mbchain.v1.Guards.added:type_name -> mbchain.v1.Guard
-	18, // 24: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
-	0,  // 25: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
-	1,  // 26: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
-	21, // 27: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
-	22, // 28: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
-	23, // 29: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
-	30, // 30: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
-	31, // 31: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
-	32, // 32: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
-	33, // 33: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
-	24, // 34: mbchain.v1.Query.examine:type_name -> mbchain.v1.ExamineQuery
-	34, // 35: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
-	35, // 36: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
-	29, // 37: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
-	36, // 38: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
-	37, // 39: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
-	38, // 40: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
-	39, // 41: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
-	40, // 42: mbchain.v1.AnswerRequest.examination:type_name -> mbchain.v1.Examination
-	2,  // 43: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
-	25, // 44: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
-	27, // 45: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
-	41, // 46: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
-	3,  // 47: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
-	26, // 48: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
-	28, // 49: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
-	42, // 50: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
-	47, // [47:51] is the sub-list for method output_type
-	43, // [43:47] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	5,  // 0: mbchain.v1.ReportRequest.load:type_name -> mbchain.v1.LoadReport
+	0,  // 1: mbchain.v1.LoadReport.probe:type_name -> mbchain.v1.Probe
+	33, // 2: mbchain.v1.SubscribeRequest.status:type_name -> mbchain.v1.HostStatus
+	11, // 3: mbchain.v1.Push.subpolicy:type_name -> mbchain.v1.Subpolicy
+	24, // 4: mbchain.v1.Push.query:type_name -> mbchain.v1.Query
+	8,  // 5: mbchain.v1.Push.keep_alive:type_name -> mbchain.v1.KeepAlive
+	9,  // 6: mbchain.v1.Push.revocations:type_name -> mbchain.v1.Revocations
+	12, // 7: mbchain.v1.Push.change:type_name -> mbchain.v1.SubpolicyChange
+	10, // 8: mbchain.v1.Revocations.hosts:type_name -> mbchain.v1.Revocation
+	20, // 9: mbchain.v1.Subpolicy.keys:type_name -> mbchain.v1.SetupKey
+	21, // 10: mbchain.v1.Subpolicy.types:type_name -> mbchain.v1.NFType
+	23, // 11: mbchain.v1.Subpolicy.rules:type_name -> mbchain.v1.Rule
+	19, // 12: mbchain.v1.Subpolicy.guards:type_name -> mbchain.v1.Guard
+	14, // 13: mbchain.v1.SubpolicyChange.keys:type_name -> mbchain.v1.SetupKeys
+	15, // 14: mbchain.v1.SubpolicyChange.types:type_name -> mbchain.v1.NFTypes
+	16, // 15: mbchain.v1.SubpolicyChange.rules:type_name -> mbchain.v1.Rules
+	17, // 16: mbchain.v1.SubpolicyChange.hosts:type_name -> mbchain.v1.HostAddresses
+	18, // 17: mbchain.v1.SubpolicyChange.guards:type_name -> mbchain.v1.Guards
+	20, // 18: mbchain.v1.SetupKeys.keys:type_name -> mbchain.v1.SetupKey
+	13, // 19: mbchain.v1.NFTypes.runs:type_name -> mbchain.v1.Run
+	21, // 20: mbchain.v1.NFTypes.added:type_name -> mbchain.v1.NFType
+	13, // 21: mbchain.v1.Rules.runs:type_name -> mbchain.v1.Run
+	23, // 22: mbchain.v1.Rules.added:type_name -> mbchain.v1.Rule
+	13, // 23: mbchain.v1.HostAddresses.runs:type_name -> mbchain.v1.Run
+	13, // 24: mbchain.v1.Guards.runs:type_name -> mbchain.v1.Run
+	19, // 25: mbchain.v1.Guards.added:type_name -> mbchain.v1.Guard
+	22, // 26: mbchain.v1.NFType.instances:type_name -> mbchain.v1.Instance
+	1,  // 27: mbchain.v1.NFType.choice:type_name -> mbchain.v1.Choice
+	2,  // 28: mbchain.v1.Rule.set_up:type_name -> mbchain.v1.SetUpWay
+	25, // 29: mbchain.v1.Query.sessions:type_name -> mbchain.v1.SessionQuery
+	26, // 30: mbchain.v1.Query.stats:type_name -> mbchain.v1.StatsQuery
+	27, // 31: mbchain.v1.Query.status:type_name -> mbchain.v1.StatusQuery
+	34, // 32: mbchain.v1.Query.migrate:type_name -> mbchain.v1.MigrateQuery
+	35, // 33: mbchain.v1.Query.migrations:type_name -> mbchain.v1.ListMigrationsRequest
+	36, // 34: mbchain.v1.Query.abort:type_name -> mbchain.v1.AbortMigrationsRequest
+	37, // 35: mbchain.v1.Query.end_sessions:type_name -> mbchain.v1.ResetQuery
+	28, // 36: mbchain.v1.Query.examine:type_name -> mbchain.v1.ExamineQuery
+	38, // 37: mbchain.v1.AnswerRequest.sessions:type_name -> mbchain.v1.Session
+	39, // 38: mbchain.v1.AnswerRequest.counters:type_name -> mbchain.v1.Counter
+	33, // 39: mbchain.v1.AnswerRequest.status:type_name -> mbchain.v1.HostStatus
+	40, // 40: mbchain.v1.AnswerRequest.migrations:type_name -> mbchain.v1.Migration
+	41, // 41: mbchain.v1.AnswerRequest.counts:type_name -> mbchain.v1.MigrationCounts
+	42, // 42: mbchain.v1.AnswerRequest.aborted:type_name -> mbchain.v1.AbortMigrationsResponse
+	43, // 43: mbchain.v1.AnswerRequest.ended_sessions:type_name -> mbchain.v1.ResetAnswer
+	44, // 44: mbchain.v1.AnswerRequest.examination:type_name -> mbchain.v1.Examination
+	6,  // 45: mbchain.v1.AgentService.Subscribe:input_type -> mbchain.v1.SubscribeRequest
+	29, // 46: mbchain.v1.AgentService.Acknowledge:input_type -> mbchain.v1.AcknowledgeRequest
+	31, // 47: mbchain.v1.AgentService.Answer:input_type -> mbchain.v1.AnswerRequest
+	45, // 48: mbchain.v1.AgentService.Ask:input_type -> mbchain.v1.AskRequest
+	3,  // 49: mbchain.v1.AgentService.Report:input_type -> mbchain.v1.ReportRequest
+	7,  // 50: mbchain.v1.AgentService.Subscribe:output_type -> mbchain.v1.Push
+	30, // 51: mbchain.v1.AgentService.Acknowledge:output_type -> mbchain.v1.AcknowledgeResponse
+	32, // 52: mbchain.v1.AgentService.Answer:output_type -> mbchain.v1.AnswerResponse
+	46, // 53: mbchain.v1.AgentService.Ask:output_type -> mbchain.v1.AskResponse
+	4,  // 54: mbchain.v1.AgentService.Report:output_type -> mbchain.v1.ReportResponse
+	50, // [50:55] is the sub-list for method output_type
+	45, // [45:50] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -2248,14 +2550,15 @@ func file_agent_proto_init() {
 	file_common_proto_init()
 	file_examine_proto_init()
 	file_migration_proto_init()
-	file_agent_proto_msgTypes[1].OneofWrappers = []any{
+	file_agent_proto_msgTypes[2].OneofWrappers = []any{}
+	file_agent_proto_msgTypes[4].OneofWrappers = []any{
 		(*Push_Subpolicy)(nil),
 		(*Push_Query)(nil),
 		(*Push_KeepAlive)(nil),
 		(*Push_Revocations)(nil),
 		(*Push_Change)(nil),
 	}
-	file_agent_proto_msgTypes[18].OneofWrappers = []any{
+	file_agent_proto_msgTypes[21].OneofWrappers = []any{
 		(*Query_Sessions)(nil),
 		(*Query_Stats)(nil),
 		(*Query_Status)(nil),
@@ -2270,8 +2573,8 @@ func file_agent_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   27,
+			NumEnums:      3,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

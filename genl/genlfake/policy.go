@@ -91,8 +91,6 @@ func parseType(p *genl.Policy) (attrs, func() error) {
 			switch {
 			case t.Name == "":
 				return refusal{syscall.EINVAL, "type without a name"}
-			case len(t.Instances) == 0:
-				return refusal{syscall.EINVAL, "type without instances"}
 			case len(t.Instances) > genl.MaxInstances:
 				return refusal{syscall.E2BIG, "too many instances"}
 			case len(p.Types) == genl.MaxTypes:

@@ -41,7 +41,7 @@
  *       MBC_POLICY_A_TYPE: nested; types are numbered from 0 in this order
  *           MBC_TYPE_A_NAME: string, at most MBC_TYPE_NAME_LEN - 1 bytes
  *           MBC_TYPE_A_CHOICE: u8, enum mbc_choice; absent: MBC_CHOICE_HASH
- *           MBC_TYPE_A_INSTANCE: nested, 1 to MBC_MAX_INSTANCES times
+ *           MBC_TYPE_A_INSTANCE: nested, 0 to MBC_MAX_INSTANCES times
  *               MBC_INSTANCE_A_ADDR4: __be32 } one of them, or both: a session
  *               MBC_INSTANCE_A_ADDR6: in6_addr } is for instances that have an
  *                   address of its family

@@ -48,6 +48,8 @@ const (
 	AgentServiceAnswerProcedure = "/mbchain.v1.AgentService/Answer"
 	// AgentServiceAskProcedure is the fully-qualified name of the AgentService's Ask RPC.
 	AgentServiceAskProcedure = "/mbchain.v1.AgentService/Ask"
+	// AgentServiceReportProcedure is the fully-qualified name of the AgentService's Report RPC.
+	AgentServiceReportProcedure = "/mbchain.v1.AgentService/Report"
 )
 
 // AgentServiceClient is a client for the mbchain.v1.AgentService service.
@@ -64,6 +66,9 @@ type AgentServiceClient interface {
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)
 	// Ask asks for a change of one session's chain.
 	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
+	// Report says how much the host and its NF have to do. The answer says when the next
+	// one is wanted: a host that is silent for longer gets no new sessions.
+	Report(context.Context, *proto.ReportRequest) (*proto.ReportResponse, error)
 }
 
 // NewAgentServiceClient constructs a client for the mbchain.v1.AgentService service. By default, it
@@ -101,6 +106,12 @@ func NewAgentServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(agentServiceMethods.ByName("Ask")),
 			connect.WithClientOptions(opts...),
 		),
+		report: connect.NewClient[proto.ReportRequest, proto.ReportResponse](
+			httpClient,
+			baseURL+AgentServiceReportProcedure,
+			connect.WithSchema(agentServiceMethods.ByName("Report")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -110,6 +121,7 @@ type agentServiceClient struct {
 	acknowledge *connect.Client[proto.AcknowledgeRequest, proto.AcknowledgeResponse]
 	answer      *connect.Client[proto.AnswerRequest, proto.AnswerResponse]
 	ask         *connect.Client[proto.AskRequest, proto.AskResponse]
+	report      *connect.Client[proto.ReportRequest, proto.ReportResponse]
 }
 
 // Subscribe calls mbchain.v1.AgentService.Subscribe.
@@ -144,6 +156,15 @@ func (c *agentServiceClient) Ask(ctx context.Context, req *proto.AskRequest) (*p
 	return nil, err
 }
 
+// Report calls mbchain.v1.AgentService.Report.
+func (c *agentServiceClient) Report(ctx context.Context, req *proto.ReportRequest) (*proto.ReportResponse, error) {
+	response, err := c.report.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AgentServiceHandler is an implementation of the mbchain.v1.AgentService service.
 type AgentServiceHandler interface {
 	// Subscribe registers the host and follows its pushes until either side
@@ -158,6 +179,9 @@ type AgentServiceHandler interface {
 	Answer(context.Context, *proto.AnswerRequest) (*proto.AnswerResponse, error)
 	// Ask asks for a change of one session's chain.
 	Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error)
+	// Report says how much the host and its NF have to do. The answer says when the next
+	// one is wanted: a host that is silent for longer gets no new sessions.
+	Report(context.Context, *proto.ReportRequest) (*proto.ReportResponse, error)
 }
 
 // NewAgentServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -191,6 +215,12 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(agentServiceMethods.ByName("Ask")),
 		connect.WithHandlerOptions(opts...),
 	)
+	agentServiceReportHandler := connect.NewUnaryHandlerSimple(
+		AgentServiceReportProcedure,
+		svc.Report,
+		connect.WithSchema(agentServiceMethods.ByName("Report")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mbchain.v1.AgentService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AgentServiceSubscribeProcedure:
@@ -201,6 +231,8 @@ func NewAgentServiceHandler(svc AgentServiceHandler, opts ...connect.HandlerOpti
 			agentServiceAnswerHandler.ServeHTTP(w, r)
 		case AgentServiceAskProcedure:
 			agentServiceAskHandler.ServeHTTP(w, r)
+		case AgentServiceReportProcedure:
+			agentServiceReportHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -224,4 +256,8 @@ func (UnimplementedAgentServiceHandler) Answer(context.Context, *proto.AnswerReq
 
 func (UnimplementedAgentServiceHandler) Ask(context.Context, *proto.AskRequest) (*proto.AskResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.AgentService.Ask is not implemented"))
+}
+
+func (UnimplementedAgentServiceHandler) Report(context.Context, *proto.ReportRequest) (*proto.ReportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mbchain.v1.AgentService.Report is not implemented"))
 }

@@ -55,6 +55,7 @@ var pure = []string{
 	"agentd/internal/migrate",
 	"agentd/internal/session",
 	"agentd/internal/subpolicy",
+	"policyd/internal/health",
 	"policyd/internal/plan",
 	"policyd/internal/rotate",
 	"policyd/internal/store",

@@ -169,10 +169,14 @@ const patientMs = 30_000
 
 // migrations is policyd's service, asked by its socket for root.
 func (l *lab) migrations() protoconnect.MigrationServiceClient {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return protoconnect.NewMigrationServiceClient(askPolicyd(), "http://policyd")
+}
+
+// askPolicyd returns a client that speaks to policyd whatever the URL says.
+func askPolicyd() *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", policydSocket)
-	}}
-	return protoconnect.NewMigrationServiceClient(&http.Client{Transport: transport}, "http://policyd")
+	}}}
 }
 
 // policyd listens there; see tests/topology.

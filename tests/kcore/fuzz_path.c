@@ -47,7 +47,7 @@ static void take_chain(struct fuzz_input *in, struct chain *chain)
 		struct mbc_nf_type *type = &chain->types[i];
 		const u8 byte = fuzz_take(in, 1);
 
-		type->n_instances = 1 + byte % MAX_INSTANCES;
+		type->n_instances = byte % (MAX_INSTANCES + 1);
 		type->choice = (byte >> 6) % __MBC_CHOICE_MAX;
 		type->instances = chain->instances[i];
 		for (j = 0; j < type->n_instances; j++)

@@ -20,7 +20,8 @@ daemon_arguments() {
 	fi
 	printf '%s\n' "$TOP/bin/agentd" --name "$host" --policyd "$POLICYD" \
 		--address "$(host_field "$host" 3)" --address "$(host_field "$host" 5)" --socket "$(socket_of "$host")" \
-		--state "$LAB/$host/state" --log-level "$level" --token-file "$(token_file)"
+		--state "$LAB/$host/state" --log-level "$level" --token-file "$(token_file)" \
+		--too-busy 0 # they share the machine
 	for type in "$@"; do
 		printf '%s\n' --nf-type "$type"
 	done

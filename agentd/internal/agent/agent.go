@@ -44,6 +44,8 @@ type Policyd interface {
 	Resubscribe()
 	Ahead() (ahead time.Duration, known bool) // of policyd's clock
 	Ask(ctx context.Context, r *proto.AskRequest) (*proto.AskResponse, error)
+	// Report tells how much the host has to do, and returns when the next one is wanted.
+	Report(ctx context.Context, r *proto.LoadReport) (time.Duration, error)
 }
 
 // A Mover changes the chains of live sessions; see package mover.
@@ -72,6 +74,9 @@ type Config struct {
 	Mover     func() Mover // nil, or returns nil: it cannot do that
 	Sockets   Sockets      // nil: it ends no connections
 	Examiner  Examiner     // nil: nobody can examine it
+	Meter     Meter        // nil: it reports nothing
+	Probe     Probe        // nil: none
+	TooBusy   uint32       // load of the processors that is too much, of 1000; 0: none is
 	Log       *slog.Logger
 }
 
@@ -86,11 +91,14 @@ type Agent struct {
 
 	offers chan subpolicy.Event // to the machine
 	prompt chan struct{}        // probe now
+	// reportDue: report now.
+	reportDue chan struct{}
 
 	mu         sync.Mutex
 	status     subpolicy.Status // the machine's, for others to read
 	good       *proto.Subpolicy // the machine's last good one; nil: none
 	registered []netip.Addr     // what policyd was told
+	looked     bool             // at the module, once at least
 	seen       *kernel.Info     // what the module said at the last probe; nil: nothing
 	nfErr      error            // why the NF is not as configured; nil: it is
 	nfPast     bool             // packets would go past the NF
@@ -101,11 +109,12 @@ type Agent struct {
 func New(config Config, k Kernel, d Disk, p Policyd) *Agent {
 	return &Agent{
 		config: config, kernel: k, disk: d, policyd: p,
-		log:      config.Log,
-		began:    time.Now(),
-		offers:   make(chan subpolicy.Event),
-		prompt:   make(chan struct{}, 1),
-		replaced: make(chan struct{}),
+		log:       config.Log,
+		began:     time.Now(),
+		offers:    make(chan subpolicy.Event),
+		prompt:    make(chan struct{}, 1),
+		reportDue: make(chan struct{}, 1),
+		replaced:  make(chan struct{}),
 	}
 }
 
@@ -117,5 +126,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.follow(ctx); return nil })
 	group.Go(func() error { a.watch(ctx); return nil })
+	group.Go(func() error { a.report(ctx); return nil })
 	return group.Wait()
 }

@@ -50,6 +50,9 @@ type policyd struct {
 	mu   sync.Mutex
 	subs int // calls of Resubscribe
 
+	reports []*proto.LoadReport
+	next    time.Duration // that Report returns
+
 	asked  []*proto.AskRequest
 	askErr error
 }
@@ -82,4 +85,27 @@ func (p *policyd) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskRespons
 	defer p.mu.Unlock()
 	p.asked = append(p.asked, r)
 	return &proto.AskResponse{Job: 7, Id: 0x10, Session: r.GetSession()}, p.askErr
+}
+
+func (p *policyd) Report(_ context.Context, r *proto.LoadReport) (time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reports = append(p.reports, r)
+	return p.next, nil
+}
+
+// wants has the next report be wanted in so long.
+func (p *policyd) wants(next time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = next
+}
+
+// reported returns the reports since the last call.
+func (p *policyd) reported() []*proto.LoadReport {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.reports
+	p.reports = nil
+	return r
 }

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"mbchain/agentd/internal/kernel"
+	"mbchain/agentd/internal/probe"
 	"mbchain/agentd/internal/subpolicy"
 )
 
@@ -17,6 +18,7 @@ type Snapshot struct {
 	NFInPlace bool // the NF gets its packets as configured
 	PastNF    bool // see [Agent.PastNF]
 	Connected bool // policyd can reach this host
+	Probe     probe.Result
 }
 
 // Snapshot returns what the agent knows now.
@@ -24,7 +26,12 @@ func (a *Agent) Snapshot() Snapshot {
 	connected := a.policyd.Connected()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var found probe.Result
+	if a.config.Probe != nil {
+		found = a.config.Probe.Result()
+	}
 	s := Snapshot{
+		Probe:  found,
 		Policy: a.status, NFTypes: a.config.NFTypes, PastNF: a.nfPast, Connected: connected,
 	}
 	if a.seen != nil {
@@ -38,5 +45,5 @@ func (a *Agent) Snapshot() Snapshot {
 func (a *Agent) see(info *kernel.Info) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.seen = info
+	a.looked, a.seen = true, info
 }

@@ -77,9 +77,10 @@ var (
 	policyProblem   = desc("policy_problem", "1 if something keeps the module from running what it should; mbctl policy show says what.")
 	policydConnects = desc("policyd_connected", "1 if policyd can reach this host.")
 
-	nfInfo     = desc("nf_info", "1 with how the network function of this host gets its packets, as the module has it.", "nf")
-	nfInPlace  = desc("nf_in_place", "1 if it gets them as agentd was told.")
-	nfTypeInfo = desc("nf_type_info", "1 for each type of network function that this host offers.", "nf_type")
+	nfInfo        = desc("nf_info", "1 with how the network function of this host gets its packets, as the module has it.", "nf")
+	nfInPlace     = desc("nf_in_place", "1 if it gets them as agentd was told.")
+	nfProbeFailed = desc("nf_probe_failed", "1 if the last probe through the network function has failed; nothing before there was one.")
+	nfTypeInfo    = desc("nf_type_info", "1 for each type of network function that this host offers.", "nf_type")
 
 	setupsRunning = desc("setups_running", "Set-ups out-of-band under way.", "origin")
 
@@ -98,7 +99,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		modulePresent, moduleInfo, moduleEvents, sessions, sessionsMax, tableBytes, sessionBytes,
 		policyVersion, policyOffered, policyRules, policyProblem, policydConnects,
-		nfInfo, nfInPlace, nfTypeInfo, setupsRunning,
+		nfInfo, nfInPlace, nfProbeFailed, nfTypeInfo, setupsRunning,
 		migrationsQueued, migrationsRunning, migrationsWindow, certificateExpires, peerConnections, peersUnreached,
 	} {
 		ch <- d
@@ -137,6 +138,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(policyProblem, one(s.Policy.Problem != ""))
 	gauge(policydConnects, one(s.Connected))
 	gauge(nfInPlace, one(present && s.NFInPlace))
+	if s.Probe.Done {
+		gauge(nfProbeFailed, one(s.Probe.Failed))
+	}
 	for _, t := range s.NFTypes[:min(len(s.NFTypes), maxTypes)] {
 		gauge(nfTypeInfo, 1, t)
 	}

@@ -23,6 +23,7 @@ import (
 	"mbchain/agentd/internal/lock"
 	"mbchain/agentd/internal/migrate"
 	"mbchain/agentd/internal/mover"
+	"mbchain/agentd/internal/probe"
 	"mbchain/agentd/internal/setup"
 	"mbchain/agentd/internal/subpolicy"
 	"mbchain/monitor/monitortest"
@@ -50,6 +51,7 @@ func healthy() *host {
 	return &host{
 		snapshot: agent.Snapshot{
 			Present: true, NFInPlace: true, Connected: true, NFTypes: []string{"firewall", "ids"},
+			Probe: probe.Result{Done: true, Failed: true},
 			Module: kernel.Info{
 				ModuleVersion: "0.9", Rules: 4, Sessions: 17, MaxSessions: 1000, SessionBytes: 600, TableBytes: 4096,
 			},
@@ -136,6 +138,7 @@ mbchain_agentd_module_info{version="0.9"} 1
 mbchain_agentd_module_present 1
 mbchain_agentd_nf_in_place 1
 mbchain_agentd_nf_info{nf="inline"} 1
+mbchain_agentd_nf_probe_failed 1
 mbchain_agentd_nf_type_info{nf_type="firewall"} 1
 mbchain_agentd_nf_type_info{nf_type="ids"} 1
 mbchain_agentd_peer_connections{opened_by="other"} 5

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -32,6 +33,28 @@ func TestClientAsksInTheNameOfItsHost(t *testing.T) {
 		b.policyd.askErr = connect.NewError(connect.CodePermissionDenied, errors.New("no"))
 		if _, err := b.client.Ask(t.Context(), r); connect.CodeOf(err) != connect.CodePermissionDenied || !connect.IsWireError(err) {
 			t.Errorf("error %v, want policyd's", err)
+		}
+	})
+}
+
+func TestClientReportsInTheNameOfItsHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t)
+		r := &proto.LoadReport{CpuPermille: 17}
+		if _, err := b.client.Report(t.Context(), r); !errors.Is(err, ErrAway) {
+			t.Errorf("without a subscription: %v, want ErrAway", err)
+		}
+		<-b.policyd.subscribed
+		b.policyd.pushes <- offerOf(1, 7)
+		<-b.host.offers
+		next, err := b.client.Report(t.Context(), r)
+		if err != nil || next != 750*time.Millisecond {
+			t.Errorf("next in %v, error %v", next, err)
+		}
+		b.want("report", &proto.ReportRequest{Host: "mb1", Load: r}, <-b.policyd.reports)
+		b.policyd.reportErr = connect.NewError(connect.CodeUnimplemented, errors.New("what is that?"))
+		if next, err := b.client.Report(t.Context(), r); err != nil || next != noReports {
+			t.Errorf("an older policyd: next in %v, error %v", next, err)
 		}
 	})
 }

@@ -73,6 +73,8 @@ type policyd struct {
 	answers    chan *proto.AnswerRequest
 	ackErr     error // what Acknowledge returns
 	asks       chan *proto.AskRequest
+	reports    chan *proto.ReportRequest
+	reportErr  error
 	askErr     error // what Ask returns
 }
 
@@ -85,6 +87,7 @@ func startPolicyd(t *testing.T) *policyd {
 		acks:       make(chan *proto.AcknowledgeRequest, 16),
 		answers:    make(chan *proto.AnswerRequest, 16),
 		asks:       make(chan *proto.AskRequest, 16),
+		reports:    make(chan *proto.ReportRequest, 16),
 	}
 	path, handler := protoconnect.NewAgentServiceHandler(p)
 	mux := http.NewServeMux()
@@ -132,4 +135,9 @@ func (p *policyd) Answer(_ context.Context, r *proto.AnswerRequest) (*proto.Answ
 func (p *policyd) Ask(_ context.Context, r *proto.AskRequest) (*proto.AskResponse, error) {
 	p.asks <- r
 	return &proto.AskResponse{Job: 7, Session: r.Session}, p.askErr
+}
+
+func (p *policyd) Report(_ context.Context, r *proto.ReportRequest) (*proto.ReportResponse, error) {
+	p.reports <- r
+	return &proto.ReportResponse{NextMs: 750}, p.reportErr
 }

@@ -63,7 +63,11 @@ func (s agentService) ask(ctx context.Context, session []byte, want plan.Ask) (*
 		return nil, coded(err)
 	}
 	domain := planDomain(d, nil)
-	change, err := domain.Allow(d.Policy, d.Seed, want, found[want.Host].Sessions[0])
+	p := d.Policy
+	if want.Type != "" { // who comes is one that gets new sessions
+		p = d.Chosen
+	}
+	change, err := domain.Allow(p, d.Seed, want, found[want.Host].Sessions[0])
 	if errors.As(err, new(*plan.Denied)) {
 		return nil, connect.NewError(connect.CodePermissionDenied, err)
 	}

@@ -10,6 +10,7 @@ const (
 	ForOperator = "operator" // mbctl migrate
 	ForHost     = "host"     // an NF that asked
 	ForPolicy   = "policy"   // live-sessions migrate
+	ForHealth   = "health"   // an instance that is drained, overloaded or failed
 )
 
 // tellBegun tells who wants to know.

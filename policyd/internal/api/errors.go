@@ -41,6 +41,7 @@ var codes = []struct {
 	{cluster.ErrUnknownOutcome, connect.CodeUnknown},
 	{store.ErrVersion, connect.CodeAborted},
 	{store.ErrAddressTaken, connect.CodeAlreadyExists},
+	{store.ErrDrainedWhole, connect.CodeFailedPrecondition},
 	{store.ErrFull, connect.CodeResourceExhausted},
 	{push.ErrReplaced, connect.CodeAborted},
 	{push.ErrDisplaced, connect.CodeAborted},

@@ -178,7 +178,7 @@ func (s *Server) survey(ctx context.Context, wait time.Duration, p *policy.Polic
 		}
 		p = d.Policy
 	}
-	live := planDomain(d, nil).Follow(p, d.Seed, answers, func() bool { return ctx.Err() != nil })
+	live := planDomain(d, nil).Follow(d.Choosing(p), d.Seed, answers, func() bool { return ctx.Err() != nil })
 	if live == nil {
 		return nil, nil, coded(context.Cause(ctx))
 	}

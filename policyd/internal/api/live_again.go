@@ -5,8 +5,6 @@ package api
 import (
 	"context"
 	"time"
-
-	"mbchain/proto"
 )
 
 const (
@@ -15,6 +13,8 @@ const (
 	firstAgain = 5 * time.Second
 	// lastAgain is the longest pause: ten minutes after the first look it is enough.
 	lastAgain = 320 * time.Second
+	// followFor is how long the migrations of one look may take before the next one.
+	followFor = 10 * time.Minute
 )
 
 // followUntilDone looks again at the sessions that live, until all follow the policy, a
@@ -28,30 +28,14 @@ func (s *Server) followUntilDone(ctx context.Context, f followUp) {
 		if begun == 0 && !rest || pause > lastAgain {
 			return
 		}
-		done := s.awaitJob(ctx, f.job, pause)
-		if ctx.Err() != nil || done == all && !rest {
+		if done := s.awaitFollowers(ctx, f.job, pause); ctx.Err() != nil || done == all && !rest {
 			return
 		}
 	}
 }
 
-// awaitJob waits for a while, and on until no migration of a job is under way. It
-// returns how many are done, as far as hosts say so.
-func (s *Server) awaitJob(ctx context.Context, job uint64, pause time.Duration) (done uint32) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return done
-		}
-		answers, _, err := migrationService{s}.askJob(ctx, job, &proto.Query{Body: &proto.Query_Migrations{
-			Migrations: &proto.ListMigrationsRequest{Job: job, Limit: 1},
-		}})
-		counts := addCounts(answers)
-		if done = counts.Done; err != nil || counts.Queued+counts.Running == 0 {
-			return done
-		}
-	}
+func (s *Server) awaitFollowers(ctx context.Context, job uint64, pause time.Duration) (done uint32) {
+	ctx, cancel := context.WithTimeout(ctx, followFor)
+	defer cancel()
+	return migrationService{s}.awaitJob(ctx, job, pause)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -86,4 +87,28 @@ func (s migrationService) askEach(ctx context.Context, hosts []string, query *pr
 	silent := slices.Concat(missing...)
 	slices.SortFunc(silent, func(a, b *proto.Missing) int { return strings.Compare(a.Host, b.Host) })
 	return slices.Concat(answers...), silent, nil
+}
+
+// awaitJob returns once the migrations of a job are over, or ctx is done; it looks so
+// often. It returns how many are done, as far as hosts have said so.
+func (s migrationService) awaitJob(ctx context.Context, job uint64, every time.Duration) (done uint32) {
+	poll := time.NewTicker(every)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return done
+		case <-poll.C:
+		}
+		answers, missing, err := s.askJob(ctx, job, &proto.Query{Body: &proto.Query_Migrations{
+			Migrations: &proto.ListMigrationsRequest{Job: job, Limit: 1},
+		}})
+		if err != nil || len(missing) > 0 {
+			continue
+		}
+		c := addCounts(answers)
+		if done = c.Done; c.Queued+c.Running == 0 {
+			return done
+		}
+	}
 }

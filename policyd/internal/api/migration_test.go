@@ -41,10 +41,15 @@ type crowd struct {
 // answering connects client, mb1, mb3 and server, which answer as answer says; nil:
 // they do not.
 func (b *bench) answering(answer func(host string, q *proto.Query) *proto.AnswerRequest) *crowd {
+	return b.answeringFrom(0, answer)
+}
+
+// answeringFrom is answering where a policy of this version runs already.
+func (b *bench) answeringFrom(version uint64, answer func(host string, q *proto.Query) *proto.AnswerRequest) *crowd {
 	c := &crowd{asked: map[string][]*proto.Query{}}
 	for name, address := range map[string]string{"client": "10.0.0.1", "mb1": "10.0.0.2", "mb3": "10.0.0.5", "server": "10.0.0.4"} {
 		a := b.subscribe(name, address)
-		a.subpolicy(0)
+		a.subpolicy(version)
 		go func() {
 			for p := a.next(); p != nil; p = a.next() {
 				if p.GetQuery() == nil {

@@ -186,7 +186,7 @@ func (s policyService) Explain(_ context.Context, r *proto.ExplainRequest) (*pro
 	if err != nil {
 		return nil, coded(err)
 	}
-	e := d.Policy.Explain(d.Seed, tuple, d.Owners)
+	e := d.Chosen.Explain(d.Seed, tuple, d.Owners)
 	answer := &proto.ExplainResponse{
 		Version: d.State.Policy.Version,
 		Why:     e.Why,

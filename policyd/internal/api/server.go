@@ -111,6 +111,7 @@ type Server struct {
 	started   time.Time
 	jobs      jobs
 	follow    *followUps
+	leaving   *leaving
 	asks      chan struct{} // one for each request of a host that is worked on
 
 	others   *others
@@ -125,7 +126,7 @@ func NewServer(cfg Config) *Server {
 		cfg.PushTimeout = writeTimeout
 	}
 	s := &Server{
-		Config: cfg, started: time.Now(), follow: newFollowUps(), asks: make(chan struct{}, maxAsks),
+		Config: cfg, started: time.Now(), follow: newFollowUps(), leaving: newLeaving(), asks: make(chan struct{}, maxAsks),
 		others: newOthers(cfg.Self, cfg.Dial), errors: connect.NewErrorWriter(),
 		joins: make(chan struct{}, 1), restores: make(chan struct{}, maxRestores),
 		guard: newGuard(), newcomers: make(chan struct{}, maxJoins),
@@ -143,6 +144,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle(protoconnect.NewPolicyServiceHandler(policyService{s}, limit(maxPolicyRequest)))
 	mux.Handle(protoconnect.NewDomainServiceHandler(domainService{s}, limit(maxDomainRequest)))
 	mux.Handle(protoconnect.NewMigrationServiceHandler(migrationService{s}, limit(maxDomainRequest)))
+	mux.Handle(protoconnect.NewNFServiceHandler(nfService{s}, limit(maxDomainRequest)))
 	mux.Handle(protoconnect.NewAgentServiceHandler(agentService{s}, limit(maxAgentRequest)))
 	mux.Handle(protoconnect.NewClusterServiceHandler(clusterService{s}, limit(maxSnapshotRequest)))
 	mux.Handle(protoconnect.NewIdentityServiceHandler(identityService{s}, limit(maxIdentityRequest)))
@@ -189,6 +191,14 @@ func (s *Server) Serve(ctx context.Context, network, local net.Listener) error {
 	}
 	g.Go(func() error {
 		s.followPolicies(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		s.watchHealth(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		s.evacuate(ctx)
 		return nil
 	})
 	g.Go(func() error {

@@ -174,7 +174,7 @@ func TestOpenRefusesALogCutAnywhere(t *testing.T) {
 func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir)
-	if err := r.raft.Apply([]byte(`{"version":3}`), 0).Error(); err != nil {
+	if err := r.raft.Apply([]byte(`{"version":4}`), 0).Error(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {
@@ -186,7 +186,7 @@ func TestRunStopsAtALogOfANewerProgram(t *testing.T) {
 	}
 	defer n.Close()
 	err = n.Run(t.Context(), office(nil))
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 3, this program knows 2") {
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 4, this program knows 2 to 3") {
 		t.Errorf("error %v", err)
 	}
 }

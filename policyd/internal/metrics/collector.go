@@ -24,6 +24,7 @@ type Node interface {
 type Hub interface {
 	Domain() (*push.Domain, error)
 	Policies() []*proto.HostPolicy
+	Instances() (*push.Domain, []push.Instance, error)
 }
 
 // Sources is what is read when somebody asks. None of them waits for another host.
@@ -55,6 +56,9 @@ var (
 	policyRules   = desc("policy_rules", "Rules of the policy that this node pushes.")
 
 	certificateExpires = desc("certificate_expires_timestamp_seconds", "When this policyd's certificate ends, in Unix time; 0: it has none.")
+	instances          = desc("instances", "Instances of the policy's NF types, by how they stand; only where this node leads.", "state")
+	typesUnserved      = desc("nf_types_unserved", "NF types of the policy of which no instance gets new sessions; only where this node leads.")
+	drains             = desc("drains", "Hosts, and instances of one type, that operators have drained.")
 
 	hosts          = desc("hosts", "Hosts that are known.")
 	hostsConnected = desc("hosts_connected", "Hosts that are connected to this node.")
@@ -67,7 +71,7 @@ var (
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		raftState, raftLeader, raftTerm, raftCommitted, raftApplied, raftLastContact, raftPeers,
-		policyVersion, policyApplied, policyRules, certificateExpires,
+		policyVersion, policyApplied, policyRules, certificateExpires, instances, typesUnserved, drains,
 		hosts, hostsConnected, hostsInSync, hostConnected, hostInSync,
 	} {
 		ch <- d
@@ -88,6 +92,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	set(certificateExpires, expires)
 	c.hosts(set, c.policy(set))
+	c.instances(set)
 }
 
 func (c collector) raft(set gauge) {
@@ -113,10 +118,33 @@ func (c collector) policy(set gauge) uint64 {
 	}
 	set(policyVersion, float64(state.Policy.Version))
 	set(policyApplied, time.Duration(state.Policy.AppliedUnixMS*int64(time.Millisecond)).Seconds())
+	set(drains, float64(len(state.Drains)))
 	if d, err := c.Hub.Domain(); err == nil {
 		set(policyRules, float64(len(d.Policy.Rules)))
 	}
 	return state.Policy.Version
+}
+
+// instances says nothing on a node that follows: it has heard of no host.
+func (c collector) instances(set gauge) {
+	d, list, err := c.Hub.Instances()
+	if err != nil {
+		return
+	}
+	counts := map[string]int{}
+	for _, in := range list {
+		counts[in.State()]++
+	}
+	for _, state := range push.InstanceStates() {
+		set(instances, float64(counts[state]), state)
+	}
+	unserved := 0
+	for _, t := range d.Chosen.Types {
+		if len(t.Instances) == 0 {
+			unserved++
+		}
+	}
+	set(typesUnserved, float64(unserved))
 }
 
 func (c collector) hosts(set gauge, newest uint64) {

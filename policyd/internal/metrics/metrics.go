@@ -62,7 +62,7 @@ func New(version string) *Metrics {
 		}),
 		queries: counter("queries_total", "Questions to hosts, by what came of each.", "outcome", answered, notConnected, failed),
 		begun: counter("migrations_begun_total", "Migrations that agents have taken on, by who wanted them.", "asked_by",
-			api.ForOperator, api.ForHost, api.ForPolicy),
+			api.ForOperator, api.ForHost, api.ForPolicy, api.ForHealth),
 	}
 	m.registry.MustRegister(m.pushes, m.acks, m.spread, m.queries, m.begun)
 	return m

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,16 @@ func (h hub) Domain() (*push.Domain, error) {
 	return of.Domain()
 }
 
+// Instances are one that is drained and one that nobody has heard of.
+func (h hub) Instances() (*push.Domain, []push.Instance, error) {
+	state := &store.State{Seed: make([]byte, store.SecretLen), Hosts: []store.Host{{Name: "a", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}},
+		Policy: store.Policy{Version: 7, Source: "type fw { 10.0.0.1 }\ntype ids { 10.0.0.2 }\nmatch(any) >> {fw -> ids}"},
+		Drains: []store.Drain{{Host: "a", By: "anna"}}}
+	of := push.NewHub(nil, slog.New(slog.DiscardHandler))
+	of.Update(state)
+	return of.Instances()
+}
+
 func threeHosts() hub {
 	return hub{[]*proto.HostPolicy{
 		{Host: "a", Connected: true, RunningVersion: 7},
@@ -143,7 +154,9 @@ func TestScrape(t *testing.T) {
 		"pushes_total whole": 1, "pushes_total change": 2, "acknowledgements_total misfit": 0,
 		"acknowledgements_total loaded": 1, "acknowledgements_total refused": 1, "acknowledgements_total late": 0,
 		"queries_total answered": 3, "queries_total not_connected": 2, "queries_total failed": 1,
-		"migrations_begun_total operator": 12, "migrations_begun_total host": 0, "migrations_begun_total policy": 0,
+		"migrations_begun_total operator": 12, "migrations_begun_total host": 0, "migrations_begun_total policy": 0, "migrations_begun_total health": 0,
+		"drains": 0, "nf_types_unserved": 1, "instances drained": 1, "instances unknown": 1, "instances ok": 0,
+		"instances overloaded": 0, "instances impaired": 0, "instances silent": 0, "instances failed": 0,
 	}
 	if diff := cmp.Diff(want, shown(t, m.Gatherer())); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

@@ -70,7 +70,7 @@ func (d *Domain) mayLeave(rule *policy.Rule, seed policy.Seed, host string, supe
 		if isAble {
 			able = append(able, t)
 		}
-		if d.Owners[policy.Choose(seed, t, i, super).Address] == host || isAble && !t.Foretold(super.Family()) {
+		if d.Owners[policy.Choose(seed, t, i, super).Address] == host || isAble && !t.Lasting(super.Family()) {
 			chosen = append(chosen, t)
 		}
 	}

@@ -81,6 +81,7 @@ type follower struct {
 	policy  *policy.Policy
 	seed    policy.Seed
 	answers map[string]Answer
+	keeps   bool // sessions keep the instances that they pass, where that is right
 	live    Live
 }
 
@@ -144,7 +145,11 @@ func (f *follower) differ(s selected, rule *policy.Rule, super chain.FiveTuple) 
 		return nil, err
 	}
 	joins := len(have) > 0 && f.same(have[len(have)-1], super.Destination.Addr())
-	want, err := policy.BuildPathBeside(f.seed, rule.Chain, super, joins, have)
+	build := policy.BuildPathBeside
+	if f.keeps {
+		build = policy.BuildPathKeeping
+	}
+	want, err := build(f.seed, rule.Chain, super, joins, s.first, have)
 	if err != nil {
 		return nil, fmt.Errorf("rule %d gives it no chain: %w", rule.Number, err)
 	}

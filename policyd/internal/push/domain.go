@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mbchain/policy"
+	"mbchain/policyd/internal/health"
 	"mbchain/policyd/internal/store"
 	"mbchain/proto"
 )
@@ -16,14 +17,17 @@ import (
 // was worked out further takes care of itself.
 type Domain struct {
 	State  *store.State
-	Policy *policy.Policy // without rules when none was ever applied
+	Policy *policy.Policy // as written; without rules when none was ever applied
+	Chosen *policy.Policy // by which new sessions choose: Policy without who is not fit for them
 	Seed   policy.Seed
 	Owners map[netip.Addr]string // host by address
 
-	addresses []string // of all hosts, in the order of their names
-	parts     *parts   // of Policy
-	past      *past    // of the policies before it
-	made      *subpolicies
+	addresses  []string // of all hosts, in the order of their names
+	parts      *parts   // of Policy
+	past       *past    // of the policies before it
+	made       *subpolicies
+	isInstance map[string]bool
+	verdicts   map[string]health.Verdict // of hosts that are instances, as of the last look
 }
 
 // newDomain works out a state; old may be nil.
@@ -49,19 +53,32 @@ func newDomain(state *store.State, old *Domain) (*Domain, error) {
 	for _, k := range state.Keys {
 		d.made.keys = append(d.made.keys, &proto.SetupKey{Id: k.ID, Secret: k.Secret})
 	}
-	if old != nil && sameAddresses(old.State.Hosts, state.Hosts) {
+	d.hosts(old)
+	d.isInstance = d.instances()
+	if old != nil {
+		d.verdicts = old.verdicts
+	}
+	d.Chosen = d.Choosing(d.Policy)
+	if old != nil && old.Policy == d.Policy && policy.SameChoice(old.Chosen, d.Chosen) {
+		d.Chosen = old.Chosen
+	}
+	return d, nil
+}
+
+// hosts takes down whose addresses are which.
+func (d *Domain) hosts(old *Domain) {
+	if old != nil && sameAddresses(old.State.Hosts, d.State.Hosts) {
 		d.Owners, d.addresses = old.Owners, old.addresses
 		d.made.like.Store(old.made.like.Load())
-		return d, nil
+		return
 	}
-	d.Owners = make(map[netip.Addr]string, len(state.Hosts))
-	for _, h := range state.Hosts {
+	d.Owners = make(map[netip.Addr]string, len(d.State.Hosts))
+	for _, h := range d.State.Hosts {
 		for _, a := range h.Addresses {
 			d.Owners[a] = h.Name
 			d.addresses = append(d.addresses, a.String())
 		}
 	}
-	return d, nil
 }
 
 // sameAddresses says whether hosts have the same names and addresses.

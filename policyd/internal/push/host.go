@@ -5,6 +5,7 @@ package push
 import (
 	"time"
 
+	"mbchain/policyd/internal/health"
 	"mbchain/proto"
 	"mbchain/proto/delta"
 )
@@ -22,7 +23,13 @@ type host struct {
 	refusal string       // why it refused offered.version; empty: it did not
 	loaded  uint64       // State.Index of the newest subpolicy that it acknowledged
 	held    *delta.Whole // that one; nil: none
+
+	health *health.Machine
+	load   *proto.LoadReport // as last reported, nil: never; read-only
 }
+
+// newHost is a host of which nothing was heard since a time.
+func newHost(since time.Time) *host { return &host{health: health.New(since)} }
 
 // offer is the newest subpolicy push to a host.
 type offer struct {

@@ -35,8 +35,9 @@ type Hub struct {
 	leads   bool
 	spread  spread
 
-	settling bool    // hosts have changed, and streams are told in a moment
-	settled  *Domain // of when they were told last; nil: they never were
+	settling bool      // hosts have changed, and streams are told in a moment
+	settled  *Domain   // of when they were told last; nil: they never were
+	weighed  time.Time // when loads last changed a weight
 }
 
 // NewHub returns a hub without hosts, which leads until it is told otherwise. It
@@ -105,6 +106,8 @@ func (h *Hub) settle(old *Domain) {
 			host.stream.end(ErrDisplaced)
 		case policy:
 			host.stream.policyChanged.set()
+		case old.Chosen != h.domain.Chosen:
+			host.stream.choiceChanged.set()
 		}
 		if revoked && host.stream != nil {
 			host.stream.revokedChanged.set()

@@ -32,5 +32,6 @@ func (h *Hub) Follow() {
 	}
 	// A stream that ends finds itself forgotten, which is as well.
 	clear(h.hosts)
+	h.forgetVerdicts()
 	h.spread = spread{}
 }

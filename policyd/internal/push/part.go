@@ -12,12 +12,13 @@ import (
 	"mbchain/proto"
 )
 
-// part is what hosts need of a policy. Hosts that need the same share one. It is
-// read-only.
+// part is what hosts need of a policy, but for the instances of its types, which follow
+// from how they stand. Hosts that need the same share one. It is read-only.
 type part struct {
-	types  []*proto.NFType
-	rules  []*proto.Rule
-	guards []*proto.Guard
+	types   []string // their names, which rules number
+	decided bool     // policyd decides for each host which instance of one of them it has
+	rules   []*proto.Rule
+	guards  []*proto.Guard
 }
 
 // parts are those of one policy.
@@ -70,13 +71,8 @@ func (p *parts) write(split *policy.Subpolicy, guards []policy.Guard) *part {
 		to.guards = append(to.guards, &proto.Guard{Number: uint32(g.Number), Predicate: text, Required: g.Required})
 	}
 	for _, t := range split.Types {
-		nf := &proto.NFType{Name: t.Name, Choice: choices[t.Choose]}
-		for _, in := range t.Instances {
-			nf.Instances = append(nf.Instances, &proto.Instance{
-				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
-			})
-		}
-		to.types = append(to.types, nf)
+		to.types = append(to.types, t.Name)
+		to.decided = to.decided || t.Decide == policy.ByServer
 	}
 	for _, r := range split.Rules {
 		rule := &proto.Rule{
@@ -93,10 +89,30 @@ func (p *parts) write(split *policy.Subpolicy, guards []policy.Guard) *part {
 	return to
 }
 
+// instances writes types of a part: those by which new sessions of a host choose.
+func (p *part) instances(chosen []*policy.Type) []*proto.NFType {
+	byName := make(map[string]*policy.Type, len(chosen))
+	for _, t := range chosen {
+		byName[t.Name] = t
+	}
+	list := make([]*proto.NFType, len(p.types))
+	for i, name := range p.types {
+		t := byName[name]
+		list[i] = &proto.NFType{Name: name, Choice: choices[t.Choose]}
+		for _, in := range t.Instances {
+			list[i].Instances = append(list[i].Instances, &proto.Instance{
+				Address: addressText(in.Address), Address6: addressText(in.Address6), Weight: in.Weight, Name: in.Name,
+			})
+		}
+	}
+	return list
+}
+
 var choices = map[policy.Method]proto.Choice{
-	policy.ByHash:   proto.Choice_CHOICE_HASH,
-	policy.BySource: proto.Choice_CHOICE_SOURCE,
-	policy.InTurn:   proto.Choice_CHOICE_TURN,
+	policy.ByHash:      proto.Choice_CHOICE_HASH,
+	policy.BySource:    proto.Choice_CHOICE_SOURCE,
+	policy.InTurn:      proto.Choice_CHOICE_TURN,
+	policy.LeastLoaded: proto.Choice_CHOICE_HASH, // of weights that follow the load
 }
 
 var setUps = map[policy.SetUp]proto.SetUpWay{

@@ -73,15 +73,12 @@ func (h *Hub) attach(r Registration, s *stream) (cmd *store.SetHost, newest uint
 		r.Host.ChangedUnixMS = time.Now().UnixMilli()
 		return &store.SetHost{Host: r.Host, Replaces: h.absent(r.Host)}, 0, nil
 	}
-	e := h.hosts[r.Host.Name]
-	if e == nil {
-		e = &host{}
-		h.hosts[r.Host.Name] = e
-	}
+	e := h.known(r.Host.Name)
 	if e.stream != nil {
 		e.stream.end(ErrReplaced)
 	}
 	e.stream = s
+	e.health.Connected()
 	e.lastSeen = time.Now()
 	e.running = r.Running
 	e.status = r.Status
@@ -127,7 +124,9 @@ func (h *Hub) absent(who store.Host) []string {
 			if e.stream != nil {
 				continue
 			}
-			seen = e.lastSeen
+			if !e.lastSeen.IsZero() {
+				seen = e.lastSeen
+			}
 		}
 		if time.Since(seen) >= takeoverAfter {
 			names = append(names, owner)
@@ -148,6 +147,7 @@ func (h *Hub) detach(s *stream, cause error) bool {
 	}
 	e.stream = nil
 	e.lastSeen = time.Now()
+	e.health.Lost(e.lastSeen)
 	e.offered.nonce = 0
 	h.observeReached(s.host.Name, h.spread.version)
 	if _, known := h.domain.State.Host(s.host.Name); !known {

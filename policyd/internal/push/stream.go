@@ -29,6 +29,7 @@ type stream struct {
 
 	policyChanged signal // send the subpolicy
 	hostsChanged  signal // send it of [Hub.settled]
+	choiceChanged signal // send the subpolicy if it has become another one
 	questions     chan *question
 	// revokedChanged: send which certificates are revoked.
 	revokedChanged signal
@@ -64,6 +65,7 @@ func (h *Hub) Subscribe(ctx context.Context, r Registration, send func(*proto.Pu
 		end:           end,
 		policyChanged: newSignal(),
 		hostsChanged:  newSignal(),
+		choiceChanged: newSignal(),
 		questions:     make(chan *question, maxQuestions),
 
 		revokedChanged: newSignal(),
@@ -101,6 +103,10 @@ func (h *Hub) serve(ctx context.Context, s *stream) error {
 			}
 		case <-s.hostsChanged:
 			if d := h.settledDomain(); !first && s.has.index < d.State.Index {
+				err = h.sendSubpolicy(s, d)
+			}
+		case <-s.choiceChanged:
+			if d := h.otherChoice(s); d != nil {
 				err = h.sendSubpolicy(s, d)
 			}
 		case <-s.revokedChanged:

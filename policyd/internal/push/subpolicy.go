@@ -16,10 +16,16 @@ import (
 // need the same get the same.
 type subpolicies struct {
 	keys    []*proto.SetupKey
-	wholes  memo[*part, *delta.Whole]
+	wholes  memo[share, *delta.Whole]
 	changes memo[[2]delta.Digest, *proto.SubpolicyChange]
 	// like is a whole that was made, whose lists others may have, too.
 	like atomic.Pointer[delta.Whole]
+}
+
+// share is what a subpolicy is made of.
+type share struct {
+	part *part
+	host string // for which policyd decides; empty: it does for none
 }
 
 // past is what hosts needed of the policies that ran before one, by version; nil: that
@@ -28,7 +34,7 @@ type past = memo[uint64, *parts]
 
 // whole returns the subpolicy of a host.
 func (d *Domain) whole(host store.Host) *delta.Whole {
-	return d.with(d.parts.of(host), d.State.Policy.Version)
+	return d.with(d.parts.of(host), host.Name, d.State.Policy.Version, d.Chosen)
 }
 
 // earlier returns the subpolicy that the host had when another version ran, if
@@ -48,17 +54,21 @@ func (d *Domain) earlier(host store.Host, version uint64) *delta.Whole {
 	if was == nil {
 		return nil
 	}
-	return d.with(was.of(host), version)
+	return d.with(was.of(host), host.Name, version, d.Choosing(was.policy))
 }
 
-// with returns the subpolicy of hosts that need a part of the policy of a version.
-func (d *Domain) with(p *part, version uint64) *delta.Whole {
-	return d.made.wholes.get(p, func() *delta.Whole {
+// with returns the subpolicy of a host that needs a part of the policy of a version, of
+// which new sessions choose as another one says.
+func (d *Domain) with(p *part, host string, version uint64, chosen *policy.Policy) *delta.Whole {
+	if !p.decided {
+		host = ""
+	}
+	return d.made.wholes.get(share{p, host}, func() *delta.Whole {
 		w := delta.New(&proto.Subpolicy{
 			Version: version,
 			Seed:    d.Seed[:],
 			Keys:    d.made.keys,
-			Types:   p.types,
+			Types:   p.instances(policy.DecidedFor(chosen.Types, d.Seed, host)),
 			Rules:   p.rules,
 			Guards:  p.guards,
 			Hosts:   d.addresses,
@@ -97,7 +107,18 @@ func (s *stream) now(d *Domain) *delta.Whole {
 	if s.has.of != d.Policy {
 		s.has.of, s.has.part = d.Policy, d.parts.of(s.host)
 	}
-	return d.with(s.has.part, d.State.Policy.Version)
+	return d.with(s.has.part, s.host.Name, d.State.Policy.Version, d.Chosen)
+}
+
+// otherChoice returns the domain of which the host needs another subpolicy because of
+// how instances stand, or nil. If nothing was sent yet, or another policy is on its way,
+// that comes anyhow.
+func (h *Hub) otherChoice(s *stream) *Domain {
+	d, err := h.Domain()
+	if err != nil || s.has.whole == nil || s.has.of != d.Policy || s.now(d).Digest() == s.has.whole.Digest() {
+		return nil
+	}
+	return d
 }
 
 // base returns what the next push may be a change of; nil: of nothing. After a refusal

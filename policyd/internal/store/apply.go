@@ -40,6 +40,8 @@ func (s *State) Apply(index uint64, cmd Command) (*State, error) {
 		next, err = s.readdress(cmd.Readdress)
 	case cmd.Revoke != nil:
 		next, err = s.revoke(cmd.Revoke)
+	case cmd.SetDrain != nil:
+		next, err = s.setDrain(cmd.SetDrain)
 	case cmd.SetKeys != nil:
 		next, err = s.setKeys(index, cmd.SetKeys)
 	}

@@ -13,9 +13,13 @@ import (
 	"mbchain/identity"
 )
 
-// commandVersion is that of the encoding, the only one that is read. A new kind
-// of command, or a new field of one, is a new version.
-const commandVersion = 2
+// The versions of the encoding that are read. A new kind of command, or a new field of
+// one, is a new version; a command is written in the oldest that has it, so that a
+// voter of the release before reads all that does not need the new one.
+const (
+	oldestCommand  = 2
+	commandVersion = 3 // SetDrain
+)
 
 // Command changes the state. Exactly one kind is set. Every command may be
 // applied twice: the second time it changes nothing.
@@ -35,6 +39,8 @@ type Command struct {
 	Readdress *Readdress `json:"readdress,omitempty"`
 	Revoke    *Revoke    `json:"revoke,omitempty"`
 	SetKeys   *SetKeys   `json:"set_keys,omitempty"`
+
+	SetDrain *SetDrain `json:"set_drain,omitempty"`
 
 	// Request is the number that the sender gave the command, of RequestLen
 	// bytes; empty: none.
@@ -82,7 +88,7 @@ func EncodeCommand(cmd Command) ([]byte, error) {
 	if err := cmd.check(); err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
-	b, err := json.Marshal(commandEnvelope{Version: commandVersion, Command: cmd})
+	b, err := json.Marshal(commandEnvelope{Version: cmd.version(), Command: cmd})
 	if err != nil {
 		return nil, fmt.Errorf("encode command: %w", err)
 	}
@@ -91,7 +97,7 @@ func EncodeCommand(cmd Command) ([]byte, error) {
 
 // DecodeCommand is the reverse of [EncodeCommand].
 func DecodeCommand(b []byte) (Command, error) {
-	if err := checkVersion(b, commandVersion); err != nil {
+	if err := checkVersion(b, oldestCommand, commandVersion); err != nil {
 		return Command{}, fmt.Errorf("decode command: %w", err)
 	}
 	var e commandEnvelope
@@ -102,6 +108,14 @@ func DecodeCommand(b []byte) (Command, error) {
 		return Command{}, fmt.Errorf("decode command: %w", err)
 	}
 	return e.Command, nil
+}
+
+// version is the oldest that has the command.
+func (c Command) version() int {
+	if c.SetDrain != nil || c.Restore != nil && len(c.Restore.State.Drains) > 0 {
+		return commandVersion
+	}
+	return oldestCommand
 }
 
 // check refuses what the encoding cannot carry or apply cannot handle.
@@ -143,6 +157,12 @@ func (c Command) check() error {
 			return errors.New("no whole state to restore")
 		}
 		if err := c.Restore.State.check(); err != nil {
+			return err
+		}
+	}
+	if c.SetDrain != nil {
+		n++
+		if err := c.SetDrain.Drain.check(); err != nil {
 			return err
 		}
 	}
@@ -235,15 +255,15 @@ func (h Host) check() error {
 
 // checkVersion comes before the strict reading, so that what a newer program
 // wrote is told from what is damaged.
-func checkVersion(b []byte, known int) error {
+func checkVersion(b []byte, oldest, newest int) error {
 	var e struct {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &e); err != nil {
 		return err
 	}
-	if e.Version != known {
-		return fmt.Errorf("version %d, this program knows %d", e.Version, known)
+	if e.Version < oldest || e.Version > newest {
+		return fmt.Errorf("version %d, this program knows %d to %d", e.Version, oldest, newest)
 	}
 	return nil
 }

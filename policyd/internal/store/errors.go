@@ -16,7 +16,9 @@ var (
 	ErrNameTaken = errors.New("name belongs to another")
 	// ErrUnknown: nobody was admitted under the name.
 	ErrUnknown = errors.New("nobody joined under that name")
-	// ErrFull: MaxHosts, MaxAddresses, MaxTokens or MaxMembers is reached.
+	// ErrDrainedWhole: an instance cannot be undrained for itself.
+	ErrDrainedWhole = errors.New("host is drained as a whole")
+	// ErrFull: MaxHosts, MaxAddresses, MaxTokens, MaxMembers or MaxDrains is reached.
 	ErrFull = errors.New("no room for another one")
 	// ErrDamaged: the log holds an entry that this program cannot read.
 	ErrDamaged = errors.New("state cannot be followed")

@@ -13,9 +13,12 @@ import (
 	"mbchain/identity"
 )
 
-// snapshotVersion is that of the encoding, the only one that is read; a new field
-// is a new version.
-const snapshotVersion = 2
+// The versions of the encoding that are read; a new field is a new version, and a
+// snapshot is written in the oldest that has its fields.
+const (
+	oldestSnapshot  = 2
+	snapshotVersion = 3 // Drains
+)
 
 // maxSnapshot bounds what is read into memory, in bytes: a policy of 4 MiB and
 // MaxHistoryBytes of older ones, escaped, and MaxHosts hosts with MaxAddresses
@@ -32,7 +35,11 @@ type snapshotEnvelope struct {
 
 // WriteSnapshot writes s, as [ReadSnapshot] reads it, to w.
 func WriteSnapshot(w io.Writer, s *State) error {
-	if err := json.NewEncoder(w).Encode(snapshotEnvelope{snapshotVersion, s}); err != nil {
+	version := oldestSnapshot
+	if len(s.Drains) > 0 {
+		version = snapshotVersion
+	}
+	if err := json.NewEncoder(w).Encode(snapshotEnvelope{version, s}); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	return nil
@@ -47,7 +54,7 @@ func ReadSnapshot(r io.Reader) (*State, error) {
 	if len(b) > maxSnapshot {
 		return nil, fmt.Errorf("read snapshot: larger than %d bytes", maxSnapshot)
 	}
-	if err := checkVersion(b, snapshotVersion); err != nil {
+	if err := checkVersion(b, oldestSnapshot, snapshotVersion); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	var e snapshotEnvelope
@@ -70,7 +77,7 @@ func (s *State) check() error {
 			return err
 		}
 	}
-	if err := errors.Join(s.checkHistory(), checkNodes(s.Nodes), checkRequests(s.Requests), s.checkIdentity()); err != nil {
+	if err := errors.Join(s.checkHistory(), checkNodes(s.Nodes), checkRequests(s.Requests), s.checkIdentity(), checkDrains(s.Drains)); err != nil {
 		return err
 	}
 	if s.Policy.Version > maxVersion {

@@ -46,6 +46,8 @@ type State struct {
 	CA      []byte   `json:"ca,omitempty"`      // PEM, with its key: see identity.ParseCA
 	Tokens  []Token  `json:"tokens,omitempty"`  // by id
 	Members []Member `json:"members,omitempty"` // by role and name
+
+	Drains []Drain `json:"drains,omitempty"` // by host and type
 }
 
 // Policy is a policy text that was found right when it was applied.
