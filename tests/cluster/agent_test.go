@@ -56,7 +56,9 @@ func (a *agent) follow(ctx context.Context) {
 	as := a.d.client(a.d.certify(identity.Agent, a.name, a.address))
 	pause := 100 * time.Millisecond
 	if a.patient {
-		as.Transport.(*http.Transport).TLSHandshakeTimeout = 10 * time.Second
+		transport := as.Transport.(*http.Transport)
+		transport.TLSHandshakeTimeout = 10 * time.Second
+		transport.HTTP2 = nil // 15 s of silence are what ends a stream
 		pause = 250 * time.Millisecond
 	}
 	for ctx.Err() == nil {

@@ -99,6 +99,7 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, leader cluster.
 		},
 		Transport:     s.others,
 		FlushInterval: -1, // each push at once
+		BufferPool:    &s.buffers,
 		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.refuse(w, r, notForwarded(leader, err))
@@ -106,6 +107,24 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request, leader cluster.
 	}
 	proxy.ServeHTTP(w, r)
 }
+
+// buffers are what answers that are passed on are copied through. Each acknowledgement of
+// each host would take a new one.
+type buffers struct{ pool sync.Pool }
+
+// bufferSize is what httputil takes by itself, in bytes.
+const bufferSize = 32 << 10
+
+// Get implements [httputil.BufferPool].
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return p[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put implements [httputil.BufferPool].
+func (b *buffers) Put(p []byte) { b.pool.Put((*[bufferSize]byte)(p)) }
 
 // notForwarded tells what never reached the leader from what may have.
 func notForwarded(leader cluster.Leader, err error) error {

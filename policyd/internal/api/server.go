@@ -115,6 +115,7 @@ type Server struct {
 	asks      chan struct{} // one for each request of a host that is worked on
 
 	others   *others
+	buffers  buffers
 	errors   *connect.ErrorWriter
 	joins    chan struct{} // has room for the one node that joins
 	restores chan struct{} // one for each snapshot that is read

@@ -11,7 +11,7 @@ import (
 // The bounds of a State.
 const (
 	// MaxHosts keeps one push to every host within what a small server sends
-	// in seconds: each subpolicy names the addresses of all hosts.
+	// in seconds: a subpolicy that is pushed whole names the addresses of all hosts.
 	MaxHosts = 10000
 	// MaxAddresses is of all hosts together: the module's MBC_MAX_HOSTS.
 	MaxAddresses = 65536
