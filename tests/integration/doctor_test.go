@@ -95,21 +95,23 @@ func TestDoctor(t *testing.T) {
 		})
 	}
 
-	well(mb1)
-	c, err := l.doctor(mb1.name)
-	for _, check := range []string{"module", "nf", "policyd", "policy", "clock", "certificate", "keys", "neighbours", "mtu", "syn"} {
-		err = errors.Join(err, c.finds(check, "ok"))
-	}
-	if err != nil {
-		t.Error(err)
-	}
-	if c.finds("mtu", "warning") == nil || c.finds("mtu", "ok", "1500 bytes") != nil {
-		t.Errorf("not every neighbour, of both families, answers as long a packet as the link takes: %+v", c.Findings)
-	}
-	own, err := l.doctorOn(t, mb1.name, mb1.Socket)
-	if err = errors.Join(err, own.well()); err != nil || own.Host != mb1.name {
-		t.Errorf("on %s itself: %q, %v", mb1.name, own.Host, err)
-	}
+	eventually(t, soon, func() error {
+		c, err := l.doctor(mb1.name)
+		for _, check := range []string{"module", "nf", "policyd", "policy", "clock", "certificate", "keys", "neighbours", "mtu", "syn"} {
+			err = errors.Join(err, c.finds(check, "ok"))
+		}
+		if c.finds("mtu", "warning") == nil || c.finds("mtu", "ok", "1500 bytes") != nil {
+			err = errors.Join(err, fmt.Errorf("not every neighbour, of both families, answers as long a packet as the link takes: %+v", c.Findings))
+		}
+		return errors.Join(err, c.well())
+	})
+	eventually(t, soon, func() error {
+		own, err := l.doctorOn(t, mb1.name, mb1.Socket)
+		if own.Host != mb1.name {
+			err = errors.Join(err, fmt.Errorf("on %s itself it is called %q", mb1.name, own.Host))
+		}
+		return errors.Join(err, own.well())
+	})
 
 	mb1.set(t, "ipv4/conf/left/rp_filter", "1")
 	finds(mb1, "rp_filter", "warning", "left", "sysctl -w")

@@ -3,7 +3,9 @@
 package examine
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -52,19 +54,19 @@ type family struct {
 	level    int
 	discover int // option that says what to do about the path's MTU
 	probe    int // its value: send whole whatever is known of the path
-	mtu      int // option that tells the path's MTU
+	errors   int // option that has errors told
 	number   int // of the protocol
 }
 
 var (
 	family4 = family{
 		network: "ip4:icmp", request: ipv4.ICMPTypeEcho, reply: ipv4.ICMPTypeEchoReply, header: 20,
-		level: unix.IPPROTO_IP, discover: unix.IP_MTU_DISCOVER, probe: unix.IP_PMTUDISC_PROBE, mtu: unix.IP_MTU,
+		level: unix.IPPROTO_IP, discover: unix.IP_MTU_DISCOVER, probe: unix.IP_PMTUDISC_PROBE, errors: unix.IP_RECVERR,
 		number: 1,
 	}
 	family6 = family{
 		network: "ip6:ipv6-icmp", request: ipv6.ICMPTypeEchoRequest, reply: ipv6.ICMPTypeEchoReply, header: 40,
-		level: unix.IPPROTO_IPV6, discover: unix.IPV6_MTU_DISCOVER, probe: unix.IPV6_PMTUDISC_PROBE, mtu: unix.IPV6_MTU,
+		level: unix.IPPROTO_IPV6, discover: unix.IPV6_MTU_DISCOVER, probe: unix.IPV6_PMTUDISC_PROBE, errors: unix.IPV6_RECVERR,
 		number: 58,
 	}
 )
@@ -100,7 +102,10 @@ func Echo(ctx context.Context, host netip.Addr, mtus []int) (e Echoed) {
 func (f family) dial(ctx context.Context, host netip.Addr) (*net.IPConn, error) {
 	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		lost := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), f.level, f.discover, f.probe) })
+		lost := c.Control(func(fd uintptr) {
+			// Without the second one IPv6 tells of no error that comes to a probe.
+			err = cmp.Or(unix.SetsockoptInt(int(fd), f.level, f.discover, f.probe), unix.SetsockoptInt(int(fd), f.level, f.errors, 1))
+		})
 		return errors.Join(lost, os.NewSyscallError("setsockopt", err))
 	}}
 	conn, err := dialer.DialContext(ctx, f.network, host.String())
@@ -149,7 +154,7 @@ func (f family) listen(conn *net.IPConn, id int, e *Echoed) {
 	for !e.Short || e.Link != 0 && !e.Large {
 		n, _, err := conn.ReadFrom(packet)
 		if errors.Is(err, unix.EMSGSIZE) { // an ICMP error has come
-			if path := f.pathMTU(conn); path < e.Link {
+			if path := f.pathMTU(conn); path < e.Link { // else the device has told its own
 				e.Path = path
 			}
 			continue
@@ -172,12 +177,39 @@ func (f family) listen(conn *net.IPConn, id int, e *Echoed) {
 	}
 }
 
-// pathMTU is what the kernel knows of the way by now; 0: nothing.
-func (f family) pathMTU(conn *net.IPConn) (mtu int) {
+// pathMTU is the smallest that the ICMP errors which wait tell of; 0: none does. The
+// route that the socket knows may not have heard of it yet.
+func (f family) pathMTU(conn *net.IPConn) (least int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0
 	}
-	_ = raw.Control(func(fd uintptr) { mtu, _ = unix.GetsockoptInt(int(fd), f.level, f.mtu) })
-	return mtu
+	_ = raw.Control(func(fd uintptr) {
+		control := make([]byte, 512)
+		for {
+			_, n, _, _, err := unix.Recvmsg(int(fd), nil, control, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			if err != nil {
+				return
+			}
+			if mtu := f.toldMTU(control[:n]); mtu != 0 && (least == 0 || mtu < least) {
+				least = mtu
+			}
+		}
+	})
+	return least
+}
+
+// toldMTU reads a struct sock_extended_err, in the byte order of the host.
+func (f family) toldMTU(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0
+	}
+	for _, m := range messages {
+		if int(m.Header.Level) == f.level && int(m.Header.Type) == f.errors && len(m.Data) >= 12 &&
+			binary.NativeEndian.Uint32(m.Data) == uint32(unix.EMSGSIZE) {
+			return int(binary.NativeEndian.Uint32(m.Data[8:]))
+		}
+	}
+	return 0
 }

@@ -17,9 +17,9 @@ import (
 const (
 	// maxNeighbours is how many hosts are tried, as examine.proto promises.
 	maxNeighbours = 16
-	// tryTime is how long a neighbour may take to answer: less than policyd waits for
-	// this host.
-	tryTime = 2 * time.Second
+	// tryTime is how long a neighbour may take to answer: half of what policyd waits for
+	// this host, which may be slow itself.
+	tryTime = 1500 * time.Millisecond
 )
 
 // Config says what an [Examiner] examines.

@@ -161,7 +161,7 @@ func TestNeighbours(t *testing.T) {
 		}
 		want := []*proto.Neighbour{
 			{Address: "10.0.0.1", LinkMtu: 1500, PathMtu: 1400, Echoed: true},
-			{Address: "10.0.0.2", Error: "no answer within 2s", EchoError: "not permitted"},
+			{Address: "10.0.0.2", Error: "no answer within 1.5s", EchoError: "not permitted"},
 			{Address: "10.0.0.3", Error: "refused", EchoError: "not permitted"},
 		}
 		if diff := cmp.Diff(want, x.Neighbours[:3], protocmp.Transform()); diff != "" {
