@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -166,16 +167,17 @@ func TestNewSessionsTurnAway(t *testing.T) {
 	}
 }
 
-// probeScript pings through the forward chain of the host, where the queue is.
-const probeScript = "#!/bin/sh\nexec nsenter --net=/run/netns/probe-a ping -q -c 1 -W 0.4 10.77.2.2\n"
+// probeScript says what the last attempt came to, see probeThrough.
+const probeScript = "#!/bin/sh\nread -r word <%s && [ $word = ok ] || { echo no answer through the queue; exit 1; }\n"
 
 // startQueue makes a program on an NFQUEUE the network function of a host, and starts its
 // agent with a probe that goes through it: between two namespaces for which the host
 // forwards.
 func (l *lab) startQueue(t *testing.T, h *host) {
 	t.Helper()
-	probe := filepath.Join(t.TempDir(), "probe")
-	if err := os.WriteFile(probe, []byte(probeScript), 0o755); err != nil {
+	dir := t.TempDir()
+	probe, result := filepath.Join(dir, "probe"), filepath.Join(dir, "result")
+	if err := os.WriteFile(probe, fmt.Appendf(nil, probeScript, result), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	ip := func(args ...string) {
@@ -195,8 +197,9 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 		ip("-n", name, "link", "set", "eth0", "up")
 		ip("-n", name, "route", "add", "default", "via", net+"1")
 	}
-	h.nft(t, "nfq", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto { tcp, icmp } queue num %d\n}", nfQueue))
+	h.nft(t, "nfq", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto tcp queue num %d\n}", nfQueue))
 	l.serveQueue(t, h)
+	probeThrough(t, result)
 	l.run(t, "agent", h.name, "stop")
 	l.run(t, "agent", h.name, "start", "--nf-probe", probe, "--nf-process", "dhcpoptinj")
 	t.Cleanup(func() {
@@ -205,6 +208,47 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 			t.Error(err)
 		}
 	})
+}
+
+// probeThrough connects from one namespace to the other ten times a second, until the test
+// ends, and writes into a file what came of it. A program that is started for each
+// attempt would take too long in an emulated guest.
+func probeThrough(t *testing.T, result string) {
+	t.Helper()
+	from := &host{name: "probe-a", addr: netip.MustParseAddr("10.77.1.2")}
+	to := &host{name: "probe-b", addr: netip.MustParseAddr("10.77.2.2")}
+	to.echo(t, 7)
+	attempt := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		word := "ok"
+		c, err := from.dial(ctx, from.port(0), to.port(7))
+		if err != nil {
+			word = "failed"
+		} else {
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		}
+		if err := os.WriteFile(result+".new", []byte(word+"\n"), 0o644); err == nil {
+			_ = os.Rename(result+".new", result)
+		}
+	}
+	attempt()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-tick.C:
+				attempt()
+			}
+		}
+	}()
+	t.Cleanup(func() { <-done })
 }
 
 // serveQueue starts the program, which lets pass whatever is no DHCP.
