@@ -196,7 +196,7 @@ func (s *Server) leaveHosts(ctx context.Context, leave map[string]plan.Leave) (b
 		}
 	}
 	if answer.Begun > 0 {
-		s.awaitJob(ctx, answer.Job)
+		s.awaitLeft(ctx, answer.Job)
 	}
 	return answer.Begun, nil
 }
@@ -248,8 +248,8 @@ func (s *Server) noteLeaving(hosts map[string]*plan.Leaving) {
 	}
 }
 
-// awaitJob returns once the migrations of a job are over, or after leaveFor.
-func (s *Server) awaitJob(ctx context.Context, job uint64) {
+// awaitLeft returns once the migrations of a job are over, or after leaveFor.
+func (s *Server) awaitLeft(ctx context.Context, job uint64) {
 	ctx, cancel := context.WithTimeout(ctx, leaveFor)
 	defer cancel()
 	poll := time.NewTicker(judgeEvery)
