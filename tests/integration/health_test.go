@@ -197,7 +197,15 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 		ip("-n", name, "link", "set", "eth0", "up")
 		ip("-n", name, "route", "add", "default", "via", net+"1")
 	}
-	h.nft(t, "nfq", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto tcp queue num %d\n}", nfQueue))
+	// Supersessions, and the probe's: what the host only routes, to the other instance for
+	// one, is none of the function's.
+	h.nft(t, "nfq", fmt.Sprintf(`set ends {
+		type ipv4_addr; flags interval; elements = { %v, %v, 10.77.0.0/16 }
+	}
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		ip saddr @ends ip daddr @ends meta l4proto tcp queue num %d
+	}`, l.client().addr, l.server().addr, nfQueue))
 	l.serveQueue(t, h)
 	probeThrough(t, result)
 	l.run(t, "agent", h.name, "stop")
@@ -254,7 +262,7 @@ func probeThrough(t *testing.T, result string) {
 // serveQueue starts the program, which lets pass whatever is no DHCP.
 func (l *lab) serveQueue(t *testing.T, h *host) {
 	t.Helper()
-	h.start(t, "dhcpoptinj", "-d", "-f", "-q", fmt.Sprint(nfQueue), "-o", fmt.Sprintf("%X", option))
+	h.start(t, "dhcpoptinj", "-f", "-q", fmt.Sprint(nfQueue), "-o", fmt.Sprintf("%X", option))
 	eventually(t, soon, func() error {
 		_, err := h.queued()
 		return err
