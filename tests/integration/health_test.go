@@ -123,6 +123,7 @@ func TestNewSessionsTurnAway(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, l.pair()+"match(dstport=5001) >> {pair}\n")
 	l.server().echo(t, 5001)
+	t.Cleanup(func() { l.forgetAll(t) })
 	mb := l.middleboxes()[0]
 	port := uint16(20000)
 	rows := []struct {
@@ -354,4 +355,20 @@ func (l *lab) nobodyIsLeft(t *testing.T, last *host, port *uint16) {
 		t.Errorf("counter %s has not risen", counter)
 	}
 	l.run(t, "mbctl", "nf", "undrain", last.name)
+}
+
+// forgetAll deletes the sessions of all hosts: those whose packets were dropped half way
+// would stay for a while. It is for the end of a test.
+func (l *lab) forgetAll(t *testing.T) {
+	t.Helper()
+	ctx := context.Background() // the test's own is over
+	for _, h := range l.all() {
+		sessions, err := h.module.Sessions(ctx)
+		if err != nil {
+			t.Errorf("list sessions of %s: %v", h.name, err)
+		}
+		for _, s := range sessions {
+			_ = h.module.DeleteSession(ctx, s.ID) // it may end by itself
+		}
+	}
 }
