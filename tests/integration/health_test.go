@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,7 @@ func TestNewSessionsTurnAway(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, l.pair()+"match(dstport=5001) >> {pair}\n")
 	l.server().echo(t, 5001)
+	t.Cleanup(func() { l.forgetAll(t) })
 	mb := l.middleboxes()[0]
 	port := uint16(20000)
 	rows := []struct {
@@ -166,16 +168,17 @@ func TestNewSessionsTurnAway(t *testing.T) {
 	}
 }
 
-// probeScript pings through the forward chain of the host, where the queue is.
-const probeScript = "#!/bin/sh\nexec nsenter --net=/run/netns/probe-a ping -q -c 1 -W 0.4 10.77.2.2\n"
+// probeScript says what the last attempt came to, see probeThrough.
+const probeScript = "#!/bin/sh\nread -r word <%s && [ $word = ok ] || { echo no answer through the queue; exit 1; }\n"
 
 // startQueue makes a program on an NFQUEUE the network function of a host, and starts its
 // agent with a probe that goes through it: between two namespaces for which the host
 // forwards.
 func (l *lab) startQueue(t *testing.T, h *host) {
 	t.Helper()
-	probe := filepath.Join(t.TempDir(), "probe")
-	if err := os.WriteFile(probe, []byte(probeScript), 0o755); err != nil {
+	dir := t.TempDir()
+	probe, result := filepath.Join(dir, "probe"), filepath.Join(dir, "result")
+	if err := os.WriteFile(probe, fmt.Appendf(nil, probeScript, result), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	ip := func(args ...string) {
@@ -195,8 +198,17 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 		ip("-n", name, "link", "set", "eth0", "up")
 		ip("-n", name, "route", "add", "default", "via", net+"1")
 	}
-	h.nft(t, "nfq", fmt.Sprintf("chain forward {\n type filter hook forward priority 0; policy accept;\n meta l4proto { tcp, icmp } queue num %d\n}", nfQueue))
+	// Supersessions, and the probe's: what the host only routes, to the other instance for
+	// one, is none of the function's.
+	h.nft(t, "nfq", fmt.Sprintf(`set ends {
+		type ipv4_addr; flags interval; elements = { %v, %v, 10.77.0.0/16 }
+	}
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		ip saddr @ends ip daddr @ends meta l4proto tcp queue num %d
+	}`, l.client().addr, l.server().addr, nfQueue))
 	l.serveQueue(t, h)
+	probeThrough(t, result)
 	l.run(t, "agent", h.name, "stop")
 	l.run(t, "agent", h.name, "start", "--nf-probe", probe, "--nf-process", "dhcpoptinj")
 	t.Cleanup(func() {
@@ -207,10 +219,51 @@ func (l *lab) startQueue(t *testing.T, h *host) {
 	})
 }
 
+// probeThrough connects from one namespace to the other ten times a second, until the test
+// ends, and writes into a file what came of it. A program that is started for each
+// attempt would take too long in an emulated guest.
+func probeThrough(t *testing.T, result string) {
+	t.Helper()
+	from := &host{name: "probe-a", addr: netip.MustParseAddr("10.77.1.2")}
+	to := &host{name: "probe-b", addr: netip.MustParseAddr("10.77.2.2")}
+	to.echo(t, 7)
+	attempt := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		word := "ok"
+		c, err := from.dial(ctx, from.port(0), to.port(7))
+		if err != nil {
+			word = "failed"
+		} else {
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		}
+		if err := os.WriteFile(result+".new", []byte(word+"\n"), 0o644); err == nil {
+			_ = os.Rename(result+".new", result)
+		}
+	}
+	attempt()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-tick.C:
+				attempt()
+			}
+		}
+	}()
+	t.Cleanup(func() { <-done })
+}
+
 // serveQueue starts the program, which lets pass whatever is no DHCP.
 func (l *lab) serveQueue(t *testing.T, h *host) {
 	t.Helper()
-	h.start(t, "dhcpoptinj", "-d", "-f", "-q", fmt.Sprint(nfQueue), "-o", fmt.Sprintf("%X", option))
+	h.start(t, "dhcpoptinj", "-f", "-q", fmt.Sprint(nfQueue), "-o", fmt.Sprintf("%X", option))
 	eventually(t, soon, func() error {
 		_, err := h.queued()
 		return err
@@ -302,4 +355,20 @@ func (l *lab) nobodyIsLeft(t *testing.T, last *host, port *uint16) {
 		t.Errorf("counter %s has not risen", counter)
 	}
 	l.run(t, "mbctl", "nf", "undrain", last.name)
+}
+
+// forgetAll deletes the sessions of all hosts: those whose packets were dropped half way
+// would stay for a while. It is for the end of a test.
+func (l *lab) forgetAll(t *testing.T) {
+	t.Helper()
+	ctx := context.Background() // the test's own is over
+	for _, h := range l.all() {
+		sessions, err := h.module.Sessions(ctx)
+		if err != nil {
+			t.Errorf("list sessions of %s: %v", h.name, err)
+		}
+		for _, s := range sessions {
+			_ = h.module.DeleteSession(ctx, s.ID) // it may end by itself
+		}
+	}
 }

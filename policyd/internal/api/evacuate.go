@@ -98,10 +98,15 @@ func (s *Server) evacuate(ctx context.Context) {
 			continue
 		}
 		leave := whoLeaves(instances, d.Policy.ConcernsLive())
-		if same := sameHosts(before, leave); len(leave) == 0 || same && time.Now().Before(next) {
+		switch same := sameHosts(before, leave); {
+		case len(leave) == 0:
+			before = nil
 			continue
-		} else if !same {
+		case same && time.Now().Before(next):
+			continue
+		case !same:
 			pause = leaveEvery
+			s.awaitTurn(ctx)
 		}
 		before = leave
 		begun, err := s.leaveHosts(ctx, leave)
@@ -112,6 +117,17 @@ func (s *Server) evacuate(ctx context.Context) {
 			pause = leaveEvery
 		}
 		next = time.Now().Add(max(pause, leavePause))
+	}
+}
+
+// awaitTurn waits until hosts have what new sessions choose by now, or as long as for a
+// policy: who looked before would miss sessions that are still on their way to a host that
+// has to be empty.
+func (s *Server) awaitTurn(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(judgeEvery): // for it to be sent
+		s.awaitHosts(ctx)
 	}
 }
 
