@@ -19,8 +19,8 @@ import (
 // [health.SilentAfter]: they wait between two tries.
 const leadGrace = 8 * time.Second
 
-// WeighEvery is how often hosts may get other weights because of loads: each time they
-// get their whole part of the policy. What state an instance is in does not wait.
+// WeighEvery is how often hosts may get other weights because of loads: each time all
+// of them are pushed a change. What state an instance is in does not wait.
 const WeighEvery = 5 * time.Second
 
 // Instance is how an instance of the policy stands.
