@@ -151,9 +151,10 @@ const (
 // once is what a sample runs on one kernel alone: many conditions at a time, which the
 // tests of each by itself have met on both. A soak runs all of it on both.
 var once = map[string]string{
-	"6.12": "^Test(MatrixTCP|MatrixUDP|MatrixNotices|GatewayOfTheLab|FirewallsTakeOver|HostsAskForChanges|NeighboursLeaveAtOnce|NewHostDies)$",
+	"6.12": "^Test(MatrixTCP|MatrixUDP|MatrixNotices|GatewayOfTheLab|FirewallsTakeOver|HostsAskForChanges|NeighboursLeaveAtOnce|NewHostDies|" +
+		"Doctor|NewSessionsTurnAway|DrainEmptiesAnInstance)$",
 	"6.1": "^Test(AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
-		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|ProgramsMoveState|ReportOfDurations)$",
+		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|ProgramsMoveState|ReportOfDurations|HostsWorkWithoutPolicyd|ClockJumps)$",
 }
 
 // elsewhere is what a sample leaves to the other kernel.
