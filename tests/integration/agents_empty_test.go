@@ -17,7 +17,7 @@ import (
 // them breaks, and none is left there.
 func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 	const port, dialers = 5001, 8
-	n := int(sampled(150, 10_000))
+	n := int(sampled(60, 10_000))
 	allowFiles(t, uint64(4*n+1000)) // the server copies through pipes
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d) >> {mb1}\n", port))

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -149,19 +150,24 @@ const (
 )
 
 // once is what a sample runs on one kernel alone: many conditions at a time, which the
-// tests of each by itself have met on both. A soak runs all of it on both.
+// tests of each by itself have met on both, or daemons, to which a kernel is like
+// another. A soak runs all of it on both.
 var once = map[string]string{
-	"6.12": "^Test(MatrixTCP|MatrixUDP|MatrixNotices|GatewayOfTheLab|FirewallsTakeOver|HostsAskForChanges|NeighboursLeaveAtOnce|NewHostDies|" +
-		"Doctor|NewSessionsTurnAway|DrainEmptiesAnInstance)$",
+	"6.12": "^Test(MatrixTCP|MatrixUDP|GatewayOfTheLab|FirewallsTakeOver|HostsAskForChanges|NeighboursLeaveAtOnce|" +
+		"AgentsChangeALiveChain|NFsSeeASessionInTurn|NewSessionsTurnAway|DrainEmptiesAnInstance|DaemonsKilled|ExplainTellsTheTruth|" +
+		"AgentsSetDatagramsUp|WrongPolicyChangesNothing|SwallowedSYNs|TableFull|RepeatedSYN|ErrorsInMidConnection|NetlinkClient)$",
 	"6.1": "^Test(AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
-		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|ProgramsMoveState|ReportOfDurations|HostsWorkWithoutPolicyd|ClockJumps)$",
+		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|ProgramsMoveState|HostsWorkWithoutPolicyd|Doctor|NewHostDies|MatrixNotices|" +
+		"ChainOfALiveSession|SequenceNumbersWrapDuringMigration|SetupKeysRotateUnderConnections|DatagramsWithoutAnAgent|" +
+		"Transfer|ManySessionsAtOnce|RejectedConnection|DumpsWhileTheTableChangesItsSize)$",
+	"": "^Test(ClockJumps|ReportOfDurations)$", // a soak alone
 }
 
-// elsewhere is what a sample leaves to the other kernel.
+// elsewhere is what a sample leaves to the other kernel, and to soaks.
 func elsewhere(kernel string) (skip string) {
-	for other, tests := range once {
+	for _, other := range slices.Sorted(maps.Keys(once)) {
 		if other != kernel {
-			skip += "|" + tests
+			skip += "|" + once[other]
 		}
 	}
 	return skip
