@@ -220,7 +220,7 @@ func inTurn(passages []passage, old, fresh *host, g proto.Guarantee) error {
 		case p.host != old && p.host != fresh:
 			return fmt.Errorf("passage %d is at %s", i, p.host.name)
 		case p.host == old && i > first:
-			return fmt.Errorf("passage %d is at %s, though %s has seen a packet in passage %d:\n%v", i, old.name, fresh.name, first, passages[first:i+1])
+			return fmt.Errorf("passage %d is at %s, though %s has seen a packet in passage %d:\n%v", i, old.name, fresh.name, first, passages[max(0, first-10):min(i+10, len(passages))])
 		}
 	}
 	for _, rightward := range []bool{true, false} {
