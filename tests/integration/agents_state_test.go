@@ -147,12 +147,13 @@ esac
 	}
 	before := l.lost(t)
 	stop := keepTalking(t, c)
-	for _, trouble := range []string{"fails", "sleeps"} {
+	// A program may take its time in a slow guest, if it is not to sleep.
+	for trouble, patience := range map[string]uint32{"fails": patientMs, "sleeps": 1000} {
 		if err := os.WriteFile(filepath.Join(dir, trouble), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		r := replacement(mb[0], mb[2])
-		r.StateMethod, r.PatienceMs = p.state, 2000
+		r.StateMethod, r.PatienceMs = p.state, patience
 		m := p.begin(r)
 		if m.State != "failed" || trouble == "fails" && m.GetWhy().GetReason() != "nf_state" {
 			t.Errorf("the program %s: migration is %v", trouble, m)
