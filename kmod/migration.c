@@ -59,6 +59,14 @@ static bool movable(const struct mbc_session *s)
 	       (s->setup == MBC_SETUP_IN_BAND || s->setup == MBC_SETUP_DONE);
 }
 
+/* Those that an earlier migration has held are not all gone yet: they would be taken
+ * for what this one holds, and go by the old path behind its marker.
+ */
+static bool still_releases(const struct mbc_session *s)
+{
+	return READ_ONCE(s->paused) & ~MBC_NOTED;
+}
+
 /* Packets are looked at from now on, or no longer. */
 static void watch(struct mbc_session *s, bool watched)
 {
@@ -74,7 +82,7 @@ enum mbc_reason mbc_migration_lock(struct mbc_session *s,
 				   struct mbc_migration *m)
 {
 	lockdep_assert_held(&s->mn->lock);
-	if (mbc_migration_find(s) || !movable(s))
+	if (mbc_migration_find(s) || !movable(s) || still_releases(s))
 		return MBC_REASON_NOT_MOVABLE;
 	m->in_use = MBC_PATH_OLD;
 	m->session[MBC_PATH_OLD] = s;
