@@ -220,18 +220,7 @@ const copyEvery = time.Second
 
 // watchCopy learns from this node's own copy of the state, until ctx ends: whether
 // it leads or not, it refuses whoever was revoked, and has a certificate.
-func (s *Server) watchCopy(ctx context.Context) {
-	tick := time.NewTicker(copyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.lookAtCopy()
-		}
-	}
-}
+func (s *Server) watchCopy(ctx context.Context) { every(ctx, copyEvery, s.lookAtCopy) }
 
 func (s *Server) lookAtCopy() {
 	if state, err := s.Cluster.Copy(); err == nil && s.guard.older(state) {

@@ -73,22 +73,15 @@ func isLine(text string) bool {
 }
 
 // watchHealth judges hosts until ctx ends, where this policyd leads.
-func (s *Server) watchHealth(ctx context.Context) {
-	tick := time.NewTicker(judgeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+func (s *Server) watchHealth(ctx context.Context) { every(ctx, judgeEvery, s.judge) }
+
+func (s *Server) judge() {
+	for _, t := range s.Hub.Look() {
+		log := s.Logger.With("host", t.Host, "from", t.From.String(), "state", t.Verdict.State.String())
+		if t.Verdict.State > health.OK {
+			log.Warn("host is not fit for new sessions", "reason", t.Verdict.Why)
+			continue
 		}
-		for _, t := range s.Hub.Look() {
-			log := s.Logger.With("host", t.Host, "from", t.From.String(), "state", t.Verdict.State.String())
-			if t.Verdict.State > health.OK {
-				log.Warn("host is not fit for new sessions", "reason", t.Verdict.Why)
-				continue
-			}
-			log.Info("host is fit for new sessions")
-		}
+		log.Info("host is fit for new sessions")
 	}
 }

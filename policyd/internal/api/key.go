@@ -69,32 +69,27 @@ func (s *Server) setKeys(ctx context.Context, cmd *store.SetKeys) error {
 // rotateKeys takes the steps of rotations, and begins one when it is time, until ctx
 // ends. Only where this policyd leads: the others have no state to change.
 func (s *Server) rotateKeys(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		state, err := s.Cluster.State()
-		if err != nil || !state.IsSetUp() {
-			continue
-		}
-		now := time.Now()
-		var cmd *store.SetKeys
-		switch {
-		case rotate.Of(state) != rotate.Idle:
-			cmd, _ = rotate.Next(state, s.Hub.KeyHolders(), now)
-		case rotate.Due(state, s.RotateEvery, s.started, now):
-			cmd = rotate.Begin(state, newSecret(), now)
-		}
-		if cmd == nil {
-			continue
-		}
-		// Somebody else may have been quicker; the next turn sees it.
-		if err := s.setKeys(ctx, cmd); err != nil && ctx.Err() == nil {
-			s.Logger.Warn("set-up keys not changed", "error", err)
-		}
+	every(ctx, lookEvery, func() { s.stepRotation(ctx) })
+}
+
+func (s *Server) stepRotation(ctx context.Context) {
+	state, err := s.Cluster.State()
+	if err != nil || !state.IsSetUp() {
+		return
+	}
+	now := time.Now()
+	var cmd *store.SetKeys
+	switch {
+	case rotate.Of(state) != rotate.Idle:
+		cmd, _ = rotate.Next(state, s.Hub.KeyHolders(), now)
+	case rotate.Due(state, s.RotateEvery, s.started, now):
+		cmd = rotate.Begin(state, newSecret(), now)
+	}
+	if cmd == nil {
+		return
+	}
+	// Somebody else may have been quicker; the next turn sees it.
+	if err := s.setKeys(ctx, cmd); err != nil && ctx.Err() == nil {
+		s.Logger.Warn("set-up keys not changed", "error", err)
 	}
 }
