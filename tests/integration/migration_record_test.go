@@ -200,10 +200,7 @@ func testCheckpoint(t *testing.T, f family) {
 	p := lockedStream(t, f)
 	const n = 100
 	t.Run("the first one is lost", func(t *testing.T) {
-		p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
-		atMB := p.mb.counters(t)
-		p.write(t, make([]byte, n))
-		p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+		p.lose(t, n)
 		p.pause(t)
 		if p.client.record(t).AckReached {
 			t.Error("all is acknowledged, although it is lost")
@@ -228,10 +225,7 @@ func testCheckpointOfWhatWasSentBeforeTheLock(t *testing.T, f family) {
 	p := openStream(t, f)
 	const n = 100
 	t.Run("it is lost", func(t *testing.T) {
-		p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
-		atMB := p.mb.counters(t)
-		p.write(t, make([]byte, n))
-		p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+		p.lose(t, n)
 		p.lock(t)
 		p.pause(t)
 		if p.client.record(t).AckReached {
@@ -342,6 +336,16 @@ func (p *stream) resume(t *testing.T) {
 	if err := p.client.module.SwitchPath(t.Context(), p.id, 1, genl.PathOld); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// lose writes n bytes that come as far as the NF, which lets nothing pass until the test
+// ends.
+func (p *stream) lose(t *testing.T, n int) {
+	t.Helper()
+	p.mb.nft(t, "fw", "chain forward {\ntype filter hook forward priority 0;\ntcp dport 5001 drop;\n}")
+	before := p.mb.counters(t)
+	p.write(t, make([]byte, n))
+	p.mb.awaitCounter(t, before, genl.ReasonRewrittenIn, 1)
 }
 
 func (p *stream) write(t *testing.T, b []byte) {
