@@ -59,8 +59,8 @@ type PauseRequest struct {
 	Session chain.SessionID
 	ID      uint64
 	Time    time.Duration // 1 ms to 60 s, rounded up to ms; 0: 2 s
-	Packets uint32        // at most so many wait, 65536 at most; 0: 1024
-	Bytes   uint32        // with so many bytes from the IP headers on, 256 MiB at most; 0: 8 MiB
+	Packets uint32        // at most so many wait, 65536 at most; 0: 8192
+	Bytes   uint32        // with so many bytes from the IP headers on, 256 MiB at most; 0: 16 MiB
 	Drop    bool          // drop what comes when too many wait, instead of letting all go
 	// Checkpoint, TCP only: what was sent before goes on by the old path when it is
 	// sent again, and so do acknowledgements. MigrationEvent tells when all of it has
@@ -95,7 +95,9 @@ func (c *Client) Mark(ctx context.Context, session chain.SessionID, migration ui
 }
 
 // SwitchPath sends what goes out by one of the two paths from now on, and first
-// what waits. [ErrNotFound] when the session is not in this migration.
+// what waits. [ErrNotFound] when the session is not in this migration, [ErrAlready]
+// when the left anchor is to take the new path and the module has let what waited go
+// by the old one.
 func (c *Client) SwitchPath(ctx context.Context, session chain.SessionID, migration uint64, path Path) error {
 	ae := migrationOf(session, migration)
 	ae.Uint8(uapi.SessionAttrPath, uint8(path))

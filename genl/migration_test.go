@@ -214,7 +214,7 @@ func conformMigration(t *testing.T, client *genl.Client) {
 			}
 		}
 	})
-	conformPauseTooLong(ctx, t, client, r.ID)
+	conformPauseTooLong(ctx, t, client, r.ID, r.Hops)
 	refuseMigrations(ctx, t, client, r)
 	if err := client.DeleteSession(ctx, r.ID); err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func awaitMigration(ctx context.Context, t *testing.T, events *genl.Events) genl
 }
 
 // conformPauseTooLong waits until the module loses patience.
-func conformPauseTooLong(ctx context.Context, t *testing.T, client *genl.Client, id chain.SessionID) {
+func conformPauseTooLong(ctx context.Context, t *testing.T, client *genl.Client, id chain.SessionID, hops []netip.Addr) {
 	t.Helper()
 	events, err := client.Subscribe()
 	if err != nil {
@@ -270,6 +270,15 @@ func conformPauseTooLong(ctx context.Context, t *testing.T, client *genl.Client,
 	}
 	if len(records) != 1 || records[0].Paused || !records[0].Overflow || !records[0].AckReached {
 		t.Errorf("records %+v, want one that has waited too long", records)
+	}
+	if _, err := client.BeginMigration(ctx, genl.MigrationRequest{Session: id, ID: 6, Hops: hops}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.SwitchPath(ctx, id, 6, genl.PathNew); !errors.Is(err, genl.ErrAlready) {
+		t.Errorf("switch to the new path after that: %v, want %v", err, genl.ErrAlready)
+	}
+	if err := client.SwitchPath(ctx, id, 6, genl.PathOld); err != nil {
+		t.Errorf("switch to the old path after that: %v", err)
 	}
 	if err := client.EndMigration(ctx, id, 6, false); err != nil {
 		t.Fatal(err)

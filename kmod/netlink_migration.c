@@ -272,6 +272,16 @@ int mbc_netlink_mark(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/* What the left anchor held has gone by the old path, behind its marker: the new
+ * path's NFs would begin while the old ones are still at work. The right anchor
+ * follows the left one, whatever became of its own packets.
+ */
+static bool too_late(const struct mbc_migration *m)
+{
+	return m->part == MBC_PART_LEFT &&
+	       m->facts & BIT(MBC_FACT_OVERFLOW);
+}
+
 static struct mbc_migration *switch_locked(struct genl_info *info,
 					   enum mbc_path path, int *err)
 {
@@ -282,6 +292,11 @@ static struct mbc_migration *switch_locked(struct genl_info *info,
 	if (!m->session[path]) {
 		GENL_SET_ERR_MSG(info, "the session has no other path yet");
 		*err = -EINVAL;
+		return NULL;
+	}
+	if (path == MBC_PATH_NEW && too_late(m)) {
+		GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
+		*err = -EALREADY;
 		return NULL;
 	}
 	mbc_migration_switch(m, path);

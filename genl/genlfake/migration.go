@@ -18,6 +18,7 @@ const lingers = time.Second
 var (
 	errNotHere  = refusal{syscall.ENOENT, "the session is not in this migration"}
 	errNoAnchor = refusal{syscall.EINVAL, "the session has no other path here"}
+	errLetGo    = refusal{syscall.EALREADY, "the packets have waited, and were let go"}
 	errNoSide   = refusal{syscall.EINVAL, "the session has nothing on that side"}
 )
 
@@ -135,7 +136,7 @@ func (k *Kernel) pause(_ *socket, b []byte, _ bool) ([][]byte, error) {
 	case m.inUse == genl.PathNew:
 		return nil, refusal{syscall.EALREADY, "the session has left the old path"}
 	case m.facts.Overflow:
-		return nil, refusal{syscall.EALREADY, "the packets have waited, and were let go"}
+		return nil, errLetGo
 	case m.pause != nil:
 		return nil, nil
 	}
@@ -190,6 +191,9 @@ func (k *Kernel) switchPath(_ *socket, b []byte, _ bool) ([][]byte, error) {
 	m, err := k.anchorOf(r)
 	if err == nil && r.path == genl.PathNew && !m.installed {
 		err = errNoAnchor
+	}
+	if err == nil && r.path == genl.PathNew && m.role == genl.LeftAnchor && m.facts.Overflow {
+		err = errLetGo
 	}
 	if err != nil {
 		return nil, err

@@ -171,7 +171,8 @@
  *       MBC_SESSION_A_MIGRATION
  *
  * MBC_CMD_SWITCH_PATH: do, at an anchor. What goes out takes that path from now
- *   on, what waits first.
+ *   on, what waits first. EALREADY when it is the new one, at the left anchor, and
+ *   the module has let what waited go by the old path.
  *       MBC_SESSION_A_ID
  *       MBC_SESSION_A_MIGRATION
  *       MBC_SESSION_A_PATH
@@ -249,8 +250,8 @@
 #define MBC_MAX_PROGS 256	/* of one policy, for each family */
 #define MBC_MAX_PLAN 2048	/* bytes, of one migration */
 #define MBC_PAUSE_TIME 2000	/* ms that packets of a live session wait */
-#define MBC_PAUSE_PACKETS 1024	/* that wait */
-#define MBC_PAUSE_BYTES 8388608	/* in them */
+#define MBC_PAUSE_PACKETS 8192	/* that wait */
+#define MBC_PAUSE_BYTES 16777216	/* in them */
 #define MBC_TYPE_NAME_LEN 32	/* with its final zero */
 
 /* What a program of a policy returns: the number of a rule, with which the

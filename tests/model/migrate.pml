@@ -14,9 +14,13 @@
  * its way any more: a second message that meets the first is a duplicate.
  *
  * Not modelled, for a module or an NF answers within the same step:
- *   locking installing exporting
+ *   locking installing exporting committing
  * and because the lock and its end are one with what comes after:
  *   held
+ *
+ * The left anchor's module may let go what it holds (a time limit), and its agent
+ * hear of that later. What the right one's lets go before its promise is an abort
+ * like any other; afterwards order is given up, and somebody says so.
  *
  * Checked after every step: each direction has one complete path. In the end:
  * nothing is locked, the hosts agree, all packets have come, in order where that
@@ -110,6 +114,7 @@ bit down[6];
 /* Modules. */
 byte record[6]; /* m + 1, or 0 */
 bit holdsLeft[2], holdsRight[2];       /* an anchor's packets are held */
+bit letGo[2];                          /* the left one's module has let them go */
 bit switchedLeft[2], switchedRight[2]; /* an anchor's packets go on the new path */
 bit seenLeft[2];                       /* the left anchor saw the right one's marker */
 bit seenRight[2];                      /* the right anchor saw the left one's */
@@ -129,15 +134,15 @@ byte fromLeft[6], fromRight[6]; /* bits of hosts whose packets are accepted */
 /* Wires between the anchors, in order. */
 #define MARKER 9
 #define ACK_OF 10 /* added to the number of a packet */
-chan oldLO[2] = [4] of { byte };
-chan oldOR[2] = [4] of { byte };
-chan oldRO[2] = [4] of { byte };
-chan oldOL[2] = [4] of { byte };
+chan oldLO[2] = [6] of { byte };
+chan oldOR[2] = [6] of { byte };
+chan oldRO[2] = [6] of { byte };
+chan oldOL[2] = [6] of { byte };
 #if PACKETS > 0
-chan newLN = [4] of { byte };
-chan newNR = [4] of { byte };
-chan newRN = [4] of { byte };
-chan newNL = [4] of { byte };
+chan newLN = [6] of { byte };
+chan newNR = [6] of { byte };
+chan newRN = [6] of { byte };
+chan newNL = [6] of { byte };
 byte sentR, sentL;           /* the last packet that came to an anchor */
 byte passedR, passedL;       /* the last one that it let go */
 byte gotR, gotL;             /* the last one that came out at the other anchor */
@@ -310,20 +315,29 @@ inline decide() {
 #else
 	:: left[m] == establishing && agreed[m] && (!HOLDS || seenLeft[m]) ->
 #endif
-		switchedLeft[m] = 1;
-#if PACKETS > 0
-		assert(m != 0 || !copied || !spoiled || released);
-#endif
-		flushLeft();
 		if
-		:: !HOLDS -> put(oldLO[m], MARKER)
-		:: else
-		fi;
-		remember(LEFT, 1);
-		send(ACK_NEW);
-		left[m] = draining
+#ifndef BREAK_COMMIT_AFTER_OVERFLOW
+		:: letGo[m] -> abort()
+#endif
+		:: else -> commit()
+		fi
 	:: else
 	fi
+}
+
+inline commit() {
+	switchedLeft[m] = 1;
+#if PACKETS > 0
+	assert(m != 0 || !copied || !spoiled || released);
+#endif
+	flushLeft();
+	if
+	:: !HOLDS -> put(oldLO[m], MARKER)
+	:: else
+	fi;
+	remember(LEFT, 1);
+	send(ACK_NEW);
+	left[m] = draining
 }
 
 inline drain() {
@@ -648,6 +662,11 @@ end:	do
 	:: atomic { left[m] == waiting && limits < LIMITS && !down[hLeft] -> limits++;
 		unlock(hLeft); remember(LEFT, 2); left[m] = over; send(CANCEL_OLD) }
 	:: atomic { left[m] == establishing && limits < LIMITS && !down[hLeft] -> limits++; abort() }
+#if PACKETS > 0
+	:: atomic { holdsLeft[m] && !letGo[m] && limits < LIMITS -> limits++;
+		letGo[m] = 1; flushLeft() }
+	:: atomic { left[m] == establishing && letGo[m] && !down[hLeft] -> abort() }
+#endif
 	:: atomic { GOT(REFUSE_LEFT) && !down[hLeft] -> take(REFUSE_LEFT);
 		if
 		:: left[m] == establishing -> abort()
@@ -983,7 +1002,7 @@ inline restore() {
 		:: record[h] == m + 1 && switchedLeft[m] ->
 			remember(LEFT, 1);
 			left[m] = draining; send(ACK_NEW); put(oldLO[m], MARKER)
-		:: else -> holdsLeft[m] = 1; abort()
+		:: else -> abort()
 		fi
 	:: else
 	fi;
@@ -1053,7 +1072,7 @@ end:	do
 }
 
 #define STILL(m) (net[m] == 0 && empty(oldLO[m]) && empty(oldOR[m]) && empty(oldRO[m]) && empty(oldOL[m]) && \
-	left[m] != none && \
+	left[m] != none && !(left[m] == establishing && letGo[m]) && \
 	!(old[m] == ready && seenOldR[m] && seenOldL[m]) && \
 	!(right[m] == draining && QUIET_RIGHT) && \
 	!(right[m] == prepared && !HOLDS && seenRight[m]))

@@ -256,7 +256,8 @@ func (k *Kernel) Mark(ctx context.Context, id chain.SessionID, migration lock.ID
 	return moving(client.Mark(ctx, id, uint64(migration)))
 }
 
-// SwitchPath has an anchor send over one of the two paths from now on.
+// SwitchPath has an anchor send over one of the two paths from now on. [ErrBusy] when
+// the left one is to take the new path and what it held has gone by the old one.
 func (k *Kernel) SwitchPath(ctx context.Context, id chain.SessionID, migration lock.ID, path lock.Path) error {
 	client, err := k.dialledFor(id)
 	if err != nil {

@@ -35,7 +35,8 @@ type (
 	}
 	// SendMarker: UPDATE-FIN behind the last packet on the old path.
 	SendMarker struct{ Direction Direction }
-	// Switch: send on this path, what is held first.
+	// Switch: send on this path, what is held first. The left anchor's to the new path
+	// is answered by [NewPathTaken], or [Failed] if the module has let go what was held.
 	Switch struct {
 		Direction Direction
 		Path      lock.Path

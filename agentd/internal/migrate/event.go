@@ -48,7 +48,9 @@ type (
 	Exported struct{ Data []byte }
 	// Imported: the NF has the state.
 	Imported struct{}
-	// Failed: module or NF did not do what was ordered.
+	// NewPathTaken: the left anchor's module did the [Switch] that commits.
+	NewPathTaken struct{}
+	// Failed: module or NF did not do what was ordered, and will not.
 	Failed struct{ Reason lock.Reason }
 
 	// MarkerSeen: a marker of this migration came by on the old path.
@@ -64,19 +66,20 @@ type (
 	SessionOver struct{}
 )
 
-func (e Received) String() string    { return fmt.Sprintf("%v from %v", e.Message, e.From) }
-func (e Lost) String() string        { return fmt.Sprintf("Lost %v", e.Host) }
-func (e Tick) String() string        { return "Tick" }
-func (e Withdrawn) String() string   { return "Withdrawn" }
-func (e Installed) String() string   { return "Installed" }
-func (e Exported) String() string    { return "Exported" }
-func (e Imported) String() string    { return "Imported" }
-func (e Failed) String() string      { return "Failed " + string(e.Reason) }
-func (e MarkerSeen) String() string  { return "MarkerSeen " + e.Direction.String() }
-func (e AckReached) String() string  { return "AckReached" }
-func (e Overflow) String() string    { return "Overflow" }
-func (e NewPathUsed) String() string { return "NewPathUsed" }
-func (e SessionOver) String() string { return "SessionOver" }
+func (e Received) String() string     { return fmt.Sprintf("%v from %v", e.Message, e.From) }
+func (e Lost) String() string         { return fmt.Sprintf("Lost %v", e.Host) }
+func (e Tick) String() string         { return "Tick" }
+func (e Withdrawn) String() string    { return "Withdrawn" }
+func (e Installed) String() string    { return "Installed" }
+func (e Exported) String() string     { return "Exported" }
+func (e Imported) String() string     { return "Imported" }
+func (e NewPathTaken) String() string { return "NewPathTaken" }
+func (e Failed) String() string       { return "Failed " + string(e.Reason) }
+func (e MarkerSeen) String() string   { return "MarkerSeen " + e.Direction.String() }
+func (e AckReached) String() string   { return "AckReached" }
+func (e Overflow) String() string     { return "Overflow" }
+func (e NewPathUsed) String() string  { return "NewPathUsed" }
+func (e SessionOver) String() string  { return "SessionOver" }
 
 // A Record is what a module has of a migration, as an agent that was started
 // anew reads it.

@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -170,6 +171,39 @@ func TestHundredMigrationsOfOneSessionOneAfterTheOther(t *testing.T) {
 		w.settled()
 		if s.released {
 			t.Errorf("%v: order was given up", g)
+		}
+	}
+}
+
+// What the left anchor holds is let go between its agent's decision and the order.
+func TestOverflowThatCrossesTheCommitAbortsIt(t *testing.T) {
+	for _, g := range []lock.Guarantee{lock.Ordered, lock.Substream} {
+		w, s, plan := oneWorld(t, g, 1, 1)
+		left := w.node(plan.Left)
+		overflowed := false
+		w.watcher = func(n *node, _ lock.ID, _ Event, orders []Order) {
+			commits := func(o Order) bool { return o.Action == Switch{Rightward, lock.NewPath} }
+			if n == left && !overflowed && slices.ContainsFunc(orders, commits) {
+				overflowed = true
+				left.entries[s].overflow(left.entries[s].record)
+			}
+		}
+		var reports []Report
+		w.onReport = func(n *node, _ Order, r Report) {
+			if n == left && r.Step != StepDrained {
+				reports = append(reports, r)
+			}
+		}
+		w.chatter(s, 1000)
+		if err := w.want(plan); err != nil {
+			t.Fatal(err)
+		}
+		w.run(time.Minute)
+		w.settled()
+		why := lock.Why{Reason: lock.Overflowed, Host: plan.Left}
+		want := []Report{{Step: StepLocked}, {StepAborted, why}, {StepFailed, why}}
+		if !slices.Equal(reports, want) {
+			t.Errorf("%v: the left anchor reports %v, want %v", g, reports, want)
 		}
 	}
 }

@@ -32,6 +32,8 @@ func (m *Machine) stepLeft(event Event, now time.Time) []Action {
 	switch m.state {
 	case Installing, Establishing:
 		return m.establish(event, now)
+	case Committing:
+		return m.commitLeft(event, now)
 	case Draining:
 		return m.drainLeft(event, now)
 	case Closing:
@@ -121,13 +123,34 @@ func (m *Machine) decide(now time.Time) []Action {
 	if m.state != Establishing || !m.agreed || m.holds() && !m.wasSeen(Leftward) {
 		return nil
 	}
-	actions := []Action{Switch{Rightward, lock.NewPath}}
+	m.enter(Committing, now, 0)
+	m.repeat = time.Time{}
+	return []Action{Switch{Rightward, lock.NewPath}}
+}
+
+// commitLeft waits for the module, which alone knows whether what it held is still
+// there: if not, nothing of the new path has been used. What becomes of other hosts
+// is for a later state, but for the news that the old path is empty.
+func (m *Machine) commitLeft(event Event, now time.Time) []Action {
+	switch e := event.(type) {
+	case NewPathTaken:
+		return m.committed(now)
+	case Failed:
+		return m.abort(e.Reason, m.here, now)
+	}
+	m.drained(event)
+	return nil
+}
+
+func (m *Machine) committed(now time.Time) []Action {
+	var actions []Action
 	m.held = false
 	if !m.marked {
 		m.marked = true
 		actions = append(actions, SendMarker{Rightward})
 	}
-	return append(append(actions, m.drain(now)...), Report{Step: StepCommitted})
+	actions = append(append(actions, m.drain(now)...), Report{Step: StepCommitted})
+	return append(actions, m.closeDrained(now)...)
 }
 
 func (m *Machine) drain(now time.Time) []Action {
@@ -138,20 +161,14 @@ func (m *Machine) drain(now time.Time) []Action {
 }
 
 func (m *Machine) drainLeft(event Event, now time.Time) []Action {
+	m.drained(event)
 	switch e := event.(type) {
 	case Received:
-		switch e.Message.(type) {
-		case FinAck:
-			m.confirmed = true
-		case Ask:
+		if _, ok := e.Message.(Ask); ok {
 			if m.onNewPath(e.From) {
 				return []Action{Send{e.From, Ack{}}}
 			}
 			return nil
-		}
-	case MarkerSeen:
-		if e.Direction == Leftward {
-			m.seen[Leftward] = true
 		}
 	case Tick:
 		if due(m.repeat, now) && !due(m.limit, now) {
@@ -159,12 +176,31 @@ func (m *Machine) drainLeft(event Event, now time.Time) []Action {
 			return append(m.markAgain(Rightward), Send{m.right, Ack{}})
 		}
 	}
-	if m.confirmed && m.wasSeen(Leftward) || due(m.limit, now) {
-		m.enter(Closing, now, 0)
-		m.unanswered = append(slices.Clone(m.plan.New), m.plan.Right)
-		return m.say(Close{}, now)
+	return m.closeDrained(now)
+}
+
+// drained takes note of what says that nothing comes by the old path any more.
+func (m *Machine) drained(event Event) {
+	switch e := event.(type) {
+	case Received:
+		if _, ok := e.Message.(FinAck); ok {
+			m.confirmed = true
+		}
+	case MarkerSeen:
+		if e.Direction == Leftward {
+			m.seen[Leftward] = true
+		}
 	}
-	return nil
+}
+
+// closeDrained begins to close when that holds for both directions, or has to.
+func (m *Machine) closeDrained(now time.Time) []Action {
+	if !(m.confirmed && m.wasSeen(Leftward)) && !due(m.limit, now) {
+		return nil
+	}
+	m.enter(Closing, now, 0)
+	m.unanswered = append(slices.Clone(m.plan.New), m.plan.Right)
+	return m.say(Close{}, now)
 }
 
 func (m *Machine) onNewPath(host netip.Addr) bool {

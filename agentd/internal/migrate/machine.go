@@ -39,6 +39,7 @@ const (
 	Ready        State = iota // locked, nothing else
 	Installing                // the module is asked to open the new path
 	Establishing              // left anchor: an UPDATE-SYN is under way
+	Committing                // left anchor: the module is asked to switch
 	Draining                  // an anchor waits for the last packets on the old path
 	Joining                   // new host: the next one has an UPDATE-SYN
 	Prepared                  // said UPDATE-SYNACK, and cannot decide any more
@@ -53,7 +54,7 @@ const (
 )
 
 var stateNames = [...]string{
-	"ready", "installing", "establishing", "draining", "joining", "prepared", "switched",
+	"ready", "installing", "establishing", "committing", "draining", "joining", "prepared", "switched",
 	"exporting", "handing", "drained", "closing", "aborting", "telling", "over",
 }
 
@@ -79,8 +80,8 @@ func (s State) String() string {
 //	left   installing    Withdrawn    aborting
 //	left   installing    late         aborting
 //	left   installing    SessionOver  over
-//	left   establishing  SYNACK       draining
-//	left   establishing  MarkerSeen   draining
+//	left   establishing  SYNACK       committing
+//	left   establishing  MarkerSeen   committing
 //	left   establishing  Failed       aborting
 //	left   establishing  REFUSE       aborting
 //	left   establishing  Lost         aborting
@@ -88,6 +89,10 @@ func (s State) String() string {
 //	left   establishing  Withdrawn    aborting
 //	left   establishing  late         aborting
 //	left   establishing  SessionOver  over
+//	left   committing    NewPathTaken draining
+//	left   committing    NewPathTaken closing
+//	left   committing    Failed       aborting
+//	left   committing    SessionOver  over
 //	left   draining      FINACK       closing
 //	left   draining      MarkerSeen   closing
 //	left   draining      late         closing

@@ -39,6 +39,7 @@ type record struct {
 	beyond int // checkpoint: the last packet that went before; -1: none was asked for
 	told   bool
 	used   bool
+	let    bool // what waited has gone by the old path
 }
 
 // A packet of a session; a marker if id is not 0.
@@ -240,8 +241,16 @@ func (r *record) order(e *entry, action Action) {
 			e.n.w.transmit(e.s, out, packet{d: a.Direction, id: r.Plan.ID})
 		}
 	case Switch:
+		commits := r.Role == lock.LeftAnchor && a.Path == lock.NewPath
+		if commits && (r.let || e.n.w.unlucky()) {
+			e.n.w.reply(e.n, r.Plan.ID, Failed{lock.Overflowed})
+			return
+		}
 		r.Switched = a.Path == lock.NewPath
 		e.release()
+		if commits {
+			e.n.w.reply(e.n, r.Plan.ID, NewPathTaken{})
+		}
 	case Remove:
 		r.remove(e, a.Path)
 	}
@@ -271,8 +280,9 @@ func (e *entry) overflow(r *record) {
 		return
 	}
 	e.s.released = e.s.released || r.Role == lock.RightAnchor
+	r.let = true
 	e.release()
-	e.n.w.event(e.n, r.Plan.ID, Overflow{})
+	e.n.w.eventIn(e.n, r.Plan.ID, Overflow{}, e.n.w.between(0, 20*time.Millisecond))
 }
 
 // remove gives up a path; what is under way on it is taken for a second more.

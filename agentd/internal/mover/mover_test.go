@@ -168,6 +168,10 @@ func TestWishesFail(t *testing.T) {
 			p.Guarantee = lock.Ordered
 			w.hosts[p.Left].refuses = errors.New("no memory")
 		}, lock.ModuleFailed, 1},
+		{"module has let go what it held", func(w *world, p *lock.Plan) {
+			p.Guarantee = lock.Ordered
+			w.hosts[p.Left].letsGo = true
+		}, lock.Overflowed, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,6 +197,22 @@ func TestWishesFail(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A commit is final, so whether it happened is asked until the module says.
+func TestCommitWithoutAnAnswer(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p, leader := four(w, lock.Ordered)
+		leader.mute = 3
+		if got := w.one(p); got.State != stateDone || got.Tries != 1 {
+			t.Errorf("migration is %v, want it done at the first try", got)
+		}
+		if leader.mute != 0 {
+			t.Errorf("%d orders to take the new path were not repeated", leader.mute)
+		}
+		w.wantPath(p.Session, 1, 3, 4)
+		w.idle()
+	})
 }
 
 func TestAbort(t *testing.T) {

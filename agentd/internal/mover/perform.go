@@ -47,9 +47,7 @@ func (m *Mover) perform(ctx context.Context, o migrate.Order) {
 	case migrate.SendMarker:
 		m.order(ctx, o, func(ctx context.Context) error { return m.module.Mark(ctx, o.Session, o.ID) })
 	case migrate.Switch:
-		m.order(ctx, o, func(ctx context.Context) error {
-			return m.module.SwitchPath(ctx, o.Session, o.ID, a.Path)
-		})
+		m.switchPath(ctx, o, a)
 	case migrate.Remove:
 		m.remove(ctx, o)
 	case migrate.ExportState:
@@ -66,7 +64,11 @@ func (m *Mover) answer(o migrate.Order, e migrate.Event) { m.event(o.ID, e) }
 func (m *Mover) order(ctx context.Context, o migrate.Order, call func(context.Context) error) {
 	ctx, cancel := within(ctx)
 	defer cancel()
-	err := call(ctx)
+	m.judge(ctx, o, call(ctx))
+}
+
+// judge takes note of what the module says to an order.
+func (m *Mover) judge(ctx context.Context, o migrate.Order, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, kernel.ErrAbsent):
@@ -79,6 +81,41 @@ func (m *Mover) order(ctx context.Context, o migrate.Order, call func(context.Co
 	default:
 		m.log.Warn("module not told", "session", o.Session, "migration", o.ID, "order", o.Action, "error", err)
 	}
+}
+
+// switchPath has an anchor take a path. The left one's order to take the new one is
+// repeated until the module says whether it did, for that decides the migration.
+func (m *Mover) switchPath(ctx context.Context, o migrate.Order, a migrate.Switch) {
+	call := func(ctx context.Context) error { return m.module.SwitchPath(ctx, o.Session, o.ID, a.Path) }
+	if o.Role() != lock.LeftAnchor || a.Path != lock.NewPath {
+		m.order(ctx, o, call)
+		return
+	}
+	for ctx.Err() == nil {
+		asking, cancel := within(ctx)
+		err := call(asking)
+		switch {
+		case err == nil:
+			m.answer(o, migrate.NewPathTaken{})
+		case errors.Is(err, kernel.ErrBusy):
+			m.answer(o, migrate.Failed{Reason: lock.Overflowed})
+		default:
+			m.judge(asking, o, err)
+		}
+		cancel()
+		if said(err) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(migrate.RepeatTime):
+		}
+	}
+}
+
+// said reports whether an answer is one that the module stands by.
+func said(err error) bool {
+	return err == nil || errors.Is(err, kernel.ErrBusy) || errors.Is(err, kernel.ErrNoSession) || errors.Is(err, kernel.ErrAbsent)
 }
 
 // lock makes the record, and looks whether the session's neighbours are those of the

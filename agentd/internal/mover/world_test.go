@@ -3,6 +3,7 @@
 package mover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -47,6 +48,8 @@ type host struct {
 	most     int
 	refuses  error // what the module answers to Pause
 	forgets  bool  // its module joins sessions and does not say so
+	letsGo   bool  // its module has let go what it held before it is to take a new path
+	mute     int   // so many orders to take a new path are carried out without an answer
 	deaf     int   // so many orders to end a migration are not carried out
 	observed observed
 }
@@ -354,13 +357,23 @@ func (h *host) Mark(_ context.Context, id chain.SessionID, migration lock.ID) er
 }
 
 func (h *host) SwitchPath(_ context.Context, id chain.SessionID, migration lock.ID, path lock.Path) error {
-	return h.with(id, migration, func(s *live) {
+	var answer error
+	err := h.with(id, migration, func(s *live) {
 		s.record.Held = false
+		if path == lock.NewPath && h.letsGo {
+			answer = kernel.ErrBusy
+			return
+		}
+		if path == lock.NewPath && h.mute > 0 {
+			h.mute--
+			answer = context.DeadlineExceeded
+		}
 		if (path == lock.NewPath) != s.record.Switched {
 			s.record.Switched = path == lock.NewPath
 			s.LiveSession, s.next = s.next, s.LiveSession
 		}
 	})
+	return cmp.Or(err, answer)
 }
 
 func (h *host) EndMigration(_ context.Context, id chain.SessionID, migration lock.ID, gone bool) error {

@@ -24,9 +24,9 @@ const (
 	MaxPlan      = 2048  // bytes, of one migration
 	TypeNameLen  = 32    // with its final zero
 
-	PauseTime    = 2000    // ms that packets of a live session wait
-	PausePackets = 1024    // that wait
-	PauseBytes   = 8388608 // in them
+	PauseTime    = 2000     // ms that packets of a live session wait
+	PausePackets = 8192     // that wait
+	PauseBytes   = 16777216 // in them
 
 	AnswerGo    = 1 << 31 // of a program: another one is next
 	AnswerShift = 17      // bits of the rule's number below that program's
