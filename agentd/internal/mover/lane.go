@@ -25,13 +25,34 @@ func (m *Mover) dispatch(orders []migrate.Order) {
 			m.perform(m.ctx, o)
 			continue
 		}
-		l := m.lanes[o.Session]
-		if l == nil {
-			l = new(lane)
-			m.lanes[o.Session] = l
-			m.wg.Go(func() { m.drive(o.Session, l) })
-		}
-		l.orders = append(l.orders, o)
+		m.enqueue(o)
+	}
+}
+
+// enqueue puts an order into its session's lane; mu held.
+func (m *Mover) enqueue(o migrate.Order) {
+	l := m.lanes[o.Session]
+	if l == nil {
+		l = new(lane)
+		m.lanes[o.Session] = l
+		m.wg.Go(func() { m.drive(o.Session, l) })
+	}
+	l.orders = append(l.orders, o)
+}
+
+// confirm is an order of the mover's own: see whether the session is over.
+type confirm struct{}
+
+func (confirm) String() string { return "confirm the end" }
+
+// ended is told by the module that a session is over. A host that it has left a moment ago
+// may be on its path again, or about to be, and what is over is what was there before. So
+// the module is asked, behind all that it was ordered before.
+func (m *Mover) ended(session chain.SessionID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.stopped && m.host.Has(session) {
+		m.enqueue(migrate.Order{Session: session, Action: confirm{}})
 	}
 }
 

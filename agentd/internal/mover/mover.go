@@ -161,7 +161,7 @@ func (m *Mover) watch(ctx context.Context) error {
 				cancel()
 			}
 		case !e.Over.IsZero():
-			m.over(e.Over)
+			m.ended(e.Over)
 		default:
 			m.told(e.Record)
 		}

@@ -199,6 +199,19 @@ func TestWishesFail(t *testing.T) {
 	}
 }
 
+// That a session has left a host is said when it is on its way back.
+func TestHostIsOnThePathAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p, _ := four(w, lock.Ordered)
+		w.hosts[p.New[0]].returns = true
+		if got := w.one(p); got.State != stateDone || got.Tries != 1 {
+			t.Errorf("migration is %v, want it done at the first try", got)
+		}
+		w.wantPath(p.Session, 1, 3, 4)
+		w.idle()
+	})
+}
+
 // A commit is final, so whether it happened is asked until the module says.
 func TestCommitWithoutAnAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -31,6 +31,8 @@ func (m *Mover) perform(ctx context.Context, o migrate.Order) {
 		m.send(ctx, o.ID, a)
 	case migrate.Report:
 		m.report(o, a)
+	case confirm:
+		m.confirm(ctx, o.Session)
 	case lock.Lock:
 		m.answer(o, m.lock(ctx, o, a))
 	case lock.Unlock:
@@ -80,6 +82,14 @@ func (m *Mover) judge(ctx context.Context, o migrate.Order, err error) {
 		}
 	default:
 		m.log.Warn("module not told", "session", o.Session, "migration", o.ID, "order", o.Action, "error", err)
+	}
+}
+
+func (m *Mover) confirm(ctx context.Context, session chain.SessionID) {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	if _, err := m.module.LiveSession(ctx, session); errors.Is(err, kernel.ErrNoSession) || errors.Is(err, kernel.ErrAbsent) {
+		m.over(session)
 	}
 }
 

@@ -48,6 +48,7 @@ type host struct {
 	most     int
 	refuses  error // what the module answers to Pause
 	forgets  bool  // its module joins sessions and does not say so
+	returns  bool  // the session has left it a moment ago; its module says so now
 	letsGo   bool  // its module has let go what it held before it is to take a new path
 	mute     int   // so many orders to take a new path are carried out without an answer
 	deaf     int   // so many orders to end a migration are not carried out
@@ -308,6 +309,9 @@ func (h *host) JoinLive(_ context.Context, j kernel.LiveJoin) (chain.FiveTuple, 
 	}
 	s := &live{LiveSession: kernel.LiveSession{Super: j.Super, Left: j.Left, Right: h.w.wire(h.addr, j.Hops[0]), Hops: j.Hops}}
 	h.sessions[j.ID] = s
+	if h.returns {
+		h.events(kernel.MigrationEvent{Over: j.ID})
+	}
 	h.record(s, &kernel.MigrationRecord{
 		Session: j.ID, ID: j.Migration, Role: lock.NewHost, Plan: j.Plan, Installed: true, Right: s.Right,
 	})
