@@ -163,7 +163,9 @@ static struct sk_buff *piece(const struct mbc_packet *p, unsigned int off,
 	skb->protocol = from->protocol;
 	skb->priority = from->priority;
 	skb->mark = from->mark;
-	skb->dev = from->dev;
+	/* @dev stays NULL: it is sent as if it were our own, like what waits. With the
+	 * device by which it leaves it would be taken for forwarded.
+	 */
 	skb->skb_iif = from->skb_iif;
 	memcpy(skb->cb, from->cb, sizeof(skb->cb));
 	skb_dst_copy(skb, from);

@@ -263,7 +263,8 @@ func TestNFsSeeASessionInTurn(t *testing.T) {
 func (l *lab) passInTurn(t *testing.T, g proto.Guarantee) {
 	l.server().echo(t, 5001)
 	client, server, mb := l.client(), l.server(), l.middleboxes()
-	nf := runOrderNF(t, 5001, mb[0], mb[2])
+	turns := []*host{mb[0], mb[2], mb[3]} // nobody is back before packets have gone by without him
+	nf := runOrderNF(t, 5001, turns...)
 	c := client.connect(t, 0, server.port(5001))
 	talk(t, c, 100_000)
 	p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
@@ -272,10 +273,7 @@ func (l *lab) passInTurn(t *testing.T, g proto.Guarantee) {
 	nf.take()
 	seen, late := 0, 0
 	for i := range n {
-		from, to := mb[0], mb[2]
-		if i%2 == 1 {
-			from, to = to, from
-		}
+		from, to := turns[i%len(turns)], turns[(i+1)%len(turns)]
 		p.replace(from, to)
 		passed := nf.take()
 		if i > 0 {

@@ -257,12 +257,17 @@ func testCheckpointInAPacket(t *testing.T, f family) {
 		payload: append(make([]byte, n), fresh...),
 	}.packet()
 	both.acknowledge(ack)
-	atMB := p.mb.counters(t)
+	atMB, tap := p.mb.counters(t), p.client.capture(t)
 	if err := p.client.send(both); err != nil {
 		t.Fatal(err)
 	}
 	p.client.awaitCounter(t, p.before, genl.ReasonPauseSplit, 1)
 	p.mb.awaitCounter(t, atMB, genl.ReasonRewrittenIn, 1)
+	for _, sent := range tap.packets(t) {
+		if sent.out && sent.tuple() == p.super {
+			t.Errorf("what goes ahead goes to the server, and not to the next host: %v", sent.tuple())
+		}
+	}
 	p.write(t, fresh) // so that the client has sent what the server gets
 	p.client.awaitCounter(t, p.before, genl.ReasonPaused, 2)
 	p.resume(t)

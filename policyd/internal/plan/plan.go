@@ -183,7 +183,7 @@ func (p *planner) join(plan *proto.MigratePlan, family chain.Family) error {
 		case !answered:
 			return fmt.Errorf("%s did not answer", host)
 		case len(p.session.records[host]) > 0:
-			return fmt.Errorf("%s is on its chain already", host)
+			return fmt.Errorf("%s is on its chain already, or has left it a moment ago", host)
 		}
 		a, ok := p.addressOf(host, family)
 		if !ok {
