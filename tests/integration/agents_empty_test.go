@@ -24,6 +24,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 	client, server, mb := l.client(), l.server(), l.middleboxes()
 	server.echo(t, port)
 
+	began := time.Now()
 	conns := make(chan net.Conn, n)
 	errs := make(chan error, dialers)
 	for i := range dialers {
@@ -46,6 +47,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 	}
 	awaitSessions(t, uint32(n), client, mb[0], server)
 	before := l.lost(t)
+	t.Logf("%d sessions set up in %v", n, time.Since(began).Round(time.Millisecond))
 
 	policyd := l.migrations()
 	begun, err := policyd.Start(t.Context(), &proto.StartMigrationsRequest{
@@ -61,6 +63,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 		t.Fatalf("%d of %d begun, skipped %v, missing %v", begun.Begun, n, begun.Skipped, begun.Missing)
 	}
 	var counts *proto.MigrationCounts
+	told := time.Now()
 	eventually(t, late+time.Duration(n)*50*time.Millisecond, func() error {
 		list, err := policyd.List(t.Context(), &proto.ListMigrationsRequest{Job: begun.Job, Limit: 1})
 		if err != nil {
@@ -68,6 +71,10 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 		}
 		counts = list.Counts
 		if counts.Queued+counts.Running > 0 {
+			if time.Since(told) > time.Minute { // it takes long where processors are emulated
+				told = time.Now()
+				t.Logf("so far: %v", counts)
+			}
 			return fmt.Errorf("not all are over: %v", counts)
 		}
 		return nil
