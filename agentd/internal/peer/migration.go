@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net/netip"
+	"sync"
 	"slices"
 	"time"
 
@@ -254,6 +255,15 @@ func EncodePlan(p *lock.Plan) *proto.MigratePlan {
 	return out
 }
 
+// compressors are those that are not in use: a new one is half a megabyte.
+var compressors = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.DefaultCompression)
+	if err != nil {
+		panic(err) // there is such a level
+	}
+	return w
+}}
+
 // MarshalPlan writes a plan, but for its id, for the module to keep: compressed, for the
 // longest one has the addresses of some fifty hosts.
 func MarshalPlan(p *lock.Plan) ([]byte, error) {
@@ -262,10 +272,9 @@ func MarshalPlan(p *lock.Plan) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	w, err := flate.NewWriter(&out, flate.DefaultCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := compressors.Get().(*flate.Writer)
+	defer compressors.Put(w)
+	w.Reset(&out)
 	if _, err := w.Write(b); err != nil {
 		return nil, err
 	}
