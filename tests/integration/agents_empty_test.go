@@ -67,11 +67,7 @@ func TestOneCommandEmptiesAMiddlebox(t *testing.T) {
 	// Each look has all agents count what they have led.
 	looks := time.NewTicker(time.Duration(n) * 200 * time.Microsecond)
 	defer looks.Stop()
-	// Each look has all agents count what they have led.
-	looks := time.NewTicker(time.Duration(n) * 200 * time.Microsecond)
-	defer looks.Stop()
 	eventually(t, late+time.Duration(n)*500*time.Millisecond, func() error {
-		<-looks.C
 		<-looks.C
 		list, err := policyd.List(t.Context(), &proto.ListMigrationsRequest{Job: begun.Job, Limit: 1})
 		if err != nil {

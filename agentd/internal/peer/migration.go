@@ -10,8 +10,8 @@ import (
 	"io"
 	"math"
 	"net/netip"
-	"sync"
 	"slices"
+	"sync"
 	"time"
 
 	pb "google.golang.org/protobuf/proto"
