@@ -234,6 +234,12 @@ func (n *Node) open(ctx context.Context, host netip.Addr, begin func(*quic.Conn)
 		if err = begin(conn); err == nil {
 			return nil
 		}
+		if isLost(err) { // its streams hear of that before its context does
+			select {
+			case <-conn.Context().Done():
+			case <-ctx.Done():
+			}
+		}
 		if tried || ctx.Err() != nil || conn.Context().Err() == nil {
 			return fmt.Errorf("open stream to %v: %w", host, err)
 		}

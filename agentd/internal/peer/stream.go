@@ -34,7 +34,9 @@ func (s *Stream) Addresses() []netip.Addr { return s.addresses }
 // Lost reports whether err, of Send or Receive, means that the connection is gone,
 // and the stream with it: on a new one the same may succeed. It is false for what
 // the neighbour did to the stream alone.
-func (*Stream) Lost(err error) bool {
+func (*Stream) Lost(err error) bool { return isLost(err) }
+
+func isLost(err error) bool {
 	var (
 		idle      *quic.IdleTimeoutError
 		reset     *quic.StatelessResetError
