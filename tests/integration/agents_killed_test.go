@@ -38,7 +38,7 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 		sample  bool
 	}{
 		{"left anchor, locked", func(_, _ *host) *host { return client }, locked, false},
-		{"left anchor, new path open", func(_, _ *host) *host { return client }, installed, true},
+		{"left anchor, new path open", func(_, _ *host) *host { return client }, installed, false},
 		{"left anchor, holding", func(_, _ *host) *host { return client }, held, false},
 		{"left anchor, switched", func(_, _ *host) *host { return client }, switched, true},
 		{"right anchor, locked", func(_, _ *host) *host { return server }, locked, false},

@@ -32,7 +32,7 @@ func TestAgentsSetDatagramsUp(t *testing.T) {
 		offloads string
 		sample   family // that meets this without a soak
 	}{
-		{1500, "on", ipv4}, {9000, "off", ipv6}, {1500, "off", family{}}, {9000, "on", family{}},
+		{1500, "on", ipv6}, {9000, "off", family{}}, {1500, "off", family{}}, {9000, "on", family{}},
 	}
 	for _, row := range rows {
 		for _, f := range []family{ipv4, ipv6} {

@@ -153,12 +153,12 @@ const (
 // tests of each by itself have met on both, or daemons, to which a kernel is like
 // another. A soak runs all of it on both.
 var once = map[string]string{
-	"6.12": "^Test(MatrixTCP|MatrixUDP|GatewayOfTheLab|FirewallsTakeOver|HostsAskForChanges|NeighboursLeaveAtOnce|" +
+	"6.12": "^Test(MatrixTCP|MatrixUDP|GatewayOfTheLab|FirewallsTakeOver|SequenceNumbersWrapDuringMigration|HostsAskForChanges|NeighboursLeaveAtOnce|" +
 		"AgentsChangeALiveChain|NFsSeeASessionInTurn|NewSessionsTurnAway|DrainEmptiesAnInstance|DaemonsKilled|ExplainTellsTheTruth|" +
 		"AgentsSetDatagramsUp|WrongPolicyChangesNothing|SwallowedSYNs|TableFull|RepeatedSYN|ErrorsInMidConnection|NetlinkClient)$",
 	"6.1": "^Test(AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
 		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|ProgramsMoveState|HostsWorkWithoutPolicyd|Doctor|NewHostDies|MatrixNotices|" +
-		"ChainOfALiveSession|SequenceNumbersWrapDuringMigration|SetupKeysRotateUnderConnections|DatagramsWithoutAnAgent|" +
+		"ChainOfALiveSession|SetupKeysRotateUnderConnections|DatagramsWithoutAnAgent|" +
 		"Transfer|ManySessionsAtOnce|RejectedConnection|DumpsWhileTheTableChangesItsSize)$",
 	"": "^Test(ClockJumps|ReportOfDurations)$", // a soak alone
 }
