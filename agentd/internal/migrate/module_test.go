@@ -191,6 +191,9 @@ func (w *world) install(n *node, s *sim, e *entry, a Install) Event {
 		e.record = &record{Record: Record{Plan: a.Plan, Role: a.Role}, beyond: -1}
 		e.needs = slices.ContainsFunc(a.Plan.State, func(p lock.Pair) bool { return p.To == n.addr })
 		n.entries[s] = e
+		if s.over { // nothing comes any more, and the module ends what is silent
+			w.forget(n, s)
+		}
 	}
 	r := e.record
 	if r == nil || r.Plan.ID != a.Plan.ID {

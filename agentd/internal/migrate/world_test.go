@@ -366,15 +366,20 @@ func (w *world) finish(s *sim) {
 	s.over = true
 	for _, n := range w.nodes {
 		if n.entries[s] != nil {
-			w.after(w.between(0, 20*time.Millisecond), func() {
-				e := n.entries[s]
-				delete(n.entries, s)
-				if e != nil && e.record != nil {
-					w.event(n, e.record.Plan.ID, SessionOver{})
-				}
-			})
+			w.forget(n, s)
 		}
 	}
+}
+
+// forget has a module see the end of a session a little later.
+func (w *world) forget(n *node, s *sim) {
+	w.after(w.between(0, 20*time.Millisecond), func() {
+		e := n.entries[s]
+		delete(n.entries, s)
+		if e != nil && e.record != nil {
+			w.event(n, e.record.Plan.ID, SessionOver{})
+		}
+	})
 }
 
 // transmit puts a packet into a wire.
