@@ -186,13 +186,25 @@ out:
 	return MBC_REASON_NONE;
 }
 
-void mbc_migration_switch(struct mbc_migration *m, enum mbc_path path)
+/* What the left anchor held has gone by the old path, behind its marker: the new
+ * path's NFs would begin while the old ones are still at work. The right anchor
+ * follows the left one, whatever became of its own packets.
+ */
+static bool too_late(const struct mbc_migration *m)
+{
+	return m->part == MBC_PART_LEFT &&
+	       m->facts & BIT(MBC_FACT_OVERFLOW);
+}
+
+int mbc_migration_switch(struct mbc_migration *m, enum mbc_path path)
 {
 	struct mbc_session *from = first(m), *to = m->session[path];
 
 	lockdep_assert_held(&from->mn->lock);
 	if (from == to)
-		return;
+		return 0;
+	if (path == MBC_PATH_NEW && too_late(m))
+		return -EALREADY;
 	/* Who would take note of a packet asks again under this lock which of
 	 * the two is the first.
 	 */
@@ -203,6 +215,7 @@ void mbc_migration_switch(struct mbc_migration *m, enum mbc_path path)
 	mbc_pause_hand_over(from, to);
 	mbc_session_supersede(from, to, mbc_migration_entrance(m));
 	spin_unlock(&from->lock);
+	return 0;
 }
 
 /* What was counted over the path that goes is the session's as well. */

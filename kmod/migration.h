@@ -186,8 +186,11 @@ enum mbc_reason mbc_migration_begin(struct mbc_migration *m,
  * @m: at an anchor where there is this path
  *
  * mbc_net.lock held. Nothing happens if it does already.
+ *
+ * Return: 0; -EALREADY: the new path is not for the left anchor any more, see
+ * MBC_FACT_OVERFLOW.
  */
-void mbc_migration_switch(struct mbc_migration *m, enum mbc_path path);
+int mbc_migration_switch(struct mbc_migration *m, enum mbc_path path);
 
 /**
  * mbc_migration_end() - the record goes, and the path that is not in use

@@ -195,6 +195,11 @@ static bool is_tcp(const struct mbc_migration *m)
 	return mbc_session_back(mbc_migration_in_use(m))->proto == IPPROTO_TCP;
 }
 
+static void say_let_go(struct genl_info *info)
+{
+	GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
+}
+
 static int pause_locked(struct genl_info *info, const struct mbc_pause *bounds)
 {
 	struct mbc_migration *m;
@@ -211,7 +216,7 @@ static int pause_locked(struct genl_info *info, const struct mbc_pause *bounds)
 	if (err == -EALREADY && m->in_use == MBC_PATH_NEW)
 		GENL_SET_ERR_MSG(info, "the session has left the old path");
 	else if (err == -EALREADY)
-		GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
+		say_let_go(info);
 	return err;
 }
 
@@ -272,16 +277,6 @@ int mbc_netlink_mark(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-/* What the left anchor held has gone by the old path, behind its marker: the new
- * path's NFs would begin while the old ones are still at work. The right anchor
- * follows the left one, whatever became of its own packets.
- */
-static bool too_late(const struct mbc_migration *m)
-{
-	return m->part == MBC_PART_LEFT &&
-	       m->facts & BIT(MBC_FACT_OVERFLOW);
-}
-
 static struct mbc_migration *switch_locked(struct genl_info *info,
 					   enum mbc_path path, int *err)
 {
@@ -294,12 +289,11 @@ static struct mbc_migration *switch_locked(struct genl_info *info,
 		*err = -EINVAL;
 		return NULL;
 	}
-	if (path == MBC_PATH_NEW && too_late(m)) {
-		GENL_SET_ERR_MSG(info, "the packets have waited, and were let go");
-		*err = -EALREADY;
+	*err = mbc_migration_switch(m, path);
+	if (*err) {
+		say_let_go(info);
 		return NULL;
 	}
-	mbc_migration_switch(m, path);
 	return m;
 }
 
