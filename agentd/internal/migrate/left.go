@@ -58,10 +58,7 @@ func (m *Machine) establish(event Event, now time.Time) []Action {
 		m.marked = true
 		return []Action{SendMarker{Rightward}}
 	case MarkerSeen:
-		if e.Direction == Leftward {
-			m.seen[Leftward] = true
-			return m.decide(now)
-		}
+		return m.decide(now)
 	case Received:
 		switch msg := e.Message.(type) {
 		case SynAck:
@@ -137,8 +134,11 @@ func (m *Machine) commitLeft(event Event, now time.Time) []Action {
 		return m.committed(now)
 	case Failed:
 		return m.abort(e.Reason, m.here, now)
+	case Received:
+		if _, ok := e.Message.(FinAck); ok {
+			m.confirmed = true
+		}
 	}
-	m.drained(event)
 	return nil
 }
 
@@ -161,10 +161,12 @@ func (m *Machine) drain(now time.Time) []Action {
 }
 
 func (m *Machine) drainLeft(event Event, now time.Time) []Action {
-	m.drained(event)
 	switch e := event.(type) {
 	case Received:
-		if _, ok := e.Message.(Ask); ok {
+		switch e.Message.(type) {
+		case FinAck:
+			m.confirmed = true
+		case Ask:
 			if m.onNewPath(e.From) {
 				return []Action{Send{e.From, Ack{}}}
 			}
@@ -179,21 +181,8 @@ func (m *Machine) drainLeft(event Event, now time.Time) []Action {
 	return m.closeDrained(now)
 }
 
-// drained takes note of what says that nothing comes by the old path any more.
-func (m *Machine) drained(event Event) {
-	switch e := event.(type) {
-	case Received:
-		if _, ok := e.Message.(FinAck); ok {
-			m.confirmed = true
-		}
-	case MarkerSeen:
-		if e.Direction == Leftward {
-			m.seen[Leftward] = true
-		}
-	}
-}
-
-// closeDrained begins to close when that holds for both directions, or has to.
+// closeDrained begins to close when nothing comes by the old path any more, either
+// way, or has had the time to come.
 func (m *Machine) closeDrained(now time.Time) []Action {
 	if !(m.confirmed && m.wasSeen(Leftward)) && !due(m.limit, now) {
 		return nil

@@ -287,6 +287,9 @@ func (m *Machine) Step(event Event, now time.Time) []Action {
 		m.why = lock.Why{Reason: lock.SessionEnded, Host: m.here}
 		return m.over(Report{StepEnded, m.why})
 	}
+	if e, ok := event.(MarkerSeen); ok {
+		m.seen[e.Direction] = true
+	}
 	switch m.role {
 	case lock.LeftAnchor:
 		return m.stepLeft(event, now)

@@ -41,7 +41,6 @@ func (m *Machine) stepState(event Event, now time.Time) []Action {
 	case Ready:
 		switch e := event.(type) {
 		case MarkerSeen:
-			m.seen[e.Direction] = true
 			return m.checkMarkers(now)
 		case Received:
 			if _, ok := e.Message.(lock.Cancel); ok {

@@ -44,9 +44,6 @@ func (m *Machine) restoreRight(r Record, now time.Time) []Action {
 }
 
 func (m *Machine) stepRight(event Event, now time.Time) []Action {
-	if e, ok := event.(MarkerSeen); ok && e.Direction == Rightward {
-		m.seen[Rightward] = true
-	}
 	if _, ok := event.(AckReached); ok {
 		m.acked = true
 	}

@@ -242,11 +242,8 @@ func (m *Mover) miss(ctx context.Context, records []kernel.MigrationRecord) {
 	suspects := m.host.Recorded()
 	m.mu.Unlock()
 	for _, s := range suspects {
-		if recorded[s.ID] {
-			continue
-		}
-		if _, err := m.module.LiveSession(ctx, s.Session); errors.Is(err, kernel.ErrNoSession) {
-			m.over(s.Session)
+		if !recorded[s.ID] {
+			m.confirm(ctx, s.Session)
 		}
 	}
 }

@@ -66,25 +66,21 @@ func (m *Mover) answer(o migrate.Order, e migrate.Event) { m.event(o.ID, e) }
 func (m *Mover) order(ctx context.Context, o migrate.Order, call func(context.Context) error) {
 	ctx, cancel := within(ctx)
 	defer cancel()
-	m.judge(ctx, o, call(ctx))
-}
-
-// judge takes note of what the module says to an order.
-func (m *Mover) judge(ctx context.Context, o migrate.Order, err error) {
+	err := call(ctx)
 	switch {
 	case err == nil:
 	case errors.Is(err, kernel.ErrAbsent):
 		m.over(o.Session)
 	case errors.Is(err, kernel.ErrNoSession):
 		// Or its record alone: an order that comes twice finds none.
-		if _, err := m.module.LiveSession(ctx, o.Session); errors.Is(err, kernel.ErrNoSession) {
-			m.over(o.Session)
-		}
+		m.confirm(ctx, o.Session)
 	default:
 		m.log.Warn("module not told", "session", o.Session, "migration", o.ID, "order", o.Action, "error", err)
 	}
 }
 
+// confirm asks the module whether a session is over, which all are that a module had
+// which is gone.
 func (m *Mover) confirm(ctx context.Context, session chain.SessionID) {
 	ctx, cancel := within(ctx)
 	defer cancel()
@@ -102,18 +98,21 @@ func (m *Mover) switchPath(ctx context.Context, o migrate.Order, a migrate.Switc
 		return
 	}
 	for ctx.Err() == nil {
-		asking, cancel := within(ctx)
-		err := call(asking)
+		var err error
+		m.order(ctx, o, func(ctx context.Context) error {
+			if err = call(ctx); errors.Is(err, kernel.ErrBusy) {
+				return nil // an answer like any other
+			}
+			return err
+		})
 		switch {
 		case err == nil:
 			m.answer(o, migrate.NewPathTaken{})
+			return
 		case errors.Is(err, kernel.ErrBusy):
 			m.answer(o, migrate.Failed{Reason: lock.Overflowed})
-		default:
-			m.judge(asking, o, err)
-		}
-		cancel()
-		if said(err) {
+			return
+		case errors.Is(err, kernel.ErrNoSession), errors.Is(err, kernel.ErrAbsent):
 			return
 		}
 		select {
@@ -121,11 +120,6 @@ func (m *Mover) switchPath(ctx context.Context, o migrate.Order, a migrate.Switc
 		case <-time.After(migrate.RepeatTime):
 		}
 	}
-}
-
-// said reports whether an answer is one that the module stands by.
-func said(err error) bool {
-	return err == nil || errors.Is(err, kernel.ErrBusy) || errors.Is(err, kernel.ErrNoSession) || errors.Is(err, kernel.ErrAbsent)
 }
 
 // lock makes the record, and looks whether the session's neighbours are those of the
