@@ -14,6 +14,11 @@ import (
 const (
 	transportTimeout  = 10 * time.Second
 	transportPoolSize = 3 // connections kept open to each voter
+	// oneAtATime has a leader wait for each answer before it sends more to a
+	// voter. Raft may send ahead, but once a voter has refused that, because its
+	// disk is full perhaps, it can wait for itself and never send it anything but
+	// heartbeats again (hashicorp/raft issue 612).
+	oneAtATime = 1
 )
 
 // Network is how the Raft ports of nodes reach each other. Whoever gets as far
@@ -58,6 +63,7 @@ func (n *Node) listen(logger hclog.Logger) error {
 	}
 	n.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{l, n.config.Network}, MaxPool: transportPoolSize, Timeout: transportTimeout, Logger: logger,
+		MaxRPCsInFlight: oneAtATime,
 	})
 	return nil
 }
