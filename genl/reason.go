@@ -5,7 +5,7 @@ package genl
 import "fmt"
 
 // A Reason is why a packet or session came to its end, or what was done with
-// it: enum mbc_reason of the module, one counter each. kmod/uapi/mbchain.h
+// it: enum mbc_reason of the module, one counter each. kmod/uapi/mbchain_reason.h
 // says what becomes of a packet with each of them.
 type Reason uint32
 

@@ -26,14 +26,24 @@ import (
 
 const header = "../kmod/uapi/mbchain.h"
 
+// headers returns what a program reads that includes the header.
+func headers(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, path := range []string{"../kmod/uapi/mbchain_reason.h", header} {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(source)
+	}
+	return all.String()
+}
+
 // TestConstantsAreTheHeaders fails when a name or a value is in the module's
 // header and not in Go, or the other way round.
 func TestConstantsAreTheHeaders(t *testing.T) {
-	source, err := os.ReadFile(header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := headerConstants(string(source))
+	want, err := headerConstants(headers(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +106,8 @@ func TestHeaderConstants(t *testing.T) {
 }
 
 func TestReasonNamesAreTheHeaders(t *testing.T) {
-	source, err := os.ReadFile(header)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var want, got []string
-	for _, m := range regexp.MustCompile(`(?m)^\tMBC_REASON_(\w+),`).FindAllStringSubmatch(string(source), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\tMBC_REASON_(\w+),`).FindAllStringSubmatch(headers(t), -1) {
 		want = append(want, strings.ToLower(m[1]))
 	}
 	for r := genl.ReasonNone; r <= genl.ReasonMax; r++ {

@@ -2,7 +2,7 @@
 
 package main
 
-// counters explains each enum mbc_reason of kmod/uapi/mbchain.h, in its order
+// counters explains each enum mbc_reason of kmod/uapi/mbchain_reason.h, in its order
 // and by its name in lower case; a test holds the two together. "Dropped" and
 // "passed on" say what became of the packet.
 var counters = []struct{ name, meaning string }{

@@ -14,7 +14,7 @@ import (
 var reason = regexp.MustCompile(`(?m)^\tMBC_REASON_([A-Z0-9_]+)\b`)
 
 func TestEveryCounterOfTheModuleIsExplainedInItsOrder(t *testing.T) {
-	header, err := os.ReadFile("../kmod/uapi/mbchain.h")
+	header, err := os.ReadFile("../kmod/uapi/mbchain_reason.h")
 	if err != nil {
 		t.Fatal(err)
 	}
