@@ -59,7 +59,7 @@ func (d *domain) add(ip string) *node {
 			d.t.Errorf("%s has a fault of its own", n.id)
 		}
 		if d.t.Failed() {
-			d.t.Logf("log of %s:\n%s", n.id, &n.log)
+			n.showLog()
 		}
 	})
 	return n

@@ -55,6 +55,23 @@ func (n *node) said(text string) bool {
 	return strings.Contains(n.log.String(), text)
 }
 
+// logs is where those of nodes of failed tests are kept.
+const logs = "../../build/test/cluster"
+
+// showLog shows the end of it, and keeps the whole.
+func (n *node) showLog() {
+	const shown = 8 // of each node, so that they do not hide what has failed
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	file := filepath.Join(logs, strings.ReplaceAll(n.t.Name(), "/", "-")+"-"+n.id+".log")
+	err := errors.Join(os.MkdirAll(logs, 0o755), os.WriteFile(file, n.log.Bytes(), 0o644))
+	if err != nil {
+		n.t.Log(err)
+	}
+	lines := strings.SplitAfter(n.log.String(), "\n")
+	n.t.Logf("end of %s, the log of %s:\n%s", file, n.id, strings.Join(lines[max(0, len(lines)-shown):], ""))
+}
+
 // start runs policyd on the node's directory.
 func (n *node) start(options ...string) {
 	n.t.Helper()
