@@ -10,6 +10,11 @@ KERNELS := 6.1 6.12
 # How long make soak goes on, such as 8h; 0: each tier once.
 SOAK := 0
 
+# Everything is built in one way, so that each package is compiled once. The race
+# detector alone is another one, and needs cgo.
+export CGO_ENABLED ?= 0
+export GOFLAGS ?= -trimpath
+
 # Not "go run", which has a last word of its own when tests fail.
 RUNNER = go build -o build/runner ./tests/runner && build/runner
 
@@ -24,8 +29,7 @@ setup: ## install what building and testing need (Debian 12)
 .PHONY: build
 build: ## build agentd, policyd and mbctl into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' \
-		-o bin/ ./agentd ./policyd ./mbctl
+	go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./agentd ./policyd ./mbctl
 
 .PHONY: kmod kmod-debug
 kmod: $(KERNELS:%=kmod-%) ## build mbchain.ko for each kernel, build/kmod/RELEASE/
