@@ -90,7 +90,7 @@ func TestPauseBounds(t *testing.T) {
 		name  string
 		pause genl.PauseRequest
 	}{
-		{"time", genl.PauseRequest{Time: 50 * time.Millisecond}},
+		{"time", genl.PauseRequest{Time: time.Second}}, // not over before there is something that waits
 		{"packets", genl.PauseRequest{Time: time.Minute, Packets: 2}},
 		{"bytes", genl.PauseRequest{Time: time.Minute, Bytes: 2000}},
 		{"dropped", genl.PauseRequest{Time: time.Minute, Packets: 1, Drop: true}},
