@@ -48,6 +48,10 @@ func TestLastLineIsTheSum(t *testing.T) {
 		{"output of a silent step", []tier{
 			{name: "a", run: steps(step{name: "x", command: "echo a.go", silent: true})},
 		}, "0 passed, 1 failed", false},
+		// On a new machine Go says there which modules it downloads.
+		{"standard error of a silent step", []tier{
+			{name: "a", run: steps(step{name: "x", command: "echo downloading >&2", silent: true})},
+		}, "1 passed, 0 failed", true},
 		{"summed", []tier{{name: "a", run: func(ctx context.Context, r *runner) {
 			r.runSummed(ctx, "echo 3 passed, 2 failed; false")
 		}}}, "3 passed, 2 failed", false},

@@ -72,7 +72,7 @@ func chooseTiers(names string) ([]tier, error) {
 }
 
 // A step is a command that is a test of its own: it passes when it exits 0, and
-// prints nothing if silent is set.
+// has no findings if silent is set: what it prints on standard output.
 type step struct {
 	name    string
 	command string
