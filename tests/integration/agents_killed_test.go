@@ -45,7 +45,7 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 		{"right anchor, new path open", func(_, _ *host) *host { return server }, installed, false},
 		{"right anchor, holding", func(_, _ *host) *host { return server }, held, false},
 		{"right anchor, switched", func(_, _ *host) *host { return server }, switched, false},
-		{"old host, locked", func(from, _ *host) *host { return from }, locked, true},
+		{"old host, locked", func(from, _ *host) *host { return from }, locked, false},
 		{"old host, a marker came", func(from, _ *host) *host { return from }, marked, false},
 		{"new host, joined", func(_, to *host) *host { return to }, locked, false},
 	}

@@ -185,7 +185,7 @@ func TestMigrationsOnBadLinks(t *testing.T) {
 			p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
 			stop := keepAsking(t, c, 20_000)
 			from, to, moved := mb[0], mb[2], 0
-			for range sampled(6, 100) {
+			for range sampled(3, 100) {
 				m := p.begin(replacement(from, to))
 				if m.State == "done" {
 					from, to = to, from

@@ -24,8 +24,12 @@ func TestSequenceNumbersWrapDuringMigration(t *testing.T) {
 	l.apply(t, "match(dstport=5001) >> {mb1}\n")
 	l.server().echo(t, 5001)
 	client, server, mb := l.client(), l.server(), l.middleboxes()
-	impair(t, l.all(), "delay", "20ms") // each step of a migration can be seen then
-	for _, g := range guarantees {
+	impair(t, l.all(), "delay", "20ms")     // each step of a migration can be seen then
+	tried := guarantees[len(guarantees)-1:] // substream counts in them
+	if soaking() {
+		tried = guarantees
+	}
+	for _, g := range tried {
 		t.Run(guaranteeText(g), func(t *testing.T) {
 			nf := runOrderNF(t, 5001, mb[0], mb[2])
 			inMigration := false
