@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("integration: skipped:", err)
 		os.Exit(0)
 	}
+	if err := keepPatches(); err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := closeLab(); err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)

@@ -201,7 +201,6 @@ func TestUnloadWithManySessions(t *testing.T) {
 	if ko == "" {
 		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
 	}
-	keepHooks(t)
 	many := int(amount(sampled(3_000, 8_000)))
 	r := newRig(t, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()

@@ -20,7 +20,6 @@ func TestUnloadUnderTraffic(t *testing.T) {
 	if ko == "" {
 		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
 	}
-	keepHooks(t)
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
 	w := l.serve(t)
@@ -109,21 +108,4 @@ func noComplaints(t *testing.T) {
 			t.Errorf("the kernel complains: %s", line)
 		}
 	}
-}
-
-// keepHooks has somebody else look at packets in the guest's own namespace too.
-// With the last hook the kernel takes its call out of its own code, which emulators
-// of several processors get wrong now and then while packets pass: Oops: int3.
-func keepHooks(t *testing.T) {
-	t.Helper()
-	const table = `table inet keep {
-		chain first { type filter hook prerouting priority 0; }
-		chain last { type filter hook postrouting priority 0; }
-	}`
-	nft := exec.Command("nft", "-f", "-")
-	nft.Stdin = strings.NewReader(table)
-	if out, err := nft.CombinedOutput(); err != nil {
-		t.Fatalf("keep hooks: %v: %s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("nft", "delete", "table", "inet", "keep").Run() })
 }
