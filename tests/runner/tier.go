@@ -159,8 +159,8 @@ const (
 var once = map[string]string{
 	"6.12": "^Test(SequenceNumbersWrapDuringMigration|HostsAskForChanges|NeighboursLeaveAtOnce|" +
 		"AgentsChangeALiveChain|NFsSeeASessionInTurn|NewSessionsTurnAway|DrainEmptiesAnInstance|DaemonsKilled|ExplainTellsTheTruth|" +
-		"AgentsSetDatagramsUp|WrongPolicyChangesNothing|TableFull|RepeatedSYN|NetlinkClient|PauseBounds|AgentSetsNF)$",
-	"6.1": "^Test(AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
+		"WrongPolicyChangesNothing|TableFull|RepeatedSYN|NetlinkClient|PauseBounds|AgentSetsNF)$",
+	"6.1": "^Test(AgentsSetDatagramsUp|AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
 		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|HostsWorkWithoutPolicyd|NewHostDies|" +
 		"SetupKeysRotateUnderConnections|DatagramsWithoutAnAgent|MigrationGivenUp|SetUpAsTheRuleSays|UnloadUnderTraffic|" +
 		"Transfer|ManySessionsAtOnce|UnloadWithManySessions|Iperf|CraftedSYNsTakeNoMemory)$",
