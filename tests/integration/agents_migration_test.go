@@ -32,7 +32,6 @@ func TestAgentsChangeALiveChain(t *testing.T) {
 		{ipv4, proto.Guarantee_GUARANTEE_LOSS_FREE, "full", "on"},
 		{ipv6, proto.Guarantee_GUARANTEE_ORDERED, "full", "off"},
 		{ipv4, proto.Guarantee_GUARANTEE_SUBSTREAM, "full", "on"},
-		{ipv6, proto.Guarantee_GUARANTEE_SUBSTREAM, "idle", "off"},
 	}
 	if soaking() {
 		rows = nil

@@ -85,12 +85,13 @@ func TestNewPathUsed(t *testing.T) {
 // the agent wants that.
 func TestPauseBounds(t *testing.T) {
 	p, c := liveSession(t, 1)
+	talk(t, c, 1_000_000) // TCP's window is open, and sends several packets at once
 	client := p.client()
 	tests := []struct {
 		name  string
 		pause genl.PauseRequest
 	}{
-		{"packets", genl.PauseRequest{Time: time.Minute, Packets: 2}},
+		{"packets", genl.PauseRequest{Time: time.Minute, Packets: 1}},
 		{"bytes", genl.PauseRequest{Time: time.Minute, Bytes: 2000}},
 		{"dropped", genl.PauseRequest{Time: time.Minute, Packets: 1, Drop: true}},
 		// Not over before there is something that waits, and so long that TCP gives up
