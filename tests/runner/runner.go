@@ -185,14 +185,18 @@ func (r *runner) runSteps(ctx context.Context, steps []step) bool {
 	ok := true
 	for _, s := range steps {
 		var output, findings tail
+		stdout := &output
+		if s.silent {
+			stdout = &findings
+		}
 		start := time.Now()
-		err := r.command(ctx, s.command, io.MultiWriter(&output, &findings), &output)
-		if err == nil && s.silent && len(findings.lines()) > 0 {
+		err := r.command(ctx, s.command, stdout, &output)
+		if err == nil && len(findings.lines()) > 0 {
 			err = fmt.Errorf("run %s: it has something to say", s.name)
 		}
 		if err != nil {
 			ok = false
-			r.add(result{name: s.name, outcome: failed, output: output.lines(), rerun: s.command})
+			r.add(result{name: s.name, outcome: failed, output: append(findings.lines(), output.lines()...), rerun: s.command})
 			continue
 		}
 		r.add(result{name: s.name, outcome: passed})
@@ -209,6 +213,9 @@ func (r *runner) command(ctx context.Context, command string, stdout, stderr io.
 	cmd.Dir = r.top
 	cmd.Stdout = io.MultiWriter(r.log, stdout)
 	cmd.Stderr = io.MultiWriter(r.log, stderr)
+	if stdout == stderr {
+		cmd.Stderr = cmd.Stdout // os/exec then writes from one goroutine
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = endGrace
@@ -218,16 +225,13 @@ func (r *runner) command(ctx context.Context, command string, stdout, stderr io.
 // tailLines is what of a failure's output is shown; the log has all.
 const tailLines = 40
 
-// A tail keeps the last lines written to it, by several goroutines perhaps.
+// A tail keeps the last lines written to it.
 type tail struct {
-	mu      sync.Mutex
 	whole   []string
 	partial string
 }
 
 func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	parts := strings.Split(t.partial+string(p), "\n")
 	t.partial = parts[len(parts)-1]
 	t.whole = append(t.whole, parts[:len(parts)-1]...)
@@ -238,8 +242,6 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 func (t *tail) lines() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.partial == "" {
 		return t.whole
 	}
