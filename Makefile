@@ -12,8 +12,8 @@ SOAK := 0
 
 # Everything is built in one way, so that each package is compiled once. The race
 # detector alone is another one, and needs cgo.
-export CGO_ENABLED ?= 0
-export GOFLAGS ?= -trimpath
+export CGO_ENABLED := 0
+export GOFLAGS := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
 
 # Not "go run", which has a last word of its own when tests fail.
 RUNNER = go build -o build/runner ./tests/runner && build/runner

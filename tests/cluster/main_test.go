@@ -25,6 +25,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "policyd")
 	build := exec.Command("go", "build", "-o", program, "mbchain/policyd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped, and is compiled already
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build policyd: %v\n%s", err, out)
 		return 1
