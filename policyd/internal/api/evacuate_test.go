@@ -152,7 +152,7 @@ func TestLiveSessionsLeaveByTheirRule(t *testing.T) {
 				m.mu.Lock()
 				before := len(m.left) // because the policy was applied
 				m.mu.Unlock()
-				b.report("mb1").says(tt.load)
+				b.report("mb1", tt.load)
 				time.Sleep(6 * time.Second)
 				synctest.Wait()
 				m.mu.Lock()

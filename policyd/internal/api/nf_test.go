@@ -89,8 +89,9 @@ type reporter struct {
 	done chan struct{}
 }
 
-func (b *bench) report(name string) *reporter {
-	r := &reporter{load: &proto.LoadReport{CpuPermille: 100, MaxSessions: 1000}, stop: make(chan struct{}), done: make(chan struct{})}
+// report starts a reporter: load is what it says until it is told to say another.
+func (b *bench) report(name string, load *proto.LoadReport) *reporter {
+	r := &reporter{load: load, stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		pause := time.Duration(0)
@@ -152,8 +153,8 @@ func TestNewSessionsTurnAway(t *testing.T) {
 				client := b.watch("client", "10.0.0.1")
 				b.watch("mb1", "10.0.0.2")
 				b.watch("mb3", "10.0.0.5")
-				mb1 := b.report("mb1")
-				b.report("mb3")
+				mb1 := b.report("mb1", fine)
+				b.report("mb3", fine)
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				if types, _ := client.seen(); types != "10.0.0.2:1 10.0.0.5:1" {
@@ -329,9 +330,8 @@ func TestLeastLoadedFollowsReports(t *testing.T) {
 		if types, _ := client.seen(); types != "10.0.0.2:8 10.0.0.5:16" {
 			t.Errorf("before any report the client has %s", types)
 		}
-		mb1, mb3 := b.report("mb1"), b.report("mb3")
-		mb1.says(&proto.LoadReport{CpuPermille: 750})
-		mb3.says(&proto.LoadReport{CpuPermille: 250})
+		mb1 := b.report("mb1", &proto.LoadReport{CpuPermille: 750})
+		b.report("mb3", &proto.LoadReport{CpuPermille: 250})
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if types, n := client.seen(); types != "10.0.0.2:4 10.0.0.5:24" || n > 3 {
