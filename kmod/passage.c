@@ -213,7 +213,10 @@ static bool is_for_nf(const struct mbc_migration *m, const struct mbc_marker *ma
 	       !mbc_seq_reaches(w->mark, marker->end);
 }
 
-/* Of two that wait the later one counts, and the earlier one's deadline. */
+/* Of two that wait the later one counts, and the earlier one's deadline. One after another
+ * that has gone on repeats it: where nothing has passed since the lock it, too, waits for
+ * nothing.
+ */
 static unsigned long wait(struct mbc_migration *m, const struct mbc_marker *marker,
 			  bool by_nf)
 {
@@ -229,6 +232,8 @@ static unsigned long wait(struct mbc_migration *m, const struct mbc_marker *mark
 		w->mark = marker->end;
 		w->through = !by_nf;
 	}
+	if (m->passed & BIT(marker->dir))
+		w->marked &= w->known;
 	if (w->through)
 		hurry(w, m->marker_wait);
 	return go_on(w);

@@ -195,6 +195,36 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 	noComplaints(t)
 }
 
+// An anchor's agent orders the marker again until it hears that it came. Where nothing has
+// passed since the lock the second one, too, waits for nothing, and is not late.
+func TestMarkerThatComesAgain(t *testing.T) {
+	p, _ := liveSession(t, 1)
+	client, mb, server := p.client(), p.middleboxes()[0], p.server()
+	m := p.prepare(0, 2)
+	if err := m.steps(t, 1); err != nil {
+		t.Fatal(err)
+	}
+	atMB, atServer := mb.counters(t), server.counters(t)
+	for i := range uint64(2) {
+		if err := client.module.Mark(t.Context(), p.session.ID, m.id); err != nil {
+			t.Fatal(err)
+		}
+		server.awaitCounter(t, atServer, genl.ReasonMarker, i+1) // so the middlebox is done with it
+		if i == 0 {
+			m.awaitMarkers(t, mb, genl.Rightward)
+		}
+	}
+	if rose := mb.counters(t).since(atMB); rose["marker"] != 2 || rose["marker_late"] != 0 {
+		t.Errorf("counters of the middlebox rose by %v, want two markers, none of them late", rose)
+	}
+	for _, h := range []*host{client, mb, server} {
+		if err := h.module.EndMigration(t.Context(), p.session.ID, m.id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noComplaints(t)
+}
+
 // What was sent before a checkpoint and has to be sent again goes on; what is new
 // waits.
 func TestCheckpoint(t *testing.T) { eachFamily(t, testCheckpoint) }
