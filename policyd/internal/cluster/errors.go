@@ -14,6 +14,8 @@ var (
 	ErrMember = errors.New("members do not allow it")
 	// ErrNoMember: there is no such node.
 	ErrNoMember = errors.New("no node of the cluster")
+	// ErrStuck: Raft can never take anything again before it is started anew.
+	ErrStuck = errors.New("raft leads and takes nothing: start this policyd again")
 	// ErrLocked: another policyd uses the data directory.
 	ErrLocked = errors.New("data directory is in use")
 	// ErrDamaged: the data directory does not hold what was written to it.

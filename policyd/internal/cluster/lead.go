@@ -20,6 +20,12 @@ import (
 // then on it waits for the disk alone.
 const enqueueTimeout = 5 * time.Second
 
+// handOverTimeout is when Raft must have noticed that a leadership which it
+// handed over, or lost meanwhile, is over: it gives that two election timeouts.
+// It may never notice, and takes nothing when it leads again (hashicorp/raft
+// issue 696).
+const handOverTimeout = 3 * electionTimeout
+
 // An Office is what goes with the leadership. Its methods are called one after
 // the other, by the goroutine of [Node.Run].
 type Office interface {
@@ -63,13 +69,21 @@ func (n *Node) Run(ctx context.Context, office Office) error {
 				continue
 			}
 			state, term, err := n.lead(ctx)
-			// Raft leads, and is still writing to a slow disk: no other
-			// turn would follow.
-			for errors.Is(err, raft.ErrEnqueueTimeout) && ctx.Err() == nil {
+			// Raft leads, and is still writing to a slow disk or busy with
+			// its last leadership: no other turn would follow.
+			for began := time.Now(); ctx.Err() == nil; state, term, err = n.lead(ctx) {
+				if errors.Is(err, raft.ErrLeadershipTransferInProgress) && time.Since(began) < handOverTimeout {
+					pause(ctx, handOverTimeout/100)
+				} else if !errors.Is(err, raft.ErrEnqueueTimeout) {
+					break
+				}
 				failed(err)
-				state, term, err = n.lead(ctx)
 			}
 			switch {
+			case ctx.Err() != nil:
+				return nil
+			case errors.Is(err, raft.ErrLeadershipTransferInProgress):
+				return fmt.Errorf("%w: %w", ErrStuck, err)
 			case errors.Is(err, store.ErrDamaged):
 				return n.disk.damaged(err)
 			case err != nil: // lost it again: the next turn will do
@@ -82,6 +96,14 @@ func (n *Node) Run(ctx context.Context, office Office) error {
 				office.Lead(state)
 			}
 		}
+	}
+}
+
+// pause waits for d, or less when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

@@ -19,10 +19,11 @@ import (
 	"mbchain/policyd/internal/store"
 )
 
-// running is a node that leads, for the length of a test.
+// running is a node that leads, or follows, for the length of a test.
 type running struct {
 	*Node
 	stop func() error
+	done chan error // what Run returned; who takes it puts it back
 }
 
 // start opens dir and waits until the node leads.
@@ -35,7 +36,7 @@ func start(t *testing.T, dir string) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	leads, done := make(chan *store.State, 1), make(chan error, 1)
 	go func() { done <- n.Run(ctx, office(leads)) }()
-	r := &running{Node: n}
+	r := &running{Node: n, done: done}
 	r.stop = func() error {
 		r.stop = func() error { return nil }
 		cancel()

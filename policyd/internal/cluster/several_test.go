@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,7 +50,7 @@ func open(t *testing.T, cfg Config) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx, office(nil)) }()
-	r := &running{Node: n}
+	r := &running{Node: n, done: done}
 	r.stop = func() error {
 		r.stop = func() error { return nil }
 		cancel()
@@ -178,6 +180,36 @@ func TestLeadershipIsHandedOver(t *testing.T) {
 	if l := leader(t, nodes...); l == nodes[2] {
 		t.Error("p3 leads yet though it was about to stop")
 	}
+}
+
+// A node whose Raft forgot that a hand-over was over makes room for others when it is to
+// lead again: before, the cluster took nothing for as long as it led.
+func TestStuckLeaderMakesRoom(t *testing.T) {
+	nodes := three(t)
+	if err := nodes[0].Transfer("p2"); err != nil {
+		t.Fatal(err)
+	}
+	leader(t, nodes[1])
+	// Raft comes to this by itself when a hand-over waits for a voter that does not
+	// answer while the leadership is lost to another.
+	flag := reflect.ValueOf(nodes[0].raft).Elem().FieldByName("leaderState").FieldByName("leadershipTransferInProgress")
+	atomic.StoreInt32((*int32)(flag.Addr().UnsafePointer()), 1)
+	if err := nodes[1].Transfer("p1"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-nodes[0].done:
+		nodes[0].done <- nil
+		if !errors.Is(err, ErrStuck) {
+			t.Errorf("error %v, want %v", err, ErrStuck)
+		}
+	case <-time.After(within):
+		t.Fatal("it leads, and takes nothing")
+	}
+	if err := nodes[0].stop(); err != nil {
+		t.Error(err)
+	}
+	leader(t, nodes[1:]...).apply(t, policy("a"))
 }
 
 func TestMembers(t *testing.T) {
