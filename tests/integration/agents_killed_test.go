@@ -58,15 +58,15 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 			p.t = t
 			before := l.lost(t)
 			stop := keepTalking(t, c)
-			for !p.kill(from, to, row.host(from, to), row.reached) {
-				// It was too quick, or has failed.
-				if p.settles(from, to); slices.Contains(p.path(), to) {
+			for dead := false; !dead; { // until it is neither too quick, nor fails before
+				var job uint64
+				job, dead = p.kill(from, to, row.host(from, to), row.reached)
+				p.settles(from, to)
+				p.giveUp(job) // which may have been about to try again
+				p.settles(from, to)
+				if slices.Contains(p.path(), to) {
 					from, to = to, from
 				}
-			}
-			p.settles(from, to)
-			if slices.Contains(p.path(), to) {
-				from, to = to, from
 			}
 			stop()
 			talk(t, c, 100_000)
@@ -76,14 +76,16 @@ func TestAgentsDieDuringMigrations(t *testing.T) {
 }
 
 // kill begins to replace one host by another, and kills an agent when the record in its
-// module is as it should be; then it starts the agent again. It reports whether it came
-// to that before the migration was over.
-func (p *chainOfLab) kill(from, to, victim *host, reached func(genl.MigrationRecord) bool) bool {
+// module is as it should be; then it starts the agent again. It returns the job, and
+// whether it came to that before the migration was over.
+func (p *chainOfLab) kill(from, to, victim *host, reached func(genl.MigrationRecord) bool) (job uint64, dead bool) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
+	defer cancel()
 	killed := make(chan error, 1)
 	go func() { killed <- killAt(ctx, p.lab, victim, reached) }()
-	dead := p.over(p.start(from, to), killed)
+	job = p.start(from, to)
+	dead = p.over(job, killed)
 	cancel()
 	if !dead {
 		dead = <-killed == nil // at the last moment
@@ -91,7 +93,19 @@ func (p *chainOfLab) kill(from, to, victim *host, reached func(genl.MigrationRec
 	if dead {
 		p.run(p.t, "agent", victim.name, "start")
 	}
-	return dead
+	return job, dead
+}
+
+// giveUp ends a job, wherever it is: an agent that died knows of none any more.
+func (p *chainOfLab) giveUp(job uint64) {
+	p.t.Helper()
+	eventually(p.t, soon, func() error {
+		got, err := p.migrations().Abort(p.t.Context(), &proto.AbortMigrationsRequest{Job: job})
+		if err == nil && len(got.Missing) > 0 {
+			err = fmt.Errorf("abort: no answer of %s: %s", got.Missing[0].Host, got.Missing[0].Error)
+		}
+		return err
+	})
 }
 
 // start begins to replace one host by another, and returns the job.
