@@ -183,13 +183,19 @@ func TestMigrationsOnBadLinks(t *testing.T) {
 			c := client.connect(t, 0, server.port(5001))
 			talk(t, c, 10_000)
 			p := &chainOfLab{lab: l, t: t, guarantee: g, session: client.session(t, superOf(c))}
+			for _, h := range l.all() { // a failed test says who reset what
+				h.start(t, "tcpdump", "-i", "any", "-nn", "-tt", "-S", "-l", "tcp[tcpflags] & tcp-rst != 0")
+			}
 			stop := keepAsking(t, c, 20_000)
 			from, to, moved := mb[0], mb[2], 0
-			for range sampled(3, 100) {
+			for i := range sampled(3, 100) {
 				m := p.begin(replacement(from, to))
 				if m.State == "done" {
 					from, to = to, from
 					moved++
+				}
+				if len(p.path()) == 0 {
+					t.Fatalf("nobody has the session after migration %d, which is %s; what ended: %v", i+1, m.State, p.ended())
 				}
 				p.settles(mb[0], mb[2])
 			}
