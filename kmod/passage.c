@@ -296,6 +296,19 @@ static void by_new(struct mbc_migration *m, struct mbc_session *s,
 		WRITE_ONCE(s->watched, false);
 }
 
+/* Nobody has more to say by a path that was given up, or by the old one behind a
+ * marker: a RST comes from a host that is not on it any more. Without a marker, too, one
+ * that answers what we sent there (it has no ACK, unlike that of who gives up by himself)
+ * may come from a host that has left, for markers are sent again, and lost. An end of
+ * the session that means it says so again on the path that we use.
+ */
+static bool nobody_resets(const struct mbc_migration *m, enum mbc_dir dir,
+			  u8 flags)
+{
+	return READ_ONCE(m->passed) & BIT(dir) ||
+	       (READ_ONCE(m->in_use) == MBC_PATH_NEW && !(flags & MBC_TCP_ACK));
+}
+
 enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
 				     const struct mbc_packet *p,
 				     struct mbc_session *s, enum mbc_dir dir)
@@ -307,11 +320,8 @@ enum mbc_verdict mbc_passage_inbound(struct mbc_net *mn,
 		return MBC_ACCEPT;
 	old = READ_ONCE(m->session[MBC_PATH_OLD]) == s;
 	ghost = READ_ONCE(m->ghost);
-	/* Nobody has more to say by a path that was given up, or by the old one
-	 * behind a marker: a RST comes from a host that is not on it any more.
-	 */
 	if (p->flags & MBC_TCP_RST && mbc_migration_is_anchor(m) &&
-	    (ghost || (old && READ_ONCE(m->passed) & BIT(dir)))) {
+	    (ghost || (old && nobody_resets(m, dir, p->flags)))) {
 		mbc_count(mn, MBC_REASON_LATE_RST);
 		return MBC_DROP;
 	}

@@ -195,6 +195,41 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 	noComplaints(t)
 }
 
+// An old host that has left knows a marker that comes again no more, and its kernel answers
+// it by a RST with the right number. Where the other marker was lost that reset the session.
+func TestMarkerForAHostThatHasLeft(t *testing.T) {
+	p, c := liveSession(t, 2)
+	ctx, client, server, old, next := t.Context(), p.client(), p.server(), p.middleboxes()[0], p.middleboxes()[1]
+	m := p.prepare(0, 2, next)
+	if err := m.steps(t, 4); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []*host{server, client} {
+		if err := h.module.SwitchPath(ctx, p.session.ID, m.id, genl.PathNew); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.module.EndMigration(ctx, p.session.ID, m.id, true); err != nil {
+		t.Fatal(err)
+	}
+	awaitSessions(t, 0, old)
+	atClient, atServer := client.counters(t), server.counters(t)
+	for _, h := range []*host{client, server} {
+		if err := h.module.Mark(ctx, p.session.ID, m.id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.awaitCounter(t, atClient, genl.ReasonLateRST, 1)
+	server.awaitCounter(t, atServer, genl.ReasonLateRST, 1)
+	talk(t, c, 10_000)
+	for _, h := range []*host{client, next, server} {
+		if err := h.module.EndMigration(ctx, p.session.ID, m.id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noComplaints(t)
+}
+
 // An anchor's agent orders the marker again until it hears that it came. Where nothing has
 // passed since the lock the second one, too, waits for nothing, and is not late.
 func TestMarkerThatComesAgain(t *testing.T) {
