@@ -68,22 +68,10 @@ func (n *Node) Run(ctx context.Context, office Office) error {
 			if !leads {
 				continue
 			}
-			state, term, err := n.lead(ctx)
-			// Raft leads, and is still writing to a slow disk or busy with
-			// its last leadership: no other turn would follow.
-			for began := time.Now(); ctx.Err() == nil; state, term, err = n.lead(ctx) {
-				if errors.Is(err, raft.ErrLeadershipTransferInProgress) && time.Since(began) < handOverTimeout {
-					pause(ctx, handOverTimeout/100)
-				} else if !errors.Is(err, raft.ErrEnqueueTimeout) {
-					break
-				}
-				failed(err)
-			}
+			state, term, err := n.takeUp(ctx, failed)
 			switch {
-			case ctx.Err() != nil:
-				return nil
-			case errors.Is(err, raft.ErrLeadershipTransferInProgress):
-				return fmt.Errorf("%w: %w", ErrStuck, err)
+			case errors.Is(err, ErrStuck):
+				return err
 			case errors.Is(err, store.ErrDamaged):
 				return n.disk.damaged(err)
 			case err != nil: // lost it again: the next turn will do
@@ -99,11 +87,26 @@ func (n *Node) Run(ctx context.Context, office Office) error {
 	}
 }
 
-// pause waits for d, or less when ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+// takeUp is lead, again and again while Raft leads and is still writing to a slow
+// disk, or busy with its last leadership: no other turn would follow. It tells
+// failed of each time in vain.
+func (n *Node) takeUp(ctx context.Context, failed func(error)) (*store.State, uint64, error) {
+	for began := time.Now(); ; {
+		state, term, err := n.lead(ctx)
+		busy := errors.Is(err, raft.ErrLeadershipTransferInProgress)
+		switch {
+		case ctx.Err() != nil, !busy && !errors.Is(err, raft.ErrEnqueueTimeout):
+			return state, term, err
+		case busy && time.Since(began) >= handOverTimeout:
+			return nil, 0, fmt.Errorf("%w: %w", ErrStuck, err)
+		}
+		failed(err)
+		if busy { // says so at once
+			select {
+			case <-ctx.Done():
+			case <-time.After(handOverTimeout / 100):
+			}
+		}
 	}
 }
 

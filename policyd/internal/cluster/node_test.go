@@ -26,6 +26,25 @@ type running struct {
 	done chan error // what Run returned; who takes it puts it back
 }
 
+// run runs n until the test ends.
+func run(t *testing.T, n *Node, o office) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{Node: n, done: make(chan error, 1)}
+	go func() { r.done <- n.Run(ctx, o) }()
+	r.stop = func() error {
+		r.stop = func() error { return nil }
+		cancel()
+		return errors.Join(<-r.done, n.Close())
+	}
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return r
+}
+
 // start opens dir and waits until the node leads.
 func start(t *testing.T, dir string) *running {
 	t.Helper()
@@ -33,24 +52,12 @@ func start(t *testing.T, dir string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	leads, done := make(chan *store.State, 1), make(chan error, 1)
-	go func() { done <- n.Run(ctx, office(leads)) }()
-	r := &running{Node: n, done: done}
-	r.stop = func() error {
-		r.stop = func() error { return nil }
-		cancel()
-		return errors.Join(<-done, n.Close())
-	}
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
+	leads := make(office, 1)
+	r := run(t, n, leads)
 	select {
 	case <-leads:
-	case err := <-done:
-		done <- nil
+	case err := <-r.done:
+		r.done <- nil
 		t.Fatalf("run: %v", err)
 	}
 	return r

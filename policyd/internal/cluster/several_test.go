@@ -47,21 +47,7 @@ func open(t *testing.T, cfg Config) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx, office(nil)) }()
-	r := &running{Node: n, done: done}
-	r.stop = func() error {
-		r.stop = func() error { return nil }
-		cancel()
-		return errors.Join(<-done, n.Close())
-	}
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	return r
+	return run(t, n, nil)
 }
 
 // A leader that sent ahead could wait for itself for ever once a voter had refused
