@@ -187,11 +187,7 @@ func TestMarkerOfWhatIsDropped(t *testing.T) {
 		}
 		return nil
 	})
-	for _, h := range []*host{client, mb, server} {
-		if err := h.module.EndMigration(t.Context(), p.session.ID, m.id, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	m.giveUp(t)
 	noComplaints(t)
 }
 
@@ -212,7 +208,8 @@ func TestMarkerForAHostThatHasLeft(t *testing.T) {
 	if err := old.module.EndMigration(ctx, p.session.ID, m.id, true); err != nil {
 		t.Fatal(err)
 	}
-	awaitSessions(t, 0, old)
+	m.forgotten(t, m.old)
+	m.old = nil
 	atClient, atServer := client.counters(t), server.counters(t)
 	for _, h := range []*host{client, server} {
 		if err := h.module.Mark(ctx, p.session.ID, m.id); err != nil {
@@ -222,11 +219,7 @@ func TestMarkerForAHostThatHasLeft(t *testing.T) {
 	client.awaitCounter(t, atClient, genl.ReasonLateRST, 1)
 	server.awaitCounter(t, atServer, genl.ReasonLateRST, 1)
 	talk(t, c, 10_000)
-	for _, h := range []*host{client, next, server} {
-		if err := h.module.EndMigration(ctx, p.session.ID, m.id, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	m.end(t)
 	noComplaints(t)
 }
 
@@ -252,11 +245,7 @@ func TestMarkerThatComesAgain(t *testing.T) {
 	if rose := mb.counters(t).since(atMB); rose["marker"] != 2 || rose["marker_late"] != 0 {
 		t.Errorf("counters of the middlebox rose by %v, want two markers, none of them late", rose)
 	}
-	for _, h := range []*host{client, mb, server} {
-		if err := h.module.EndMigration(t.Context(), p.session.ID, m.id, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	m.giveUp(t)
 	noComplaints(t)
 }
 

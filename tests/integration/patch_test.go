@@ -30,8 +30,8 @@ func keepPatches() error {
 		}
 		return text + "}\n"
 	}
-	tables := hooks("inet", "", "prerouting", "input", "forward", "output", "postrouting") +
-		hooks("bridge", "", "prerouting", "input", "forward", "output", "postrouting") +
+	all := []string{"prerouting", "input", "forward", "output", "postrouting"}
+	tables := hooks("inet", "", all...) + hooks("bridge", "", all...) +
 		hooks("netdev", "device lo ", "ingress", "egress")
 	for _, c := range []struct{ input, command string }{
 		{tables, "nft -f -"},
