@@ -470,7 +470,7 @@ inline emptyOld() {
 			copied = 1;
 #endif
 			old[m] = handing; send(STATE_NEW)
-		:: else -> leaveOld()
+		:: else -> old[m] = drained /* and knows of the commit */
 #else
 		:: leaveOld()
 #endif
@@ -765,7 +765,8 @@ end:	do
 		fi }
 	:: atomic { GOT(ABORT_OLD) && !down[hOld] -> take(ABORT_OLD);
 		if
-		:: old[m] == ready || old[m] == handing || old[m] == drained -> stayOld()
+		:: old[m] == drained && !HOLDS -> leaveOld()
+		:: old[m] == ready || old[m] == handing || old[m] == drained && HOLDS -> stayOld()
 		:: old[m] == waiting -> stayOld(); send(CANCEL_RIGHT)
 		:: old[m] == none -> remember(OLD, 2)
 		:: else

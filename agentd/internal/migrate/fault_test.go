@@ -208,6 +208,24 @@ func TestOverflowThatCrossesTheCommitAbortsIt(t *testing.T) {
 	}
 }
 
+// Only what is sent behind the left anchor's switch says that it has committed.
+func TestOldHostBelievesItsMarkersMoreThanAnAbort(t *testing.T) {
+	for g, want := range map[lock.Guarantee]Outcome{
+		lock.LossFree: Committed, lock.Ordered: AbortedForGood, lock.Substream: AbortedForGood,
+	} {
+		_, _, plan := oneWorld(t, g, 1, 0)
+		m, _ := New(&plan, plan.Old[0], start)
+		m.Step(MarkerSeen{Leftward}, start)
+		if m.Step(MarkerSeen{Rightward}, start); m.State() != Drained {
+			t.Fatalf("%v: an old host that has seen both markers is %v, want %v", g, m.State(), Drained)
+		}
+		actions := m.Step(Received{plan.Right, Abort{}}, start)
+		if left := slices.Contains(actions, Action(Remove{lock.OldPath})); m.Outcome() != want || left != (want == Committed) {
+			t.Errorf("%v: it takes the migration for %v and leaves: %t; want %v", g, m.Outcome(), left, want)
+		}
+	}
+}
+
 func TestMemoryIsBoundedAndKeepsTheFirstWord(t *testing.T) {
 	var m Memory
 	m.Set(1, Committed)

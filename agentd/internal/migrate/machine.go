@@ -133,7 +133,6 @@ func (s State) String() string {
 //	right  prepared      SessionOver  over
 //	right  switched      CLOSE        over
 //	right  switched      SessionOver  over
-//	old    ready         MarkerSeen   over
 //	old    ready         MarkerSeen   exporting
 //	old    ready         MarkerSeen   drained
 //	old    ready         CANCEL       over

@@ -21,11 +21,14 @@ func (m *Machine) stepOld(event Event, now time.Time) []Action {
 	case Received:
 		switch e.Message.(type) {
 		case Abort:
+			if m.outcome == Committed { // by a host that has forgotten
+				return m.leave(Aborted{}, e.From)
+			}
 			m.outcome = AbortedForGood
 			return m.over(lock.Unlock{}, Send{e.From, Aborted{}})
 		case Close:
 			m.outcome = Committed
-			return m.over(Remove{lock.OldPath}, lock.Unlock{}, Send{e.From, Closed{}})
+			return m.leave(Closed{}, e.From)
 		}
 	case Lost:
 		if e.Host == m.left || e.Host == m.right || e.Host == m.plan.Left {
@@ -33,6 +36,13 @@ func (m *Machine) stepOld(event Event, now time.Time) []Action {
 		}
 	}
 	return append(m.stepState(event, now), m.questions(now)...)
+}
+
+// leave ends the host's part in the session. It does so only when it is told to,
+// for until then an anchor may miss a marker that has passed here, and the other
+// one sends its own again.
+func (m *Machine) leave(answer Message, to netip.Addr) []Action {
+	return m.over(Remove{lock.OldPath}, lock.Unlock{}, Send{to, answer})
 }
 
 // stepState is about the markers and the NF's state.
@@ -64,16 +74,16 @@ func (m *Machine) stepState(event Event, now time.Time) []Action {
 	return nil
 }
 
-// checkMarkers goes on when nothing is on the old path any more. Only where the
-// markers are sent behind the anchors' switches is that the end of it.
+// checkMarkers goes on when nothing is on the old path any more. Markers that are
+// sent behind the anchors' switches also say that the left one has committed.
 func (m *Machine) checkMarkers(now time.Time) []Action {
-	switch pair, moves := m.pair(); {
-	case !m.wasSeen(Leftward) || !m.wasSeen(Rightward):
+	if !m.wasSeen(Leftward) || !m.wasSeen(Rightward) {
 		return nil
-	case !m.holds():
+	}
+	if !m.holds() {
 		m.outcome = Committed
-		return m.over(Remove{lock.OldPath}, lock.Unlock{}, Report{Step: StepDrained})
-	case moves:
+	}
+	if pair, moves := m.pair(); moves {
 		m.enter(Exporting, now, 0)
 		return []Action{Report{Step: StepDrained}, ExportState{pair.Method}}
 	}

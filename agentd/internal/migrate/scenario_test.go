@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ var update = flag.Bool("update", false, "write what happens in the scenarios int
 //	double MESSAGE FROM TO               comes twice,
 //	late MESSAGE FROM TO TIME            comes that much later,
 //	crash MESSAGE FROM TO TIME           crashes the agent to which it comes, for that long
-//	lose-markers N                       the first N markers are lost
+//	lose-markers N...                    the Nth marker of all links is lost
 //	end MESSAGE FROM TO                  the session ends as it comes
 //
 // Every message and packet is under way for 5 ms.
@@ -39,7 +40,8 @@ type scenario struct {
 	named   map[string]*node
 	path    []*node
 	trouble []trouble
-	markers int
+	markers int   // sent on any link
+	lost    []int // of these, by number
 	trace   strings.Builder
 }
 
@@ -78,7 +80,7 @@ func play(t *testing.T, script string) string {
 	c := &scenario{world: newWorld(t, 1), named: make(map[string]*node)}
 	c.latency = func(*node, *node) time.Duration { return 5 * time.Millisecond }
 	c.fate = c.decide
-	c.losesMark = func() bool { c.markers--; return c.markers >= 0 }
+	c.losesMark = func() bool { c.markers++; return slices.Contains(c.lost, c.markers) }
 	c.watcher = c.note
 	for line := range strings.Lines(script) {
 		if words := strings.Fields(line); len(words) > 0 && words[0] != "#" {
@@ -125,8 +127,12 @@ func (c *scenario) command(words []string) {
 		plan.ID = lock.ID(0x1000 * (len(c.plans) + 1))
 		c.plans = append(c.plans, plan)
 	case "lose-markers":
-		if _, err := fmt.Sscan(args[0], &c.markers); err != nil {
-			w.t.Fatalf("read %v: %v", words, err)
+		for _, arg := range args {
+			n, err := strconv.Atoi(arg)
+			if err != nil {
+				w.t.Fatalf("read %v: %v", words, err)
+			}
+			c.lost = append(c.lost, n)
 		}
 	case "drop", "double", "late", "crash", "end":
 		tr := trouble{kind: words[0], message: args[0], from: args[1], to: args[2]}
