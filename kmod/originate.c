@@ -165,12 +165,14 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 	enum mbc_reason reason;
 	u64 hits = 0;
 
-	/* A link-local address means nothing to the next host. */
-	if (!rs || !mbc_tuple_valid(&p->tuple) || is_control(p) ||
-	    !is_client(mn, rs, p))
+	if (!rs)
 		return MBC_ACCEPT;
 	if (p->tuple.proto == IPPROTO_UDP &&
 	    mbc_ruleset_passed(rs, &p->tuple, false))
+		return MBC_ACCEPT;
+	/* A link-local address means nothing to the next host. */
+	if (!mbc_tuple_valid(&p->tuple) || is_control(p) ||
+	    !is_client(mn, rs, p))
 		return MBC_ACCEPT;
 	reason = match(rs, p, &rule);
 	if (reason)
