@@ -71,6 +71,16 @@ func (w *world) policyd(c *cli.Context) (*policyd, error) {
 	return w.policydAt(addresses, shown), nil
 }
 
+// policydAndOperands is for commands that take operands beside.
+func (w *world) policydAndOperands(c *cli.Context, least, most int) (*policyd, []string, error) {
+	args, err := operands(c, least, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := w.policyd(c)
+	return p, args, err
+}
+
 // policydAt is the policyds at these addresses, any of which will do.
 func (w *world) policydAt(addresses []string, shown *identity.Bundle) *policyd {
 	const url = "http://policyd" // in its place comes that of the one that is asked

@@ -132,11 +132,7 @@ type removedView struct {
 }
 
 func (w *world) clusterRemove(c *cli.Context) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -158,11 +154,7 @@ type leaderView struct {
 }
 
 func (w *world) clusterTransfer(c *cli.Context) error {
-	args, err := operands(c, 0, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 0, 1)
 	if err != nil {
 		return err
 	}

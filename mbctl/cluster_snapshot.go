@@ -36,11 +36,7 @@ type snapshotView struct {
 }
 
 func (w *world) clusterSnapshot(c *cli.Context) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,7 @@ func viewNode(n *proto.ClusterNode) nodeView {
 }
 
 func (w *world) clusterStatus(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}

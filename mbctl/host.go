@@ -81,10 +81,7 @@ func (p *policyd) hosts(c *cli.Context) ([]*proto.Host, error) {
 }
 
 func (w *world) hostList(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -154,11 +151,7 @@ func versionCell(s *proto.HostStatus) cell {
 }
 
 func (w *world) hostShow(c *cli.Context) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}

@@ -53,10 +53,7 @@ type keyView struct {
 }
 
 func (w *world) keyList(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -89,10 +86,7 @@ func (w *world) keyList(c *cli.Context) error {
 }
 
 func (w *world) keyRotate(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}

@@ -53,10 +53,7 @@ type memberView struct {
 }
 
 func (w *world) memberList(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -109,11 +106,7 @@ func (w *world) printMembers(got *proto.ListMembersResponse) {
 }
 
 func (w *world) memberRevoke(c *cli.Context) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}

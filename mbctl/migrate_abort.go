@@ -33,11 +33,7 @@ type abortedView struct {
 }
 
 func (w *world) migrateAbort(c *cli.Context) error {
-	args, err := operands(c, 0, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 0, 1)
 	if err != nil {
 		return err
 	}

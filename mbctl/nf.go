@@ -130,10 +130,7 @@ func viewDrain(d *proto.Drain) drainView {
 }
 
 func (w *world) nfList(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}

@@ -69,11 +69,7 @@ func (w *world) nfDrain(c *cli.Context) error { return w.setDrain(c, false) }
 func (w *world) nfUndrain(c *cli.Context) error { return w.setDrain(c, true) }
 
 func (w *world) setDrain(c *cli.Context, end bool) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}

@@ -50,11 +50,7 @@ type explainHopView struct {
 }
 
 func (w *world) policyExplain(c *cli.Context) error {
-	args, err := operands(c, 1, 4)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 4)
 	if err != nil {
 		return err
 	}

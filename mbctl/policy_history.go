@@ -40,10 +40,7 @@ type policyVersionView struct {
 }
 
 func (w *world) policyHistory(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}

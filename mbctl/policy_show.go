@@ -43,10 +43,7 @@ type policyView struct {
 const applyHint = "apply one with `mbctl policy apply FILE`"
 
 func (w *world) policyShow(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}

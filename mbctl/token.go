@@ -119,10 +119,7 @@ func nameText(name string) string {
 }
 
 func (w *world) tokenList(c *cli.Context) error {
-	if _, err := operands(c, 0, 0); err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, _, err := w.policydAndOperands(c, 0, 0)
 	if err != nil {
 		return err
 	}
@@ -159,11 +156,7 @@ func (w *world) expiresCell(unixMS int64) cell {
 }
 
 func (w *world) tokenRevoke(c *cli.Context) error {
-	args, err := operands(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	p, err := w.policyd(c)
+	p, args, err := w.policydAndOperands(c, 1, 1)
 	if err != nil {
 		return err
 	}
