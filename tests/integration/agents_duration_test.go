@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,28 +83,10 @@ func (p *chainOfLab) load(c net.Conn, load string) (stop func()) {
 	switch load {
 	case "full":
 		return keepTalking(p.t, c)
-	case "idle":
-		return func() {}
+	case "half":
+		return keepAsking(p.t, c, 100_000, 2)
 	}
-	var enough atomic.Bool
-	done := make(chan error, 1)
-	go func() {
-		for !enough.Load() {
-			begun := time.Now()
-			if err := ask(c, 100_000); err != nil {
-				done <- err
-				return
-			}
-			time.Sleep(time.Since(begun))
-		}
-		done <- nil
-	}()
-	return func() {
-		enough.Store(true)
-		if err := <-done; err != nil {
-			p.t.Error(err)
-		}
-	}
+	return func() {}
 }
 
 // free waits until a host has forgotten the session, which it left.

@@ -186,7 +186,7 @@ func TestMigrationsOnBadLinks(t *testing.T) {
 			for _, h := range l.all() { // a failed test says who reset what
 				h.start(t, "tcpdump", "-i", "any", "-nn", "-tt", "-S", "-l", "tcp[tcpflags] & tcp-rst != 0")
 			}
-			stop := keepAsking(t, c, 20_000)
+			stop := keepAsking(t, c, 20_000, 1)
 			from, to, moved := mb[0], mb[2], 0
 			for i := range sampled(3, 100) {
 				m := p.begin(replacement(from, to))

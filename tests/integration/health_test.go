@@ -296,7 +296,7 @@ func TestDrainEmptiesAnInstance(t *testing.T) {
 		if hop, _ := l.hopOf(t, superOf(c)); hop == mb1.name {
 			passing++
 		}
-		stops = append(stops, keepAsking(t, c, 20_000))
+		stops = append(stops, keepAsking(t, c, 20_000, 1))
 	}
 	t.Logf("%d of %d sessions pass %s", passing, n, mb1.name)
 	var drained struct {

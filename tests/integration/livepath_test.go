@@ -317,20 +317,23 @@ func (h *host) passed(t *testing.T, id chain.SessionID) passed {
 // keepTalking asks without an end until it is told to stop.
 func keepTalking(t *testing.T, c net.Conn) (stop func()) {
 	t.Helper()
-	return keepAsking(t, c, 1_000_000)
+	return keepAsking(t, c, 1_000_000, 1)
 }
 
-// keepAsking does so with questions of n bytes.
-func keepAsking(t *testing.T, c net.Conn, n int) (stop func()) {
+// keepAsking does so with questions of n bytes, one of so many parts of the time. A
+// slow kernel gets fewer: it is to have time for agents, too.
+func keepAsking(t *testing.T, c net.Conn, n int, parts int64) (stop func()) {
 	t.Helper()
 	var enough atomic.Bool
 	done := make(chan error, 1)
 	go func() {
 		for !enough.Load() {
+			begun := time.Now()
 			if err := ask(c, n); err != nil {
 				done <- err
 				return
 			}
+			time.Sleep(time.Duration(parts*slow-1) * time.Since(begun))
 		}
 		done <- nil
 	}()

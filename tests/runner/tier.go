@@ -211,9 +211,12 @@ func guestTier(kernel string) func(context.Context, *runner) {
 	}
 }
 
+// clocks is what a debug kernel does not run beside what is timed: how long something
+// takes says nothing of a kernel that checks every access to memory.
+const clocks = "^(TestReportOfDurations|TestClockJumps)$"
+
 // debugTier runs the samples of both kernels, on the debug kernel in two guests side
-// by side, and the labs of a soak alone. It does not run what measures time, which
-// says nothing of a kernel that checks every access to memory.
+// by side, and the labs of a soak alone.
 func debugTier(ctx context.Context, r *runner) {
 	if !r.runSteps(ctx, []step{{"module for the debug kernel", "make kmod-debug-kernel", false}}) ||
 		!compileGuestTests(ctx, r) {
@@ -237,7 +240,7 @@ func debugTier(ctx context.Context, r *runner) {
 		halves = append(halves, tier{
 			name:  fmt.Sprintf("debug-%d", i+1),
 			about: "what a sample runs on " + kernel,
-			run:   half(fmt.Sprintf("MBCHAIN_SHARE=%d ", share[kernel]), fmt.Sprintf("-test.skip='%s%s'", timed, elsewhere(mine...))),
+			run:   half(fmt.Sprintf("MBCHAIN_SHARE=%d ", share[kernel]), fmt.Sprintf("-test.skip='%s|%s%s'", timed, clocks, elsewhere(mine...))),
 		})
 	}
 	r.runBeside(ctx, halves)
