@@ -170,10 +170,10 @@ var once = map[string]string{
 // share is which family of IP a sample runs on a kernel: see eachFamily.
 var share = map[string]int{"6.12": 0, "6.1": 1}
 
-// elsewhere is what a sample on these kernels leaves to the others, and to soaks.
-func elsewhere(kernels ...string) (skip string) {
+// elsewhere is what a sample leaves to the other kernel, and to soaks.
+func elsewhere(kernel string) (skip string) {
 	for _, other := range slices.Sorted(maps.Keys(once)) {
-		if !slices.Contains(kernels, other) {
+		if other != kernel {
 			skip += "|" + once[other]
 		}
 	}
@@ -215,35 +215,20 @@ func guestTier(kernel string) func(context.Context, *runner) {
 // takes says nothing of a kernel that checks every access to memory.
 const clocks = "^(TestReportOfDurations|TestClockJumps)$"
 
-// debugTier runs the samples of both kernels, on the debug kernel in two guests side
-// by side, and the labs of a soak alone.
+// debugTier runs the samples of both kernels, and all labs. The guest has the machine for
+// itself: agents give up on each other in seconds, which are short there.
 func debugTier(ctx context.Context, r *runner) {
 	if !r.runSteps(ctx, []step{{"module for the debug kernel", "make kmod-debug-kernel", false}}) ||
 		!compileGuestTests(ctx, r) {
 		return
 	}
-	half := func(variables, chosen string) func(context.Context, *runner) {
-		tests := guestTests("debug", "", debugSlowness*r.limit, chosen)
-		tests.command = "MBCHAIN_SOAK= " + variables + tests.command
-		return func(ctx context.Context, r *runner) { r.runInGuest(ctx, tests) }
-	}
+	chosen := fmt.Sprintf("-test.skip='%s|%s'", timed, clocks)
 	if r.pattern != "" {
-		half("", fmt.Sprintf("-test.run='%s'", r.pattern))(ctx, r)
-		return
+		chosen = fmt.Sprintf("-test.run='%s'", r.pattern)
 	}
-	var halves []tier
-	for i, kernel := range slices.Sorted(maps.Keys(share)) {
-		mine := []string{kernel}
-		if i == 0 {
-			mine = append(mine, "")
-		}
-		halves = append(halves, tier{
-			name:  fmt.Sprintf("debug-%d", i+1),
-			about: "what a sample runs on " + kernel,
-			run:   half(fmt.Sprintf("MBCHAIN_SHARE=%d ", share[kernel]), fmt.Sprintf("-test.skip='%s|%s%s'", timed, clocks, elsewhere(mine...))),
-		})
-	}
-	r.runBeside(ctx, halves)
+	tests := guestTests("debug", "", debugSlowness*r.limit, chosen)
+	tests.command = "MBCHAIN_SOAK= " + tests.command
+	r.runInGuest(ctx, tests)
 }
 
 // integration is the program that runs in guests.
