@@ -9,7 +9,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -374,7 +377,8 @@ func lostNone(t *testing.T, before int64, hosts []*host) {
 	t.Helper()
 	eventually(t, soon, func() error {
 		if n := lostBy(t, hosts[0], hosts[len(hosts)-1]) - before; n > 0 {
-			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v", n, dropped(t, hosts))
+			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v, processors' queues %d since the guest began",
+				n, dropped(t, hosts), overrun(t))
 		}
 		return nil
 	})
@@ -393,4 +397,23 @@ func dropped(t *testing.T, hosts []*host) counters {
 		}
 	}
 	return sum
+}
+
+// overrun counts the packets for which a processor's queue of what came in had no room,
+// of all hosts.
+func overrun(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/softnet_stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	for line := range strings.Lines(string(text)) {
+		dropped, err := strconv.ParseInt(strings.Fields(line)[1], 16, 64)
+		if err != nil {
+			t.Fatalf("read softnet_stat: %v", err)
+		}
+		n += dropped
+	}
+	return n
 }
