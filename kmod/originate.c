@@ -167,6 +167,7 @@ enum mbc_verdict mbc_originate(struct mbc_net *mn, struct mbc_packet *p,
 
 	if (!rs)
 		return MBC_ACCEPT;
+	/* First, for each datagram asks; what follows would accept it as well. */
 	if (p->tuple.proto == IPPROTO_UDP &&
 	    mbc_ruleset_passed(rs, &p->tuple, false))
 		return MBC_ACCEPT;

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,21 +326,25 @@ func keepTalking(t *testing.T, c net.Conn) (stop func()) {
 // slow kernel gets fewer: it is to have time for agents, too.
 func keepAsking(t *testing.T, c net.Conn, n int, parts int64) (stop func()) {
 	t.Helper()
-	var enough atomic.Bool
+	enough := make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		for !enough.Load() {
+		for {
 			begun := time.Now()
 			if err := ask(c, n); err != nil {
 				done <- err
 				return
 			}
-			time.Sleep(time.Duration(parts*slow-1) * time.Since(begun))
+			select {
+			case <-enough:
+				done <- nil
+				return
+			case <-time.After(time.Duration(parts*slow-1) * time.Since(begun)):
+			}
 		}
-		done <- nil
 	}()
 	stop = sync.OnceFunc(func() {
-		enough.Store(true)
+		close(enough)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

@@ -232,9 +232,6 @@ func Restore(r Record, here netip.Addr, now time.Time) (*Machine, []Action) {
 	case lock.OldHost:
 		actions = append(m.beginOld(now), m.checkMarkers(now)...)
 	}
-	if m.state == Over {
-		return m, actions
-	}
 	m.ask = now // whatever was said meanwhile was not heard
 	return m, append(actions, m.questions(now)...)
 }
