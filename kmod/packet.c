@@ -8,6 +8,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
+#include "option.h"
 
 /* Behind options, which few packets have. */
 unsigned int mbc_packet_find6(struct mbc_net *mn, const struct sk_buff *skb,
@@ -129,21 +130,50 @@ bool mbc_packet_strip_setup(struct mbc_packet *p, unsigned int len)
 	return true;
 }
 
+/* @diff more is in the TCP header, of which the value stands at @off. */
+static void fix_sum(struct mbc_packet *p, unsigned int off, __wsum diff)
+{
+	/* At an odd offset its bytes stand in the other halves. */
+	if (off & 1)
+		diff = csum_shift(diff, 1);
+	if (p->skb->ip_summed != CHECKSUM_PARTIAL)
+		inet_proto_csum_replace_by_diff(&mbc_packet_tcp(p)->check, p->skb,
+						diff, false, false);
+}
+
 void mbc_packet_clamp_mss(struct mbc_packet *p, u16 mss)
 {
 	struct tcphdr *th = mbc_packet_tcp(p);
 	unsigned int off;
-	__wsum diff;
 	u16 old;
 
-	off = mbc_tcp_clamp_mss((u8 *)th, th->doff * 4, mss, &old);
-	if (!off)
-		return;
-	diff = csum_sub((__force __wsum)htons(mss), (__force __wsum)htons(old));
-	/* At an odd offset the two bytes stand in the other halves. */
-	if (off & 1)
-		diff = csum_shift(diff, 1);
-	if (p->skb->ip_summed != CHECKSUM_PARTIAL)
-		inet_proto_csum_replace_by_diff(&th->check, p->skb, diff, false,
-						false);
+	off = mbc_option_clamp_mss((u8 *)th, th->doff * 4, mss, &old);
+	if (off)
+		fix_sum(p, off, csum_sub((__force __wsum)htons(mss),
+					 (__force __wsum)htons(old)));
+}
+
+bool mbc_packet_stamp(const struct mbc_packet *p, u32 *stamp)
+{
+	const struct tcphdr *th = mbc_packet_tcp(p);
+
+	return p->tuple.proto == IPPROTO_TCP &&
+	       mbc_option_stamp((const u8 *)th, th->doff * 4, stamp);
+}
+
+bool mbc_packet_raise_stamp(struct mbc_packet *p, u32 stamp)
+{
+	struct tcphdr *th;
+	unsigned int off;
+	u32 old;
+
+	if (!mbc_packet_stamp(p, &old) || mbc_seq_reaches(old, stamp))
+		return true;
+	if (!mbc_packet_writable(p->skb, p->data_off))
+		return false;
+	th = mbc_packet_tcp(p);
+	off = mbc_option_raise_stamp((u8 *)th, th->doff * 4, stamp, &old);
+	fix_sum(p, off, csum_sub((__force __wsum)htonl(stamp),
+				 (__force __wsum)htonl(old)));
+	return true;
 }

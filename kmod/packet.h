@@ -289,4 +289,14 @@ bool mbc_packet_strip_setup(struct mbc_packet *p, unsigned int len);
 /** mbc_packet_clamp_mss() - lower the MSS option; the headers are writable */
 void mbc_packet_clamp_mss(struct mbc_packet *p, u16 mss);
 
+/** mbc_packet_stamp() - see mbc_option_stamp(); UDP has none */
+bool mbc_packet_stamp(const struct mbc_packet *p, u32 *stamp);
+
+/**
+ * mbc_packet_raise_stamp() - make its TSval, if there is one, no older than @stamp
+ *
+ * Return: false when memory is short; the packet is as it was.
+ */
+bool mbc_packet_raise_stamp(struct mbc_packet *p, u32 stamp);
+
 #endif /* MBC_PACKET_H */

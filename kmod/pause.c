@@ -23,6 +23,7 @@ static bool hold(struct mbc_session *s, enum mbc_slot slot,
 		s->held->max_packets = bounds->packets;
 		s->held->max_bytes = bounds->bytes;
 		s->held->drop = bounds->drop;
+		s->held->stamped = false;
 		WRITE_ONCE(s->paused, s->paused | BIT(slot));
 	}
 	spin_unlock(&s->lock);
@@ -107,6 +108,18 @@ static enum mbc_reason cut(struct mbc_session *s, const struct mbc_packet *p,
 	return mbc_checkpoint_cut(m, p, ahead, rest);
 }
 
+/* What waits must not look older than what went ahead of it: see renew(). */
+static void overtake(struct mbc_held *held, const struct mbc_packet *p)
+{
+	u32 stamp;
+
+	if (!held || !mbc_packet_stamp(p, &stamp) ||
+	    (held->stamped && mbc_seq_reaches(held->stamp, stamp)))
+		return;
+	held->stamped = true;
+	held->stamp = stamp;
+}
+
 static void count(struct mbc_net *mn, const struct mbc_packet *p,
 		  enum mbc_reason reason, const struct sk_buff *ahead,
 		  const struct sk_buff *rest)
@@ -135,6 +148,8 @@ bool mbc_pause_packet(struct mbc_net *mn, struct mbc_packet *p,
 		return false;
 	}
 	reason = cut(s, p, &ahead, &rest);
+	if (ahead || !rest)
+		overtake(s->held, p);
 	mbc_packet_mark_released(p->skb, p->tuple.family);
 	if (!rest) {
 		spin_unlock_bh(&s->lock);
@@ -164,29 +179,55 @@ void mbc_pause_hand_over(struct mbc_session *from, struct mbc_session *to)
 		   (to->paused & MBC_NOTED) | (from->paused & ~MBC_NOTED));
 }
 
+/* What goes on at once. */
+struct wave {
+	struct sk_buff_head packets;
+	bool stamped;	/* as in struct mbc_held */
+	u32 stamp;
+};
+
 /* What waits now; false if that is nothing, and then nothing will. */
-static bool dequeue(struct mbc_session *s, struct sk_buff_head *list)
+static bool dequeue(struct mbc_session *s, struct wave *w)
 {
 	bool some;
 
 	s = mbc_session_lock(s);
-	some = mbc_hold_dequeue(s, list);
-	if (!some)
+	some = mbc_hold_dequeue(s, &w->packets);
+	if (some) {
+		w->stamped = s->held->stamped;
+		w->stamp = s->held->stamp;
+	} else {
 		WRITE_ONCE(s->paused, s->paused & MBC_NOTED);
+	}
 	spin_unlock_bh(&s->lock);
 	return some;
+}
+
+/* A receiver drops what has an older timestamp than it has seen (PAWS, RFC 7323 section
+ * 5). Short of memory we let it have that one as it is: the sender sends it again.
+ */
+static void renew(struct mbc_session *s, struct sk_buff *skb, u32 stamp)
+{
+	struct mbc_packet p;
+
+	if (mbc_packet_parse(&p, s->mn, skb, mbc_session_back(s)->family) &&
+	    !mbc_packet_raise_stamp(&p, stamp))
+		mbc_count(s->mn, MBC_REASON_NO_MEMORY);
 }
 
 /* They pass POST_ROUTING again; what comes meanwhile waits behind them. */
 static void release(struct mbc_session *s)
 {
-	struct sk_buff_head list;
 	struct sk_buff *skb;
+	struct wave w;
 
-	while (dequeue(s, &list)) {
+	while (dequeue(s, &w)) {
 		local_bh_disable();
-		while ((skb = __skb_dequeue(&list)))
+		while ((skb = __skb_dequeue(&w.packets))) {
+			if (w.stamped)
+				renew(s, skb, w.stamp);
 			dst_output(s->mn->net, skb->sk, skb);
+		}
 		local_bh_enable();
 	}
 }

@@ -23,6 +23,8 @@
  * @max_packets: struct mbc_pause; of a set-up hold.c knows the bounds
  * @max_bytes: likewise
  * @drop: likewise
+ * @stamped: something has gone ahead of them, and had a timestamp
+ * @stamp: the newest of these, TSval in host byte order
  */
 struct mbc_held {
 	struct sk_buff_head queue;
@@ -30,6 +32,8 @@ struct mbc_held {
 	u32 max_packets;
 	u32 max_bytes;
 	bool drop;
+	bool stamped;
+	u32 stamp;
 };
 
 /* In mbc_session.paused: what leaves is taken note of, see passage.h. */

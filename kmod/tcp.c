@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Progress of a TCP session, and the MSS option of its SYNs. Pure: the session
- * table calls mbc_tcp_step() under the session's lock, the hooks clamp.
+ * Progress of a TCP session. Pure: the session table calls mbc_tcp_step() under
+ * the session's lock.
  *
  *	NONE         SYN                               -> SYN
  *	NONE, SYN    SYN-ACK to the left               -> ESTABLISHED
@@ -22,12 +22,6 @@
 #include "tcp.h"
 
 #define BOTH (1 << MBC_RIGHT | 1 << MBC_LEFT)
-
-#define TCP_HEADER_LEN 20
-#define TCP_OPT_END 0
-#define TCP_OPT_NOP 1
-#define TCP_OPT_MSS 2
-#define TCP_OPT_MSS_LEN 4
 
 /* Sequence number after the last one that the segment takes up. */
 static u32 segment_end(const struct mbc_segment *seg)
@@ -139,41 +133,4 @@ bool mbc_tcp_step(struct mbc_tcp *tcp, enum mbc_dir dir,
 		tcp->state = MBC_TCP_RESET;
 	}
 	return tcp->state != old;
-}
-
-/* Offset of the first MSS option, 0 if there is none to be found. */
-static unsigned int find_mss(const u8 *th, unsigned int len)
-{
-	unsigned int i = TCP_HEADER_LEN;
-
-	while (i < len && th[i] != TCP_OPT_END) {
-		if (th[i] == TCP_OPT_NOP) {
-			i++;
-			continue;
-		}
-		if (len - i < 2 || th[i + 1] < 2 || th[i + 1] > len - i)
-			return 0;
-		if (th[i] == TCP_OPT_MSS && th[i + 1] == TCP_OPT_MSS_LEN)
-			return i;
-		i += th[i + 1];
-	}
-	return 0;
-}
-
-unsigned int mbc_tcp_clamp_mss(u8 *th, unsigned int len, u16 mss, u16 *old)
-{
-	unsigned int i = find_mss(th, len);
-	u16 value;
-
-	if (!i)
-		return 0;
-
-	value = th[i + 2] << 8 | th[i + 3];
-	if (value <= mss)
-		return 0;
-
-	*old = value;
-	th[i + 2] = mss >> 8;
-	th[i + 3] = mss & 0xff;
-	return i + 2;
 }

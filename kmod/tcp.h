@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How far a TCP session has come, as a host on its path can tell, and the
- * options in a SYN that a host on the path has to change. Pure: no skb, lock
- * or allocation.
+ * How far a TCP session has come, as a host on its path can tell. Pure: no skb,
+ * lock or allocation.
  */
 #ifndef MBC_TCP_H
 #define MBC_TCP_H
@@ -110,22 +109,5 @@ static inline bool mbc_tcp_interesting(const struct mbc_tcp *tcp, u8 flags)
 	return READ_ONCE(tcp->state) != MBC_TCP_ESTABLISHED ||
 	       flags & (MBC_TCP_FIN | MBC_TCP_SYN_FLAG | MBC_TCP_RST);
 }
-
-/**
- * mbc_tcp_clamp_mss() - lower the MSS option of a SYN
- * @th: TCP header and its options, @len bytes, writable
- * @len: length of the TCP header with options, 20 to 60
- * @mss: highest value to leave, host byte order
- * @old: set to the former value, host byte order, when the function is true
- *
- * Only the first MSS option counts, and what stands behind a malformed option
- * is left alone. Every byte read is inside @len. Does not touch the checksum:
- * the caller takes @old and @mss into account (byte-swapped where the offset
- * is odd).
- *
- * Return: offset in bytes of the changed 16-bit value from @th, 0 if nothing
- * was changed.
- */
-unsigned int mbc_tcp_clamp_mss(u8 *th, unsigned int len, u16 mss, u16 *old);
 
 #endif /* MBC_TCP_H */

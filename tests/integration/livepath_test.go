@@ -380,8 +380,8 @@ func lostNone(t *testing.T, before int64, hosts []*host) {
 	t.Helper()
 	eventually(t, soon, func() error {
 		if n := lostBy(t, hosts[0], hosts[len(hosts)-1]) - before; n > 0 {
-			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v, processors' queues %d since the guest began",
-				n, dropped(t, hosts), overrun(t))
+			return fmt.Errorf("%d segments were lost, want none; the modules dropped %v, processors' queues %d since the guest began; the ends: %v",
+				n, dropped(t, hosts), overrun(t), recovered(t, hosts[0], hosts[len(hosts)-1]))
 		}
 		return nil
 	})
@@ -400,6 +400,30 @@ func dropped(t *testing.T, hosts []*host) counters {
 		}
 	}
 	return sum
+}
+
+// recovered is what both ends have counted since they are there that tells a loss from
+// other disorder.
+func recovered(t *testing.T, ends ...*host) counters {
+	t.Helper()
+	all := make(counters)
+	for _, h := range ends {
+		counted, err := h.netstat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{
+			"PAWSEstab", "TCPBacklogDrop", "TCPDSACKIgnoredDubious", "TCPDSACKOfoRecv", "TCPDSACKOfoSent", "TCPDSACKOldSent",
+			"TCPDSACKRecv", "TCPDSACKRecvSegs", "TCPFastRetrans", "TCPLossProbes", "TCPLostRetransmit", "TCPOFODrop",
+			"TCPOFOQueue", "TCPRcvQDrop", "TCPSACKReorder", "TCPSackRecovery", "TCPTSReorder", "TCPTimeouts", "TCPZeroWindowDrop",
+		} {
+			if n := counted["TcpExt"+name]; n != 0 {
+				all[h.name+" "+name] = uint64(n)
+			}
+		}
+		all[h.name+" InErrs"] = uint64(counted["TcpInErrs"])
+	}
+	return all
 }
 
 // overrun counts the packets for which a processor's queue of what came in had no room,

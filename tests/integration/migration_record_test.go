@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -256,6 +257,8 @@ func TestCheckpoint(t *testing.T) { eachFamily(t, testCheckpoint) }
 func testCheckpoint(t *testing.T, f family) {
 	p := lockedStream(t, f)
 	const n = 100
+	const tooOld = "TcpExtPAWSEstab"
+	before := p.server.netstatOf(t, tooOld)
 	t.Run("the first one is lost", func(t *testing.T) {
 		p.lose(t, n)
 		p.pause(t)
@@ -268,7 +271,57 @@ func testCheckpoint(t *testing.T, f family) {
 	p.client.awaitAcknowledged(t)
 	p.resume(t)
 	p.read(t, make([]byte, 2*n))
+	if got := p.server.netstatOf(t, tooOld) - before; got != 0 {
+		t.Errorf("the server dropped %d packets, for they were sent before what overtook them, want none", got)
+	}
 	talk(t, p.c, 10_000)
+	noComplaints(t)
+}
+
+// What waits goes on with a timestamp no older than of what went ahead, wherever its
+// option stands and whoever is to finish the checksum.
+func TestCheckpointRenewsTimestamps(t *testing.T) { eachFamily(t, testCheckpointRenewsTimestamps) }
+
+func testCheckpointRenewsTimestamps(t *testing.T, f family) {
+	p := lockedStream(t, f)
+	seq, ack := sequences(t, p.c)
+	p.pause(t)
+	p.client.awaitAcknowledged(t)
+	stamped := func(seq, stamp uint32, before int) packet {
+		options := slices.Repeat([]byte{1}, 12)
+		options[before], options[before+1] = 8, 10
+		binary.BigEndian.PutUint32(options[before+2:], stamp)
+		made := segment{
+			tuple: p.super, flags: flagPSH | flagACK, seq: seq, doff: 8, payload: append(options, 'x'),
+		}.packet()
+		made.acknowledge(ack)
+		return made
+	}
+	const first, newest = 1 << 20, 1<<20 + 1000
+	waiting := []packet{stamped(seq, first, 0), stamped(seq+1, first+1, 1), stamped(seq+2, newest+1, 2)}
+	tap := p.client.capture(t)
+	if err := p.client.send(append(waiting, stamped(seq-1, newest, 2))...); err != nil {
+		t.Fatal(err)
+	}
+	p.client.awaitCounter(t, p.before, genl.ReasonPaused, uint64(len(waiting)))
+	p.resume(t)
+	var got []uint32
+	for _, sent := range tap.packets(t) {
+		if !sent.out || sent.seq()-seq >= uint32(len(waiting)) || len(sent.payload()) == 0 {
+			continue
+		}
+		at := 2 + sent.seq() - seq
+		got = append(got, binary.BigEndian.Uint32(sent.options()[at:]))
+		if !sent.intact() {
+			t.Errorf("its checksum is wrong: % x", sent.packet)
+		}
+	}
+	if want := []uint32{newest, newest, newest + 1}; !slices.Equal(got, want) {
+		t.Errorf("timestamps of what waited: %d, want %d", got, want)
+	}
+	if err := errors.Join(p.c.SetLinger(0), p.c.Close()); err != nil { // it never said any of this
+		t.Fatal(err)
+	}
 	noComplaints(t)
 }
 
@@ -347,11 +400,12 @@ func (p packet) acknowledge(ack uint32) {
 
 // stream is a session that is to be locked at its client.
 type stream struct {
-	client, mb *host
-	c          *net.TCPConn
-	super      chain.FiveTuple
-	id         chain.SessionID
-	before     counters
+	client, mb, server *host
+
+	c      *net.TCPConn
+	super  chain.FiveTuple
+	id     chain.SessionID
+	before counters
 }
 
 // lockedStream is one that is locked.
@@ -369,7 +423,7 @@ func openStream(t *testing.T, f family) *stream {
 	r := newRigOf(t, f, 1)
 	r.load(t, "match(dstport=5001) >> {mb1}\n")
 	r.server().echo(t, 5001)
-	p := &stream{client: r.client(), mb: r.middleboxes()[0]}
+	p := &stream{client: r.client(), mb: r.middleboxes()[0], server: r.server()}
 	p.c = p.client.connect(t, 0, r.server().port(5001))
 	talk(t, p.c, 10_000)
 	p.super = superOf(p.c)

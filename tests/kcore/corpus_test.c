@@ -13,6 +13,7 @@ static const struct {
 	{ "setup", fuzz_setup },
 	{ "marker", fuzz_marker },
 	{ "mss", fuzz_mss },
+	{ "stamp", fuzz_stamp },
 	{ "path", fuzz_path },
 	{ "tcp", fuzz_tcp },
 	{ "xlate", fuzz_xlate },

@@ -11,8 +11,8 @@
 
 typedef void fuzz_target(const u8 *data, size_t len);
 
-fuzz_target fuzz_setup, fuzz_mss, fuzz_path, fuzz_tcp, fuzz_xlate, fuzz_quote,
-	    fuzz_marker;
+fuzz_target fuzz_setup, fuzz_mss, fuzz_stamp, fuzz_path, fuzz_tcp, fuzz_xlate,
+	    fuzz_quote, fuzz_marker;
 
 /** MUST() - a promise */
 #define MUST(ok) do {							\

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* TCP options. The input: the limit, two bytes, then the options. */
 #include "fuzz.h"
-#include "tcp.h"
+#include "option.h"
 
 #include <stdlib.h>
 #include <linux/string.h>
@@ -23,13 +23,13 @@ void fuzz_mss(const u8 *data, size_t len)
 		memcpy(header + HEADER, in.data, n - HEADER);
 	th = fuzz_copy(header, n);
 
-	at = mbc_tcp_clamp_mss(th, n, mss, &old);
+	at = mbc_option_clamp_mss(th, n, mss, &old);
 	if (at) {
 		MUST(at >= HEADER + 2 && at + 2 <= n);
 		MUST(header[at - 2] == 2 && header[at - 1] == 4);
 		MUST(old > mss && old == (header[at] << 8 | header[at + 1]));
 		MUST(mss == (th[at] << 8 | th[at + 1]));
-		MUST(!mbc_tcp_clamp_mss(th, n, mss, &old));
+		MUST(!mbc_option_clamp_mss(th, n, mss, &old));
 		memcpy(th + at, header + at, 2);
 	}
 	MUST(!memcmp(th, header, n));

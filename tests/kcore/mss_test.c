@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The MSS clamp: option lists whole, strange and broken. */
 #include "make.h"
-#include "tcp.h"
+#include "option.h"
 #include "test.h"
 #include "xlate.h"
 
@@ -65,7 +65,7 @@ static void run(const u8 *options, unsigned int n, unsigned int want_at)
 	memcpy(th + HEADER, options, n);
 	memcpy(before, th, len);
 
-	at = mbc_tcp_clamp_mss(th, len, mss, &old);
+	at = mbc_option_clamp_mss(th, len, mss, &old);
 	EXPECT_EQ(at, want_at);
 	if (at) {
 		EXPECT_EQ(old, before[at] << 8 | before[at + 1]);
@@ -98,7 +98,7 @@ void mss_test(void)
 		for (n = 0; n < sizeof(noise); n++)
 			noise[n] = make_random(&state) % 11;
 		memcpy(th + HEADER, noise, i % 41);
-		mbc_tcp_clamp_mss(th, HEADER + i % 41, 2, &old);
+		mbc_option_clamp_mss(th, HEADER + i % 41, 2, &old);
 		free(th);
 	}
 }

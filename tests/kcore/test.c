@@ -26,6 +26,7 @@ static const struct {
 	{ "tcp", tcp_test },
 	{ "marker", marker_test },
 	{ "mss", mss_test },
+	{ "stamp", stamp_test },
 	{ "setup", setup_test },
 	{ "crafted", crafted_test },
 	{ "path", path_test },

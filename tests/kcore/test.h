@@ -46,6 +46,7 @@ void xlate_test(void);
 void tcp_test(void);
 void marker_test(void);
 void mss_test(void);
+void stamp_test(void);
 void setup_test(void);
 void crafted_test(void);
 void path_test(void);

@@ -35,7 +35,7 @@ func allTiers() []tier {
 		{"unit", "Go packages, with the race detector", false, unitTier, false, false},
 		{"kcore", "the module's pure files, with sanitizers", false, kcoreTier, false, false},
 		{"model", "the protocol's model, and models that must fail", false, modelTier, false, false},
-		{"fuzz", "the module's pure files, with 12 million inputs", false, fuzzTier, true, false},
+		{"fuzz", "the module's pure files, with 16 million inputs", false, fuzzTier, true, false},
 		{"vm-6.12", "labs in a guest with Linux 6.12", false, guestTier("6.12"), false, true},
 		{"vm-6.1", "labs in a guest with Linux 6.1", false, guestTier("6.1"), false, true},
 		{"vm-debug", "labs in a guest with the debug kernel", false, debugTier, true, false},
