@@ -49,6 +49,10 @@ func newRigOf(t *testing.T, f family, n int) *rig {
 	r.agents = r.hosts
 	for i, h := range r.hosts {
 		h.ip(t, r.wiring(i)...)
+		if i > 0 {
+			h.fifo(t, "left")
+			r.hosts[i-1].fifo(t, "right")
+		}
 	}
 	return r
 }
@@ -138,6 +142,8 @@ func (r *rig) attach(t *testing.T) *host {
 		fmt.Sprintf("addr add %s dev right", r.link(side, 1)), "link set right up")
 	mb.ip(t, fmt.Sprintf("addr add %s dev side", r.link(side, 2)), "link set side up",
 		"route add "+way(c, r.link(side, 1), mb))
+	c.fifo(t, "right")
+	mb.fifo(t, "side")
 	for i, h := range r.hosts {
 		c.ip(t, "route add "+way(h, r.link(side, 2), c))
 		switch {
