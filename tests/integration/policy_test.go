@@ -34,7 +34,7 @@ func TestExplainTellsTheTruth(t *testing.T) {
 	l.server().echo(t, port)
 
 	paths := make(map[string]int)
-	for from := uint16(44000); from < 44020; from++ {
+	for from := uint16(44000); from < 44020; from += uint16(sampled(2, 1)) {
 		c := l.client().connect(t, from, l.server().port(port))
 		super := superOf(c)
 		var explained struct {
@@ -73,8 +73,8 @@ func TestExplainTellsTheTruth(t *testing.T) {
 		talk(t, c, 1000)
 		_ = c.Close()
 	}
-	if len(paths) < 4 {
-		t.Errorf("20 sessions took %d different paths, want more: %v", len(paths), paths)
+	if len(paths) < 3 {
+		t.Errorf("the sessions took %d different paths, want more: %v", len(paths), paths)
 	}
 }
 

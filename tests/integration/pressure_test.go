@@ -201,7 +201,7 @@ func TestUnloadWithManySessions(t *testing.T) {
 	if ko == "" {
 		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
 	}
-	many := int(amount(sampled(3_000, 8_000)))
+	many := int(amount(sampled(1_000, 8_000)))
 	r := newRig(t, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()
 	r.load(t, "match(dstport=5001) >> {mb1}\nmatch(proto=udp & dstport=5002) >> {mb1}\n")

@@ -3,8 +3,12 @@
 package integration
 
 import (
+	"fmt"
+	"net"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // onSocket does something to the descriptor of a connection or listener.
@@ -21,4 +25,21 @@ func onSocket(t *testing.T, c syscall.Conn, do func(fd int) error) {
 	if failed != nil {
 		t.Fatal(failed)
 	}
+}
+
+// awaitAcknowledged waits until the other end has all that was sent on a connection, and
+// has said so.
+func awaitAcknowledged(t *testing.T, c net.Conn) {
+	t.Helper()
+	eventually(t, soon, func() error {
+		var left int
+		onSocket(t, c.(*net.TCPConn), func(fd int) (err error) {
+			left, err = unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+			return err
+		})
+		if left > 0 {
+			return fmt.Errorf("%v has not acknowledged %d bytes", c.RemoteAddr(), left)
+		}
+		return nil
+	})
 }
