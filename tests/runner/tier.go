@@ -158,13 +158,13 @@ const (
 // runs one family on either kernel. A soak runs all of it on both.
 var once = map[string]string{
 	"6.12": "^Test(SequenceNumbersWrapDuringMigration|HostsAskForChanges|NeighboursLeaveAtOnce|" +
-		"AgentsChangeALiveChain|NFsSeeASessionInTurn|NewSessionsTurnAway|DrainEmptiesAnInstance|DaemonsKilled|ExplainTellsTheTruth|" +
+		"AgentsChangeALiveChain|NFsSeeASessionInTurn|NewSessionsTurnAway|DrainEmptiesAnInstance|ExplainTellsTheTruth|" +
 		"WrongPolicyChangesNothing|TableFull|RepeatedSYN|NetlinkClient|PauseBounds|AgentSetsNF)$",
 	"6.1": "^Test(AgentsSetDatagramsUp|AgentsDieDuringMigrations|MigrationsOnBadLinks|ConnectionEndsDuringMigration|OneCommandEmptiesAMiddlebox|" +
 		"BothEndsOfAChainChangeAtOnce|PolicyForLiveSessions|HostsWorkWithoutPolicyd|NewHostDies|" +
 		"SetupKeysRotateUnderConnections|DatagramsWithoutAnAgent|MigrationGivenUp|SetUpAsTheRuleSays|UnloadUnderTraffic|" +
 		"Transfer|ManySessionsAtOnce|UnloadWithManySessions|Iperf|CraftedSYNsTakeNoMemory)$",
-	"": "^Test(ClockJumps|ReportOfDurations|MatrixNotices|ProgramsMoveState|Doctor|DumpsWhileTheTableChangesItsSize|GatewayOfTheLab)$", // a soak alone
+	"": "^Test(ClockJumps|ReportOfDurations|MatrixNotices|DaemonsKilled|ProgramsMoveState|Doctor|DumpsWhileTheTableChangesItsSize|GatewayOfTheLab)$", // a soak alone
 }
 
 // share is which family of IP a sample runs on a kernel: see eachFamily.

@@ -8,12 +8,22 @@ import (
 )
 
 const (
-	// AnchorTime is how long the left anchor waits for an APPROVE.
-	AnchorTime = time.Second
-	// HostTime is how long an old host does, which the left anchor will have
-	// given up before.
-	HostTime = 2 * AnchorTime
+	// FirstPatience is how long the left anchor waits for an APPROVE of a wish's first
+	// try. Each one after it waits twice as long, for hosts that are slow or far, up to
+	// LongestPatience.
+	FirstPatience   = time.Second
+	LongestPatience = 4 * time.Second
 )
+
+// patience is how long a host waits for the APPROVE of a try. An old one waits longer
+// than the left anchor, which will have given up before.
+func patience(id ID, r Role) time.Duration {
+	p := min(FirstPatience<<id.Tries(), LongestPatience)
+	if r == OldHost {
+		return 2 * p
+	}
+	return p
+}
 
 // A State is how far a [Machine] has come.
 type State uint8
@@ -43,7 +53,7 @@ func (s State) String() string { return name(s, "locking", "waiting", "held", "o
 //	left   locking  Withdrawn      over     leave
 //	left   waiting  Withdrawn      over     leave
 //	left   waiting  Gone           over     leave
-//	left   waiting  Tick           over     leave, after AnchorTime
+//	left   waiting  Tick           over     leave, after its patience
 //	old    locking  Locked         waiting  REQUEST
 //	old    locking  NotLocked      over     REJECT
 //	old    locking  Cancel         over     leave
@@ -55,7 +65,7 @@ func (s State) String() string { return name(s, "locking", "waiting", "held", "o
 //	old    waiting  Lost left      over     leave
 //	old    waiting  Lost right     over     leave
 //	old    waiting  Gone           over     leave
-//	old    waiting  Tick           over     leave, after HostTime
+//	old    waiting  Tick           over     leave, after twice that
 //	right  locking  Locked         held     APPROVE
 //	right  locking  NotLocked      over     REJECT
 //	right  locking  Cancel         over     leave
@@ -79,11 +89,7 @@ type Machine struct {
 func New(plan *Plan, here netip.Addr, now time.Time) (*Machine, []Action) {
 	m := &Machine{plan: plan, here: here, role: plan.Role(here)}
 	m.left, m.right = plan.Beside(OldPath, here)
-	patience := HostTime
-	if m.role == LeftAnchor {
-		patience = AnchorTime
-	}
-	m.deadline = now.Add(patience)
+	m.deadline = now.Add(patience(plan.ID, m.role))
 	return m, []Action{Lock{plan, m.role}}
 }
 

@@ -93,6 +93,20 @@ func TestTableSaysWhatTheMachineDoes(t *testing.T) {
 	}
 }
 
+func TestLaterTriesWaitLonger(t *testing.T) {
+	for try, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 2: 4 * time.Second, MaxTries - 1: 4 * time.Second} {
+		p := plan()
+		p.ID = p.ID.Try(try)
+		for here, want := range map[netip.Addr]time.Duration{p.Left: want, p.Old[0]: 2 * want} {
+			m, _ := New(p, here, start)
+			m.Step(Locked{}, start)
+			if got := m.Deadline().Sub(start); got != want {
+				t.Errorf("try %d: %v waits for %v, want %v", try, here, got, want)
+			}
+		}
+	}
+}
+
 // said returns what actions are, in words.
 func said(actions []Action) string {
 	var words []string

@@ -31,6 +31,9 @@ const tryBits = 4
 // Try returns the id of the same wish's try k, from 0 to 15.
 func (id ID) Try(k int) ID { return id&^(1<<tryBits-1) | ID(k) }
 
+// Tries returns which try of its wish this is, from 0 to 15.
+func (id ID) Tries() int { return int(id & (1<<tryBits - 1)) }
+
 // String returns the id as 16 hexadecimal digits.
 func (id ID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
 
