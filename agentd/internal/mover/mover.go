@@ -91,7 +91,8 @@ type Mover struct {
 	queue   []*entry // wanted and not begun
 	running int      // begun and not over
 	pace    pace
-	beyond  map[lock.ID]bool // an NF is at work for it
+	beyond  map[lock.ID]bool       // an NF is at work for it
+	routes  map[netip.Addr][]route // that went lately
 }
 
 // New returns a mover that has done nothing yet.
@@ -102,6 +103,7 @@ func New(config Config, m Module) *Mover {
 		sends: sender{underWay: make(map[netip.Addr]int)},
 		host:  migrate.NewHost(), lanes: make(map[chain.SessionID]*lane),
 		history: history{byID: make(map[lock.ID]*entry)}, beyond: make(map[lock.ID]bool),
+		routes: make(map[netip.Addr][]route),
 	}
 }
 
@@ -320,6 +322,7 @@ func (m *Mover) over(session chain.SessionID) {
 func (m *Mover) Lost(host netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.repeatRoutes(host)
 	m.dispatch(m.host.Lost(host, time.Now()))
 }
 

@@ -212,6 +212,35 @@ func TestHostIsOnThePathAgain(t *testing.T) {
 	})
 }
 
+// What is right of a host is told again if the connection was that to an agent which has
+// crashed: the first message that goes by it says so, and is lost.
+func TestRouteByAConnectionThatIsLost(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for k := range 5 {
+			w.add(k + 1)
+		}
+		synctest.Wait()
+		p := w.plan(w.session(1, 1, 2, 3, 5), 2, []int{3}, []int{4}, 5)
+		lost := 0
+		w.onTell = func(to netip.Addr, m migrate.Message) bool {
+			if _, route := m.(migrate.Route); !route || to != at(1) || lost > 0 {
+				return true
+			}
+			lost++
+			time.AfterFunc(time.Millisecond, func() { w.hosts[at(2)].mover.Lost(to) })
+			return false
+		}
+		if got := w.one(p); got.State != stateDone {
+			t.Errorf("migration is %v, want it done", got)
+		}
+		if lost != 1 {
+			t.Errorf("%d messages were lost, want 1", lost)
+		}
+		w.wantPath(p.Session, 1, 2, 4, 5)
+		w.idle()
+	})
+}
+
 // A commit is final, so whether it happened is asked until the module says.
 func TestCommitWithoutAnAnswer(t *testing.T) {
 	inWorld(t, func(w *world) {
