@@ -159,7 +159,7 @@ func TestWishesFail(t *testing.T) {
 	}{
 		{"new host is dead", func(w *world, p *lock.Plan) { w.dead[p.New[0]] = true }, lock.NoAnswer, lock.MaxTries},
 		{"old host is dead", func(w *world, p *lock.Plan) { w.dead[p.Old[0]] = true }, lock.NoAnswer, lock.MaxTries},
-		{"new host's module does not answer", func(w *world, p *lock.Plan) { w.hosts[p.New[0]].forgets = true }, lock.ModuleFailed, 1},
+		{"new host's module does not answer", func(w *world, p *lock.Plan) { w.hosts[p.New[0]].forgets = true }, lock.NoAnswer, lock.MaxTries},
 		{"no session", func(w *world, p *lock.Plan) { p.Session[3]++ }, lock.NoSession, 1},
 		{"another session", func(w *world, p *lock.Plan) { p.Super.Source = netip.AddrPortFrom(p.Left, 9) }, lock.NoSession, 1},
 		{"another path", func(w *world, p *lock.Plan) { p.Old, p.New = p.New, nil }, lock.PathChanged, 1},
@@ -239,6 +239,26 @@ func TestRouteByAConnectionThatIsLost(t *testing.T) {
 		w.wantPath(p.Session, 1, 2, 4, 5)
 		w.idle()
 	})
+}
+
+// A module that does not answer in time may have done as it was told, and is asked again
+// by another try.
+func TestModuleIsSlowOnce(t *testing.T) {
+	for _, slow := range []func(*lock.Plan) netip.Addr{
+		func(p *lock.Plan) netip.Addr { return p.Left },
+		func(p *lock.Plan) netip.Addr { return p.Old[0] },
+		func(p *lock.Plan) netip.Addr { return p.Right },
+	} {
+		inWorld(t, func(w *world) {
+			p, _ := four(w, lock.Ordered)
+			w.hosts[slow(p)].stalls = 1
+			if got := w.one(p); got.State != stateDone || got.Tries != 2 {
+				t.Errorf("migration is %v, want it done at the second try", got)
+			}
+			w.wantPath(p.Session, 1, 3, 4)
+			w.idle()
+		})
+	}
 }
 
 // A commit is final, so whether it happened is asked until the module says.

@@ -138,7 +138,10 @@ func (m *Mover) lock(ctx context.Context, o migrate.Order, a lock.Lock) migrate.
 		return lock.NotLocked{Reason: lock.Busy}
 	case err != nil:
 		m.log.Warn("session not locked", "session", o.Session, "migration", o.ID, "error", err)
-		return lock.NotLocked{Reason: lock.ModuleFailed}
+		m.order(ctx, o, func(ctx context.Context) error { // nobody knows whether it was
+			return m.module.EndMigration(ctx, o.Session, o.ID, false)
+		})
+		return lock.NotLocked{Reason: failure(err)}
 	}
 	s, err := m.module.LiveSession(ctx, o.Session)
 	if err == nil && stands(s, a.Plan, o.Role()) {
@@ -201,7 +204,16 @@ func (m *Mover) install(ctx context.Context, o migrate.Order, a migrate.Install)
 			return m.module.EndMigration(ctx, o.Session, o.ID, true)
 		})
 	}
-	return migrate.Failed{Reason: lock.ModuleFailed}
+	return migrate.Failed{Reason: failure(err)}
+}
+
+// failure is why a module that returned err, and did not do as it was told, failed. One that
+// is slow may be quicker the next time.
+func failure(err error) lock.Reason {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return lock.NoAnswer
+	}
+	return lock.ModuleFailed
 }
 
 // rest are the right anchor and what is right of it.
@@ -243,7 +255,7 @@ func (m *Mover) hold(ctx context.Context, o migrate.Order, a migrate.Hold) {
 		return
 	}
 	m.log.Warn("packets not held", "session", o.Session, "migration", o.ID, "error", err)
-	m.answer(o, migrate.Failed{Reason: lock.ModuleFailed})
+	m.answer(o, migrate.Failed{Reason: failure(err)})
 }
 
 // remove gives up a path. An anchor's module does that with the record; a host that was

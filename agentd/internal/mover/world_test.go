@@ -47,6 +47,7 @@ type host struct {
 	locked   int                        // sessions that are, now and at most
 	most     int
 	refuses  error // what the module answers to Pause
+	stalls   int   // so many sessions its module locks and does not say so
 	forgets  bool  // its module joins sessions and does not say so
 	returns  bool  // the session has left it a moment ago; its module says so now
 	letsGo   bool  // its module has let go what it held before it is to take a new path
@@ -275,6 +276,10 @@ func (h *host) LockSession(_ context.Context, id chain.SessionID, migration lock
 		return kernel.ErrBusy
 	}
 	h.record(s, &kernel.MigrationRecord{Session: id, ID: migration, Role: role, Plan: plan})
+	if h.stalls > 0 {
+		h.stalls--
+		return context.DeadlineExceeded
+	}
 	return nil
 }
 
