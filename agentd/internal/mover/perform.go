@@ -150,10 +150,13 @@ func (m *Mover) lock(ctx context.Context, o migrate.Order, a lock.Lock) migrate.
 	m.order(ctx, o, func(ctx context.Context) error {
 		return m.module.EndMigration(ctx, o.Session, o.ID, false)
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return lock.NotLocked{Reason: lock.PathChanged}
+	case errors.Is(err, kernel.ErrNoSession):
 		return lock.NotLocked{Reason: lock.NoSession}
 	}
-	return lock.NotLocked{Reason: lock.PathChanged}
+	return lock.NotLocked{Reason: failure(err)}
 }
 
 // stands reports whether the session's neighbours are those that its plan has for a
