@@ -72,13 +72,18 @@ func (m *Mover) dropState(ctx context.Context, o migrate.Order) {
 	})
 }
 
+// dropNow gives the NF as much time as the migration had; less when the agent is to stop.
 func (m *Mover) dropNow(ctx context.Context, o migrate.Order) {
+	patience := max(o.Plan.Patience, moduleTime)
+	if ctx.Err() != nil {
+		patience = moduleTime
+	}
 	for _, pair := range o.Plan.State {
 		mine := o.Role() == lock.OldHost && o.Here == pair.From || o.Role() == lock.NewHost && o.Here == pair.To
 		if !mine {
 			continue
 		}
-		ctx, cancel := within(ctx)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		if err := m.config.State.Drop(ctx, pair.Method, o.Plan.Super); err != nil {
 			m.log.Warn("state of the NF not dropped", "session", o.Session, "migration", o.ID, "method", pair.Method, "error", err)
