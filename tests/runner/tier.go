@@ -214,7 +214,7 @@ func guestTier(kernel string) func(context.Context, *runner) {
 // undebugged is what a debug kernel does not run beside what is timed: how long something
 // takes says nothing of a kernel that checks every access to memory, and with as little
 // data as it moves, chance decides what the matrices notice.
-const undebugged = "^(TestReportOfDurations|TestClockJumps|TestMatrixNotices)$"
+const undebugged = "^(TestReportOfDurations|TestClockJumps|TestDoctor|TestMatrixNotices)$"
 
 // debugTier runs the samples of both kernels, and all labs. The guest has the machine for
 // itself: agents give up on each other in seconds, which are short there.
