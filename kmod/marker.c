@@ -4,6 +4,7 @@
 #include <linux/build_bug.h>
 #include <linux/string.h>
 #include <asm/byteorder.h>
+#include "option.h"
 
 struct option {
 	u8 kind;
@@ -21,7 +22,6 @@ static_assert(sizeof(struct option) == MBC_MARKER_LEN);
 #define OPTION_LEN (MBC_MARKER_LEN - 2)
 #define KNOWN 2
 #define NOP 1
-#define END 0
 
 /* The session's id does not travel: who receives the marker knows it. */
 static void sign(struct option *o, const struct mbc_marker *m,
@@ -59,23 +59,14 @@ void mbc_marker_encode(const struct mbc_marker *m, const struct mbc_key *key,
 /* The option that might be one, or NULL. */
 static const u8 *find(const u8 *options, unsigned int len)
 {
-	unsigned int i = 0;
+	unsigned int i;
 
-	while (i < len && options[i] != END) {
-		if (options[i] == NOP) {
-			i++;
-			continue;
-		}
-		if (i + 1 >= len || options[i + 1] < 2 ||
-		    options[i + 1] > len - i)
-			return NULL;
+	for (i = 0; mbc_option_at(options, len, &i); i += options[i + 1])
 		if (options[i] == MBC_MARKER_KIND &&
 		    options[i + 1] == OPTION_LEN &&
 		    options[i + 2] == MBC_MARKER_EXID >> 8 &&
 		    options[i + 3] == (MBC_MARKER_EXID & 0xff))
 			return options + i;
-		i += options[i + 1];
-	}
 	return NULL;
 }
 

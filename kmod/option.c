@@ -13,22 +13,22 @@
 #define STAMPS 8
 #define STAMPS_LEN 10	/* TSval, TSecr */
 
+bool mbc_option_at(const u8 *options, unsigned int len, unsigned int *i)
+{
+	while (*i < len && options[*i] == NOP)
+		++*i;
+	return *i < len && options[*i] != END && len - *i >= 2 &&
+	       options[*i + 1] >= 2 && options[*i + 1] <= len - *i;
+}
+
 /* Offset of the value of the first such option, 0 if there is none to be found. */
 static unsigned int find(const u8 *th, unsigned int len, u8 kind, u8 size)
 {
-	unsigned int i = HEADER_LEN;
+	unsigned int i;
 
-	while (i < len && th[i] != END) {
-		if (th[i] == NOP) {
-			i++;
-			continue;
-		}
-		if (len - i < 2 || th[i + 1] < 2 || th[i + 1] > len - i)
-			return 0;
+	for (i = HEADER_LEN; mbc_option_at(th, len, &i); i += th[i + 1])
 		if (th[i] == kind && th[i + 1] == size)
 			return i + 2;
-		i += th[i + 1];
-	}
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * The TCP options that a host on the path has to change: the MSS of a SYN, and the
  * timestamp of what has waited. Pure: no skb, lock or allocation.
  *
- * In all of it @th is a TCP header with its options, @len bytes, 20 to 60. Every byte
+ * A @th is a TCP header with its options, @len bytes, 20 to 60. Every byte
  * read is inside. Of two options of a kind the first counts, and what stands behind
  * a malformed one is left alone. Checksums are the caller's: both values are known to
  * him, and at an odd offset their bytes stand in the other halves.
@@ -12,6 +12,14 @@
 #define MBC_OPTION_H
 
 #include <linux/types.h>
+
+/**
+ * mbc_option_at() - is there another option?
+ * @options: @len bytes of them
+ * @i: offset of the byte behind the one before; set to the option's, if there is one,
+ *	which is all there: kind, length, and as many bytes as that says
+ */
+bool mbc_option_at(const u8 *options, unsigned int len, unsigned int *i);
 
 /**
  * mbc_option_clamp_mss() - lower the MSS option of a SYN
