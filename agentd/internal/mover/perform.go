@@ -36,9 +36,7 @@ func (m *Mover) perform(ctx context.Context, o migrate.Order) {
 	case lock.Lock:
 		m.answer(o, m.lock(ctx, o, a))
 	case lock.Unlock:
-		m.order(ctx, o, func(ctx context.Context) error {
-			return m.module.EndMigration(ctx, o.Session, o.ID, false)
-		})
+		m.end(ctx, o, false)
 		if o.Role() == lock.RightAnchor {
 			m.spread(ctx, o.Session, o.ID)
 		}
@@ -77,6 +75,13 @@ func (m *Mover) order(ctx context.Context, o migrate.Order, call func(context.Co
 	default:
 		m.log.Warn("module not told", "session", o.Session, "migration", o.ID, "order", o.Action, "error", err)
 	}
+}
+
+// end gives up the record, and with leave the session, too: see [Module].
+func (m *Mover) end(ctx context.Context, o migrate.Order, leave bool) {
+	m.order(ctx, o, func(ctx context.Context) error {
+		return m.module.EndMigration(ctx, o.Session, o.ID, leave)
+	})
 }
 
 // confirm asks the module whether a session is over, which all are that a module had
@@ -138,18 +143,14 @@ func (m *Mover) lock(ctx context.Context, o migrate.Order, a lock.Lock) migrate.
 		return lock.NotLocked{Reason: lock.Busy}
 	case err != nil:
 		m.log.Warn("session not locked", "session", o.Session, "migration", o.ID, "error", err)
-		m.order(ctx, o, func(ctx context.Context) error { // nobody knows whether it was
-			return m.module.EndMigration(ctx, o.Session, o.ID, false)
-		})
+		m.end(ctx, o, false) // nobody knows whether it was
 		return lock.NotLocked{Reason: failure(err)}
 	}
 	s, err := m.module.LiveSession(ctx, o.Session)
 	if err == nil && stands(s, a.Plan, o.Role()) {
 		return lock.Locked{}
 	}
-	m.order(ctx, o, func(ctx context.Context) error {
-		return m.module.EndMigration(ctx, o.Session, o.ID, false)
-	})
+	m.end(ctx, o, false)
 	switch {
 	case err == nil:
 		return lock.NotLocked{Reason: lock.PathChanged}
@@ -203,9 +204,7 @@ func (m *Mover) install(ctx context.Context, o migrate.Order, a migrate.Install)
 	m.log.Warn("new path not opened", "session", o.Session, "migration", o.ID, "error", err)
 	if a.Role == lock.NewHost {
 		// Nobody knows whether it was, and the machine has nothing to give up.
-		m.order(ctx, o, func(ctx context.Context) error {
-			return m.module.EndMigration(ctx, o.Session, o.ID, true)
-		})
+		m.end(ctx, o, true)
 	}
 	return migrate.Failed{Reason: failure(err)}
 }
@@ -268,7 +267,5 @@ func (m *Mover) remove(ctx context.Context, o migrate.Order) {
 		return
 	}
 	m.dropState(ctx, o)
-	m.order(ctx, o, func(ctx context.Context) error {
-		return m.module.EndMigration(ctx, o.Session, o.ID, true)
-	})
+	m.end(ctx, o, true)
 }
