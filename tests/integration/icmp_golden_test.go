@@ -97,8 +97,9 @@ func testErrorsByteForByte(t *testing.T, f family) {
 	c := r.client().connect(t, 0, r.server().port(port))
 	talk(t, c, 1000)
 	super := superOf(c)
-	awaitAcknowledged(t, server.end(super.Source)) // no packet of the connection is counted below
-	var wire []chain.FiveTuple                     // by link
+	// No packet of the connection itself is counted below.
+	awaitAcknowledged(t, server.end(super.Source))
+	var wire []chain.FiveTuple // by link
 	for _, h := range r.hosts[:len(r.hosts)-1] {
 		wire = append(wire, h.session(t, super).Right.Tuple)
 	}

@@ -26,6 +26,17 @@ u32 fuzz_take(struct fuzz_input *in, unsigned int n)
 	return v;
 }
 
+size_t fuzz_header(const struct fuzz_input *in, u8 *header)
+{
+	const size_t bare = 20, room = FUZZ_HEADER - bare;
+	const size_t n = in->len < room ? in->len : room;
+
+	memset(header, 0, FUZZ_HEADER);
+	if (n)
+		memcpy(header + bare, in->data, n);
+	return bare + n;
+}
+
 u8 *fuzz_copy(const u8 *data, size_t len)
 {
 	u8 *copy = malloc(len ? len : 1);

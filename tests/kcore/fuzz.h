@@ -32,6 +32,16 @@ struct fuzz_input {
 /** fuzz_take() - the next @n bytes as a number, at most 4 */
 u32 fuzz_take(struct fuzz_input *in, unsigned int n);
 
+#define FUZZ_HEADER 60
+
+/**
+ * fuzz_header() - a TCP header of zeros with what is left as its options
+ * @header: FUZZ_HEADER bytes
+ *
+ * Return: its length, 20 to FUZZ_HEADER.
+ */
+size_t fuzz_header(const struct fuzz_input *in, u8 *header);
+
 /** fuzz_copy() - @len bytes in memory of just that size; free() it */
 u8 *fuzz_copy(const u8 *data, size_t len);
 

@@ -7,20 +7,17 @@
 #include <linux/string.h>
 
 #define HEADER 20
-#define MAX_OPTIONS 40
 
 void fuzz_mss(const u8 *data, size_t len)
 {
 	struct fuzz_input in = { data, len };
 	const u16 mss = fuzz_take(&in, 2);
-	u8 header[HEADER + MAX_OPTIONS] = { 0 };
-	const size_t n = HEADER + (in.len < MAX_OPTIONS ? in.len : MAX_OPTIONS);
+	u8 header[FUZZ_HEADER];
+	const size_t n = fuzz_header(&in, header);
 	unsigned int at;
 	u16 old = 0;
 	u8 *th;
 
-	if (n > HEADER)
-		memcpy(header + HEADER, in.data, n - HEADER);
 	th = fuzz_copy(header, n);
 
 	at = mbc_option_clamp_mss(th, n, mss, &old);

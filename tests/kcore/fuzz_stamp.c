@@ -8,21 +8,18 @@
 #include <linux/string.h>
 
 #define HEADER 20
-#define MAX_OPTIONS 40
 
 void fuzz_stamp(const u8 *data, size_t len)
 {
 	struct fuzz_input in = { data, len };
 	const u32 stamp = fuzz_take(&in, 4);
-	u8 header[HEADER + MAX_OPTIONS] = { 0 };
-	const size_t n = HEADER + (in.len < MAX_OPTIONS ? in.len : MAX_OPTIONS);
+	u8 header[FUZZ_HEADER];
+	const size_t n = fuzz_header(&in, header);
 	u32 had = 0, has = 0, old = 0;
 	unsigned int at;
 	bool found;
 	u8 *th;
 
-	if (n > HEADER)
-		memcpy(header + HEADER, in.data, n - HEADER);
 	th = fuzz_copy(header, n);
 
 	found = mbc_option_stamp(th, n, &had);

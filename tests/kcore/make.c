@@ -52,6 +52,15 @@ struct mbc_tuple make_tuple(u8 family, union mbc_addr saddr, u16 sport,
 	};
 }
 
+u8 *make_header(const u8 *options, unsigned int n)
+{
+	const unsigned int bare = 20;
+	u8 *th = calloc(1, bare + n);	/* ASan guards its end */
+
+	memcpy(th + bare, options, n);
+	return th;
+}
+
 siphash_key_t make_key(const u8 *bytes)
 {
 	__le64 words[2];

@@ -31,6 +31,9 @@ union mbc_addr make_host(u8 family, u16 n);
 struct mbc_tuple make_tuple(u8 family, union mbc_addr saddr, u16 sport,
 			    union mbc_addr daddr, u16 dport);
 
+/** make_header() - a TCP header of zeros and @n bytes of options; free() it */
+u8 *make_header(const u8 *options, unsigned int n);
+
 /** make_key() - a SipHash key from its 16 bytes */
 siphash_key_t make_key(const u8 *bytes);
 

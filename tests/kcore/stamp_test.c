@@ -50,11 +50,10 @@ static void run(const u8 *options, unsigned int n, unsigned int want_at,
 		u32 stamp, bool raises)
 {
 	const unsigned int len = HEADER + n;
-	u8 *th = calloc(1, len), before[60];	/* ASan guards its end */
+	u8 *th = make_header(options, n), before[60];
 	u32 old = 0xdead;
 	unsigned int at;
 
-	memcpy(th + HEADER, options, n);
 	memcpy(before, th, len);
 	at = mbc_option_raise_stamp(th, len, stamp, &old);
 	EXPECT_EQ(at, raises ? want_at : 0);
