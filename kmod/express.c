@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The express path (design section 4): both translations in one, the route that
- * the session keeps, and the neighbour's hardware address. No lock. What is not
- * plain goes the way through the host's stack, which knows what to do about it.
+ * the session keeps, and the neighbour's hardware address, before the host's stack
+ * has seen the packet. No lock. What is not plain goes the way through that stack,
+ * which knows what to do about it.
  */
 #include "express.h"
 
@@ -100,42 +101,74 @@ static unsigned int l4_len(const struct mbc_entry *e)
 					       sizeof(struct tcphdr);
 }
 
+/* Does the packet belong to the middle of a session, at a host in its middle? */
+static __always_inline bool stands(const struct mbc_session *s, u8 flags)
+{
+	return likely(s->role == MBC_ROLE_MIDDLE && !READ_ONCE(s->watched) &&
+		      !(flags & (MBC_TCP_SYN_FLAG | MBC_TCP_RST)) &&
+		      mbc_hold_ready(s));
+}
+
+/* Are @len bytes of headers and @room before them ours to change? A packet that
+ * somebody else holds as well cannot be moved to where they are.
+ */
+static __always_inline bool changeable(struct sk_buff *skb, unsigned int len,
+				       unsigned int room)
+{
+	if (likely(!skb_cloned(skb) && len <= skb_headlen(skb) &&
+		   room <= skb_headroom(skb)))
+		return true;
+	return !skb_shared(skb) && !skb_ensure_writable(skb, len) &&
+	       !skb_cow_head(skb, room);
+}
+
+/* What the stack would have left in the packet, or taken from it, by now. */
+static __always_inline void adopt(struct sk_buff *skb, u8 family)
+{
+	skb_orphan(skb);
+	if (family == AF_INET) {
+		memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	} else {
+		memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+		IP6CB(skb)->iif = skb->dev->ifindex;
+	}
+}
+
 static __always_inline enum mbc_verdict
-express(struct mbc_net *mn, struct mbc_entry *e, struct sk_buff *skb, u8 family,
-	unsigned int l4_off, u8 flags)
+express(struct mbc_net *mn, const struct mbc_nf *nf, const struct mbc_packet *p,
+	struct mbc_entry *e, u8 family)
 {
 	struct mbc_session *s = mbc_entry_session(e);
 	struct mbc_entry *out = mbc_entry_across(e);
+	struct sk_buff *skb = p->skb;
 	struct dst_entry *dst;
 
-	if (unlikely(flags & MBC_TCP_SYN_FLAG || !mbc_hold_ready(s)))
+	if (!stands(s, p->flags))
 		return MBC_ACCEPT;
 	dst = mbc_rewrite_route_noref(mn, out);
-	if (unlikely(!dst || !plain(dst) || !fits(skb, family, dst)))
+	if (unlikely(!dst || !plain(dst) || !fits(skb, family, dst) ||
+		     !changeable(skb, p->l4_off + l4_len(e),
+				 LL_RESERVED_SPACE(dst->dev))))
 		return MBC_ACCEPT;
-	if (unlikely(!mbc_packet_writable(skb, l4_off + l4_len(e)) ||
-		     skb_cow_head(skb, LL_RESERVED_SPACE(dst->dev)))) {
-		mbc_count(mn, MBC_REASON_NOT_WRITABLE);
-		return MBC_DROP;
-	}
-	translate(skb, family, l4_off, e, out);
+	if (nf->mode == MBC_NF_TAP)
+		mbc_nf_tap(nf, p, e);
+	adopt(skb, family);
+	translate(skb, family, p->l4_off, e, out);
 	mbc_entry_count(e, skb->len);
 	mbc_entry_count(out, skb->len);
-	mbc_rewrite_passed(s, mbc_slot_dir(e->slot), skb, l4_off, flags);
+	mbc_rewrite_passed(s, mbc_slot_dir(e->slot), skb, p->l4_off, p->flags);
 	mbc_count(mn, MBC_REASON_EXPRESS);
 	return transmit(mn, skb, family, dst);
 }
 
-enum mbc_verdict mbc_express4(struct mbc_net *mn, struct mbc_entry *e,
-			      struct sk_buff *skb, unsigned int l4_off,
-			      u8 flags)
+enum mbc_verdict mbc_express4(struct mbc_net *mn, const struct mbc_nf *nf,
+			      const struct mbc_packet *p, struct mbc_entry *e)
 {
-	return express(mn, e, skb, AF_INET, l4_off, flags);
+	return express(mn, nf, p, e, AF_INET);
 }
 
-enum mbc_verdict mbc_express6(struct mbc_net *mn, struct mbc_entry *e,
-			      struct sk_buff *skb, unsigned int l4_off,
-			      u8 flags)
+enum mbc_verdict mbc_express6(struct mbc_net *mn, const struct mbc_nf *nf,
+			      const struct mbc_packet *p, struct mbc_entry *e)
 {
-	return express(mn, e, skb, AF_INET6, l4_off, flags);
+	return express(mn, nf, p, e, AF_INET6);
 }

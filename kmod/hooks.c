@@ -9,7 +9,10 @@
 #include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
 #include "inbound.h"
+#include "ingress.h"
 #include "net.h"
 #include "outbound.h"
 
@@ -117,18 +120,123 @@ static const struct nf_hook_ops ops[MBC_N_OPS] = {
 
 static_assert(NFPROTO_IPV4 == AF_INET && NFPROTO_IPV6 == AF_INET6);
 
+/* That of one device, on a host whose NF does not need the packets. */
+struct device_hook {
+	struct list_head list;
+	struct rcu_head rcu;
+	struct nf_hook_ops op;
+};
+
+static unsigned int hook_ingress(void *priv, struct sk_buff *skb,
+				 const struct nf_hook_state *state)
+{
+	return verdict(mbc_ingress(priv, skb));
+}
+
+int mbc_hooks_add_device(struct mbc_net *mn, struct net_device *dev)
+{
+	struct device_hook *h;
+	int err;
+
+	ASSERT_RTNL();
+	if (dev->flags & IFF_LOOPBACK)
+		return 0;
+	h = kzalloc(sizeof(*h), GFP_KERNEL);
+	if (!h)
+		return -ENOMEM;
+	h->op = (struct nf_hook_ops){
+		.hook = hook_ingress, .priv = mn, .dev = dev,
+		.pf = NFPROTO_NETDEV, .hooknum = NF_NETDEV_INGRESS,
+		/* Behind everybody who filters what devices receive, but for
+		 * who wants to see what we leave.
+		 */
+		.priority = INT_MAX - 1,
+	};
+	err = nf_register_net_hook(mn->net, &h->op);
+	if (err) {
+		kfree(h);
+		return err;
+	}
+	list_add(&h->list, &mn->device_hooks);
+	return 0;
+}
+
+int mbc_hooks_add_devices(struct mbc_net *mn)
+{
+	struct net_device *dev;
+	int err;
+
+	ASSERT_RTNL();
+	if (mn->ingress)
+		return 0;
+	for_each_netdev(mn->net, dev) {
+		err = mbc_hooks_add_device(mn, dev);
+		if (err) {
+			mbc_hooks_remove_devices(mn);
+			return err;
+		}
+	}
+	mn->ingress = true;
+	return 0;
+}
+
+/* A packet may still be at the hook, and whoever changes the list reads it. */
+static void remove(struct mbc_net *mn, struct device_hook *h)
+{
+	list_del(&h->list);
+	nf_unregister_net_hook(mn->net, &h->op);
+	kfree_rcu(h, rcu);
+}
+
+void mbc_hooks_remove_devices(struct mbc_net *mn)
+{
+	struct device_hook *h, *next;
+
+	ASSERT_RTNL();
+	mn->ingress = false;
+	list_for_each_entry_safe(h, next, &mn->device_hooks, list)
+		remove(mn, h);
+}
+
+void mbc_hooks_remove_device(struct mbc_net *mn, const struct net_device *dev)
+{
+	struct device_hook *h, *next;
+
+	ASSERT_RTNL();
+	list_for_each_entry_safe(h, next, &mn->device_hooks, list) {
+		if (h->op.dev == dev)
+			remove(mn, h);
+	}
+}
+
 /* Each namespace has its own, so that a hook need not look for what is its. */
-int mbc_hooks_register(struct mbc_net *mn)
+void mbc_hooks_init(struct mbc_net *mn)
 {
 	int i;
 
+	INIT_LIST_HEAD(&mn->device_hooks);
 	memcpy(mn->ops, ops, sizeof(ops));
 	for (i = 0; i < MBC_N_OPS; i++)
 		mn->ops[i].priv = mn;
-	return nf_register_net_hooks(mn->net, mn->ops, MBC_N_OPS);
+}
+
+int mbc_hooks_register(struct mbc_net *mn)
+{
+	int err;
+
+	lockdep_assert_held(&mn->control);
+	if (mn->hooked)
+		return 0;
+	err = nf_register_net_hooks(mn->net, mn->ops, MBC_N_OPS);
+	mn->hooked = !err;
+	return err;
 }
 
 void mbc_hooks_unregister(struct mbc_net *mn)
 {
-	nf_unregister_net_hooks(mn->net, mn->ops, MBC_N_OPS);
+	rtnl_lock();
+	mbc_hooks_remove_devices(mn);
+	rtnl_unlock();
+	if (mn->hooked)
+		nf_unregister_net_hooks(mn->net, mn->ops, MBC_N_OPS);
 }

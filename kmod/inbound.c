@@ -12,7 +12,6 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 #include "admit.h"
-#include "express.h"
 #include "fragment.h"
 #include "guard.h"
 #include "icmp.h"
@@ -84,16 +83,9 @@ static __always_inline enum mbc_verdict restore(struct mbc_net *mn,
 	return MBC_ACCEPT;
 }
 
-static __always_inline enum mbc_verdict express(struct mbc_net *mn,
-						struct mbc_packet *p,
-						struct mbc_entry *e)
-{
-	return p->tuple.family == AF_INET ?
-		mbc_express4(mn, e, p->skb, p->l4_off, p->flags) :
-		mbc_express6(mn, e, p->skb, p->l4_off, p->flags);
-}
-
-/* A middlebox whose NF does not stand in the host's own stack. */
+/* A middlebox whose NF does not stand in the host's own stack. Where it does not need
+ * the packet, this is one that the express path has left to the stack.
+ */
 static __always_inline enum mbc_verdict to_nf(struct mbc_net *mn,
 					      const struct mbc_nf *nf,
 					      struct mbc_packet *p,
@@ -103,18 +95,12 @@ static __always_inline enum mbc_verdict to_nf(struct mbc_net *mn,
 
 	if (nf->mode == MBC_NF_TAP)
 		mbc_nf_tap(nf, p, e);
-	if (nf->mode != MBC_NF_REDIRECT) {
-		verdict = express(mn, p, e);
-		if (likely(verdict != MBC_ACCEPT))
-			return verdict;
-	}
 	verdict = restore(mn, p, e);
 	if (nf->mode == MBC_NF_REDIRECT && verdict == MBC_ACCEPT)
 		return mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot));
 	return verdict;
 }
 
-/* Not by the express path, which knows nothing of it. */
 static noinline enum mbc_verdict refused(struct mbc_net *mn,
 					 const struct mbc_nf *nf,
 					 struct mbc_packet *p,

@@ -80,14 +80,9 @@ static int __net_init net_init(struct net *net)
 	err = mbc_peer_net_init(mn);
 	if (err)
 		goto err_seen;
-	err = mbc_hooks_register(mn);
-	if (err)
-		goto err_peer;
+	mbc_hooks_init(mn);
 	return 0;
 
-err_peer:
-	synchronize_rcu();	/* packets that met the hooks there were */
-	mbc_peer_net_exit(mn);
 err_seen:
 	mbc_seen_net_exit(mn);
 err_session:

@@ -118,6 +118,9 @@ struct mbc_table {
  * @control: serialises netlink commands that change something
  * @load: policy being loaded; under @control
  * @ops: its hooks
+ * @hooked: they are registered; under @control
+ * @device_hooks: those of its devices, see hooks.h; RTNL
+ * @ingress: new devices get one as well; RTNL
  */
 struct mbc_net {
 	u64 inbound_addresses;
@@ -153,6 +156,9 @@ struct mbc_net {
 	struct mutex control;
 	struct mbc_load load;
 	struct nf_hook_ops ops[MBC_N_OPS];
+	bool hooked;
+	struct list_head device_hooks;
+	bool ingress;
 };
 
 /** mbc_net_idle() - no session, no policy, no key: nothing is of interest */
@@ -171,7 +177,7 @@ static inline struct mbc_net *mbc_net_of(const struct net *net)
 	return net_generic(net, mbc_net_id);
 }
 
-/** mbc_net_set_keys() - replace all keys; @control held; -ENOMEM */
+/** mbc_net_set_keys() - replace all keys; @control held; 0 or -ENOMEM */
 int mbc_net_set_keys(struct mbc_net *mn, const struct mbc_key *keys,
 		     unsigned int n);
 

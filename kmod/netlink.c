@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/string.h>
+#include "hooks.h"
 #include "ruleset.h"
 #include "session.h"
 #include "stats.h"
@@ -271,7 +272,8 @@ static int set_keys(struct sk_buff *skb, struct genl_info *info)
 		n++;
 	}
 	mutex_lock(&mn->control);
-	err = mbc_net_set_keys(mn, keys, n);
+	err = n ? mbc_hooks_register(mn) : 0;
+	err = err ?: mbc_net_set_keys(mn, keys, n);
 	mutex_unlock(&mn->control);
 	if (err)
 		GENL_SET_ERR_MSG(info, "no memory for the keys");

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/slab.h>
 #include "event.h"
+#include "hooks.h"
 #include "ruleset.h"
 
 /* Ranges that do not fit into a policy; only 6.12 takes them as const. */
@@ -384,6 +385,9 @@ int mbc_netlink_load_commit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack, version,
 				    "not the version that was begun");
 		err = -EINVAL;
+	} else if (mbc_hooks_register(mn)) {
+		GENL_SET_ERR_MSG(info, "no memory for the hooks");
+		err = -ENOMEM;
 	} else {
 		set_loading(mn, NULL, 0);
 		mbc_ruleset_install(mn, rs);

@@ -5,6 +5,7 @@
 #include <linux/if_arp.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include "nf.h"
 
 const struct nla_policy mbc_nf_attrs[MBC_NF_A_MAX + 1] = {
@@ -94,15 +95,20 @@ int mbc_netlink_set_nf(struct sk_buff *skb, struct genl_info *info)
 	err = find_devices(info, dev, devices_of(mode));
 	if (err)
 		goto err_devices;
+	rtnl_lock();
 	mutex_lock(&mn->control);
 	if (leaves(mn, dev[0]) || leaves(mn, dev[1]))
 		err = -ENODEV;
 	else
 		err = mbc_nf_set(mn, mode, dev[0], dev[1]);
 	mutex_unlock(&mn->control);
+	rtnl_unlock();
 	if (!err)
 		return 0;
-	GENL_SET_ERR_MSG(info, "the device goes, or no memory for the NF");
+	if (err == -EOPNOTSUPP)
+		GENL_SET_ERR_MSG(info, "this needs a kernel with CONFIG_NETFILTER_INGRESS");
+	else
+		GENL_SET_ERR_MSG(info, "the device goes, or no memory for the NF");
 
 err_devices:
 	dev_put(dev[0]);

@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <net/sock.h>
 #include "hold.h"
+#include "hooks.h"
 #include "join.h"
 #include "migration.h"
 #include "peer.h"
@@ -102,6 +103,20 @@ static int read_record(struct mbc_join *j, struct genl_info *info)
 	return j->migration ? 0 : -ENOMEM;
 }
 
+/* For a session that is the namespace's first, without a key. */
+static int register_hooks(struct genl_info *info)
+{
+	struct mbc_net *mn = mbc_netlink_net(info);
+	int err;
+
+	mutex_lock(&mn->control);
+	err = mbc_hooks_register(mn);
+	mutex_unlock(&mn->control);
+	if (err)
+		GENL_SET_ERR_MSG(info, "no memory for the hooks");
+	return err;
+}
+
 int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info)
 {
 	struct mbc_setup h = {};
@@ -114,7 +129,8 @@ int mbc_netlink_new_session(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 	int err;
 
-	err = read_setup(&h, &wire, info) ?: read_record(&j, info);
+	err = read_setup(&h, &wire, info) ?: register_hooks(info) ?:
+	      read_record(&j, info);
 	if (err)
 		return err;
 	answer = mbc_netlink_answer(info, MBC_NETLINK_SESSION_SIZE, &hdr);

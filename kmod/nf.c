@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <net/ip.h>
 #include <net/rtnetlink.h>
+#include "hooks.h"
 #include "rewrite.h"
 #include "stats.h"
 
@@ -48,6 +49,7 @@ int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 	       struct net_device *dev0, struct net_device *dev1)
 {
 	struct mbc_nf *nf = NULL, *old;
+	int err;
 
 	if (mode != MBC_NF_INLINE) {
 		nf = kzalloc(sizeof(*nf), GFP_KERNEL);
@@ -58,6 +60,15 @@ int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 		nf->dev[0] = dev0;
 		nf->dev[1] = dev1;
 		nf->dummy = is_dummy(dev0);
+	}
+	if (mbc_nf_spares(mode)) {
+		err = mbc_hooks_add_devices(mn);
+		if (err) {
+			kfree(nf);
+			return err;
+		}
+	} else {
+		mbc_hooks_remove_devices(mn);
 	}
 	old = rcu_replace_pointer(mn->nf, nf, lockdep_is_held(&mn->control));
 	expect(mn, mode);
@@ -163,9 +174,15 @@ static void forget_device(struct mbc_net *mn, const struct net_device *dev)
 static int on_device(struct notifier_block *nb, unsigned long event, void *data)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(data);
+	struct mbc_net *mn = mbc_net_of(dev_net(dev));
 
-	if (event == NETDEV_UNREGISTER)
-		forget_device(mbc_net_of(dev_net(dev)), dev);
+	if (event == NETDEV_REGISTER && mn->ingress &&
+	    mbc_hooks_add_device(mn, dev))
+		netdev_warn(dev, "mbchain: no express path: no memory\n");
+	if (event == NETDEV_UNREGISTER) {
+		mbc_hooks_remove_device(mn, dev);
+		forget_device(mn, dev);
+	}
 	return NOTIFY_DONE;
 }
 

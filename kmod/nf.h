@@ -25,7 +25,18 @@ struct mbc_nf {
 	struct net_device *dev[2];
 };
 
-/** mbc_nf_set() - mbc_net.control held; takes the devices over; -ENOMEM */
+/** mbc_nf_spares() - does an NF of this mode do without the packets themselves? */
+static inline bool mbc_nf_spares(u8 mode)
+{
+	return mode == MBC_NF_TAP || mode == MBC_NF_NONE;
+}
+
+/**
+ * mbc_nf_set() - RTNL and mbc_net.control held; takes the devices over
+ *
+ * Return: 0; -ENOMEM, or -EOPNOTSUPP from a kernel without CONFIG_NETFILTER_INGRESS,
+ * and nothing has changed.
+ */
 int mbc_nf_set(struct mbc_net *mn, enum mbc_nf_mode mode,
 	       struct net_device *dev0, struct net_device *dev1);
 

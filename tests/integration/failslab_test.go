@@ -69,6 +69,29 @@ func failNth(n int, do func()) (failed bool, err error) {
 	return strings.TrimSpace(string(left[:size])) == "0", err
 }
 
+// failEach does it while the first of its allocations fails, then the second, and so
+// on until all succeed; after is told each time how it went.
+func (h *host) failEach(t *testing.T, do func() error, after func(error)) {
+	t.Helper()
+	refused := 0
+	for n := 1; ; n++ {
+		var asked error
+		failed, err := within(h, func() (bool, error) {
+			return failNth(n, func() { asked = do() })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after(asked)
+		if asked != nil {
+			refused++
+		} else if !failed {
+			t.Logf("%d of %d allocations that failed refused it", refused, n-1)
+			return
+		}
+	}
+}
+
 // A set-up that fails half-way, at whichever allocation, leaves nothing behind:
 // no session, and nothing that the end of the guest would find (kmemleak). Only
 // the debug kernel can let one fail; on others only what else may go wrong does.
@@ -98,29 +121,29 @@ func TestSetUpThatFailsHalfWay(t *testing.T) {
 		failCaches(t, "mbc_session", "mbc_seen", "rtable", "skbuff_head_cache", "skbuff_small_head",
 			"kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k")
 		fail(t, map[string]string{"ignore-gfp-wait": "N"})
-		refused := 0
-		for n := 1; ; n++ {
-			var asked error
-			failed, err := within(mb, func() (bool, error) {
-				return failNth(n, func() { _, asked = mb.module.NewSession(t.Context(), q) })
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if asked != nil {
-				refused++
-				awaitSessions(t, 0, mb)
-				continue
-			}
-			if err := mb.module.DeleteSession(t.Context(), q.ID); err != nil {
-				t.Fatal(err)
+		mb.failEach(t, func() error {
+			_, err := mb.module.NewSession(t.Context(), q)
+			return err
+		}, func(err error) {
+			if err == nil {
+				if err := mb.module.DeleteSession(t.Context(), q.ID); err != nil {
+					t.Fatal(err)
+				}
 			}
 			awaitSessions(t, 0, mb)
-			if !failed {
-				t.Logf("%d of %d allocations that failed refused the session", refused, n-1)
-				return
+		})
+	})
+	t.Run("an NF, without memory", func(t *testing.T) {
+		failCaches(t, "kmalloc-32", "kmalloc-64", "kmalloc-96", "kmalloc-128", "kmalloc-192")
+		fail(t, map[string]string{"ignore-gfp-wait": "N"})
+		mb.failEach(t, func() error {
+			return mb.module.SetNF(t.Context(), genl.NF{Mode: genl.NFNone})
+		}, func(err error) {
+			if got := mb.info(t).NF.Mode; err != nil && got != genl.NFInline {
+				t.Errorf("after %v the NF is %v, want what it was", err, got)
 			}
-		}
+			mb.attachNF(t, genl.NF{Mode: genl.NFInline})
+		})
 	})
 	t.Run("by a SYN, without memory", func(t *testing.T) { r.failInBand(t) })
 }

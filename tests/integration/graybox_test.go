@@ -303,7 +303,12 @@ func (g *graybox) marks(t *testing.T) marks {
 		chain d { type filter hook postrouting priority 2147483647; counter name out_behind; }`)
 	g.mb.nft(t, "netdev wire", fmt.Sprintf(`
 		counter came { }
-		chain e { type filter hook ingress device "side" priority 0; ether saddr %s counter name came; }`, frameSource))
+		counter wire_before { }
+		counter wire_behind { }
+		chain e { type filter hook ingress device "side" priority 0; ether saddr %s counter name came; }
+		chain f { type filter hook ingress devices = { left, right, side } priority 2147483645; counter name wire_before; }
+		chain g { type filter hook ingress devices = { left, right, side } priority 2147483647; counter name wire_behind; }`,
+		frameSource))
 	return g.marked(t)
 }
 
@@ -321,10 +326,11 @@ func (g *graybox) marked(t *testing.T) marks {
 	for _, found := range namedCounter.FindAllStringSubmatch(g.mb.run(t, "nft", "list", "counters"), -1) {
 		n[found[1]], _ = strconv.ParseInt(found[2], 10, 64) // digits
 	}
-	if len(n) != 5 {
-		t.Fatalf("read counters of nftables: found %v, want 5", n)
+	if len(n) != 7 {
+		t.Fatalf("read counters of nftables: found %v, want 7", n)
 	}
-	return marks{n["came"], n["in_before"] - n["in_behind"] + n["out_before"] - n["out_behind"]}
+	return marks{n["came"], n["wire_before"] - n["wire_behind"] +
+		n["in_before"] - n["in_behind"] + n["out_before"] - n["out_behind"]}
 }
 
 // keepers are the counters of packets that do not go on, or not the usual way.

@@ -27,47 +27,6 @@ func (h *host) attachNF(t *testing.T, nf genl.NF) {
 	}
 }
 
-// A host whose NF does not need the packets themselves sends them straight on,
-// and nothing of a session is lost or changed.
-func TestExpress(t *testing.T) { eachFamily(t, testExpress) }
-
-func testExpress(t *testing.T, f family) {
-	r := newRigOf(t, f, 3)
-	client, server := r.client(), r.server()
-	r.load(t, "match(dstport=5001) >> {mb1 -> mb2 -> mb3}\n")
-	r.agentsOn(t, r.hosts...)
-	for _, mb := range r.middleboxes() {
-		mb.attachNF(t, genl.NF{Mode: genl.NFNone})
-	}
-	e := server.echo(t, 5001)
-	server.answer(t, 5001)
-	mb := r.middleboxes()[1]
-
-	before := mb.counters(t)
-	c := client.connect(t, 0, server.port(5001))
-	talk(t, c, 3_000_000)
-	r.chained(t, client.session(t, superOf(c)), r.hosts...)
-	if !e.has(superOf(c).Source) {
-		t.Errorf("the server does not know the client as %v", superOf(c).Source)
-	}
-	u := client.datagrams(t, 0, nil)
-	for _, n := range []int{1, 1000, 5000} {
-		if err := exchange(u, server.port(5001), n); err != nil {
-			t.Error(err)
-		}
-	}
-	got := mb.counters(t).since(before)
-	// SYN and SYN-ACK take the host's own way, and what has to be split.
-	if got["express"] < 20 || got["rewritten_in"] > 8 {
-		t.Errorf("counters of %s rose by %v, want nearly all packets by express", mb.name, got)
-	}
-	_ = c.Close()
-	_ = u.Close()
-	for _, h := range r.hosts {
-		h.configure(t, genl.Config{UDPTimeout: 1e9})
-	}
-}
-
 // Programs that read a tap see the packets of the supersession, whole and in
 // both directions, and the session does not wait for them.
 func TestTap(t *testing.T) { eachFamily(t, testTap) }

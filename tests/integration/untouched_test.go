@@ -4,15 +4,20 @@ package integration
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mbchain/chain"
+	"mbchain/genl"
+	"mbchain/policy"
 )
 
 // Traffic that no rule matches arrives as it was sent, but for TTL and IP
@@ -149,4 +154,66 @@ func sendUDP(t *testing.T, h *host, to netip.AddrPort, payload []byte) []byte {
 		t.Fatal(err)
 	}
 	return payload
+}
+
+// The module hooks into a namespace when the first key, policy or session comes
+// there: packets of all others on the machine pay nothing for it.
+func TestHooksComeWithTheirFirstUse(t *testing.T) {
+	const name = "bystander"
+	r := newRig(t, 1)
+	listed := strings.Contains(r.client().run(t, "nft", "list", "hooks"), "[mbchain]")
+	if version, err := os.ReadFile("/proc/sys/kernel/osrelease"); err != nil || listed == strings.HasPrefix(string(version), "6.1.") {
+		t.Errorf("hooks of the kernel %s are listed: %t (%v); all we know but Debian's 6.1 do", version, listed, err)
+	}
+	first := map[string]func(h *host) error{
+		"a key": func(h *host) error { return h.module.SetKeys(t.Context(), []genl.Key{rigKey}) },
+		"a policy": func(h *host) error {
+			empty, err := r.compile(&policy.Subpolicy{})
+			if err != nil {
+				return err
+			}
+			return h.module.LoadPolicy(t.Context(), empty)
+		},
+		"a session": func(h *host) error {
+			q := r.request(0)
+			q.Left.Destination = h.port(q.Left.Destination.Port())
+			if _, err := h.module.NewSession(t.Context(), q); !errors.Is(err, genl.ErrNoRoute) {
+				return fmt.Errorf("install a session where there is no route: %w", err)
+			}
+			return nil
+		},
+	}
+	for what, use := range first {
+		t.Run(what, func(t *testing.T) {
+			if err := addNamespace(name); err != nil {
+				t.Fatal(err)
+			}
+			h, err := newHost(name, ipv4.host(200))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_ = h.module.Close()
+				if err := deleteNamespace(name); err != nil {
+					t.Error(err)
+				}
+			})
+			h.ip(t, "link set lo up", fmt.Sprintf("addr add %s/32 dev lo", h.addr))
+			hooks := func(want int) {
+				t.Helper()
+				if !listed {
+					return
+				}
+				out := h.run(t, "nft", "list", "hooks")
+				if n := strings.Count(out, "[mbchain]"); n != want {
+					t.Errorf("the module has %d hooks, want %d:\n%s", n, want, out)
+				}
+			}
+			hooks(0)
+			if err := use(h); err != nil {
+				t.Fatal(err)
+			}
+			hooks(6)
+		})
+	}
 }

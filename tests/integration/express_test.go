@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"mbchain/chain"
+	"mbchain/genl"
+)
+
+// A host whose NF does not need the packets themselves sends them straight on,
+// and nothing of a session is lost or changed.
+func TestExpress(t *testing.T) { eachFamily(t, testExpress) }
+
+func testExpress(t *testing.T, f family) {
+	r := newRigOf(t, f, 3)
+	client, server := r.client(), r.server()
+	r.load(t, "match(dstport=5001) >> {mb1 -> mb2 -> mb3}\n")
+	r.agentsOn(t, r.hosts...)
+	for _, mb := range r.middleboxes() {
+		mb.attachNF(t, genl.NF{Mode: genl.NFNone})
+	}
+	e := server.echo(t, 5001)
+	server.answer(t, 5001)
+	mb := r.middleboxes()[1]
+
+	before := mb.counters(t)
+	c := client.connect(t, 0, server.port(5001))
+	talk(t, c, 3_000_000)
+	r.chained(t, client.session(t, superOf(c)), r.hosts...)
+	if !e.has(superOf(c).Source) {
+		t.Errorf("the server does not know the client as %v", superOf(c).Source)
+	}
+	u := client.datagrams(t, 0, nil)
+	for _, n := range []int{1, 1000, 5000} {
+		if err := exchange(u, server.port(5001), n); err != nil {
+			t.Error(err)
+		}
+	}
+	got := mb.counters(t).since(before)
+	// SYN and SYN-ACK take the host's own way, and what has to be split.
+	if got["express"] < 20 || got["rewritten_in"] > 8 {
+		t.Errorf("counters of %s rose by %v, want nearly all packets by express", mb.name, got)
+	}
+	_ = c.Close()
+	_ = u.Close()
+	for _, h := range r.hosts {
+		h.configure(t, genl.Config{UDPTimeout: 1e9})
+	}
+}
+
+// Whatever kind of device a packet comes in by, and whenever that came, it is
+// that device's hook that sends it on: not the one of a bridge's port, or of a device
+// that carries VLANs. What filters frames sees them before.
+func TestExpressByDevice(t *testing.T) { eachFamily(t, testExpressByDevice) }
+
+func testExpressByDevice(t *testing.T, f family) {
+	r := newRigOf(t, f, 1)
+	mb, server := r.hosts[1], r.server()
+	mb.attachNF(t, genl.NF{Mode: genl.NFNone})
+	c := r.attach(t) // comes later than the NF
+	r.load(t, "match(dstport=5001) >> {mb1}\n", c)
+	server.echo(t, 5001)
+	express := func(t *testing.T) {
+		t.Helper()
+		before := mb.counters(t)
+		conn := c.connect(t, 0, server.port(5001))
+		talk(t, conn, 300_000)
+		if got := mb.counters(t).since(before); got["express"] < 10 || got["rewritten_in"] > 3 {
+			t.Errorf("counters of %s rose by %v, want nearly all packets by express", mb.name, got)
+		}
+		_ = conn.Close()
+	}
+	// over moves what c sends and gets to devices of another kind.
+	over := func(t *testing.T, number int, from, to string) {
+		t.Helper()
+		c.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 1), from), "link set "+from+" up")
+		mb.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 2), to), "link set "+to+" up",
+			"route replace "+way(c, r.link(number, 1), mb))
+		for _, h := range r.hosts {
+			c.ip(t, "route replace "+way(h, r.link(number, 2), c))
+		}
+	}
+
+	t.Run("one that came later", express)
+	t.Run("a filter of frames", func(t *testing.T) {
+		conn := c.connect(t, 0, server.port(5001))
+		talk(t, conn, 1000)
+		mb.nft(t, "netdev stop", `
+			counter stopped { }
+			chain c { type filter hook ingress device "side" priority 2147483646; tcp dport != 22 counter name stopped drop; }`)
+		before := mb.counters(t)
+		answered := make(chan error, 1)
+		go func() { answered <- ask(conn, 1000) }()
+		eventually(t, soon, func() error {
+			if out := mb.run(t, "nft", "list", "counters", "table", "netdev", "stop"); strings.Contains(out, "packets 0 ") {
+				return fmt.Errorf("the filter has seen nothing: %s", out)
+			}
+			return nil
+		})
+		if got := mb.counters(t).since(before); got["express"] > 0 {
+			t.Errorf("counters of %s rose by %v, want no packet by express", mb.name, got)
+		}
+		mb.run(t, "nft", "delete", "table", "netdev", "stop")
+		if err := <-answered; err != nil { // it is sent again
+			t.Error(err)
+		}
+		_ = conn.Close()
+	})
+	t.Run("a VLAN", func(t *testing.T) {
+		c.ip(t, "link add link right name vlan5 type vlan id 5")
+		mb.ip(t, "link add link side name vlan5 type vlan id 5")
+		over(t, 101, "vlan5", "vlan5")
+		express(t)
+	})
+	t.Run("a bridge", func(t *testing.T) {
+		mb.ip(t, "link add br0 type bridge", "link set side master br0")
+		over(t, 102, "right", "br0")
+		mb.nft(t, "bridge witness", "counter seen { }\nchain c { type filter hook input priority 0; tcp dport != 0 counter name seen; }")
+		express(t)
+		if out := mb.run(t, "nft", "list", "counters", "table", "bridge", "witness"); strings.Contains(out, "packets 0 ") {
+			t.Errorf("the bridge has not seen what came in by its port: %s", out)
+		}
+	})
+	t.Run("one that goes", func(t *testing.T) {
+		mb.ip(t, "link del br0", "link del side")
+		conn := r.client().connect(t, 0, server.port(5001))
+		talk(t, conn, 1000)
+		_ = conn.Close()
+	})
+}
+
+// The express path takes what the stack would forward as it is, and leaves all
+// else to the stack, which answers, gathers or drops it.
+func TestExpressTakesWholePackets(t *testing.T) { eachFamily(t, testExpressTakesWholePackets) }
+
+func testExpressTakesWholePackets(t *testing.T, f family) {
+	const port = 5001
+	r := newRigOf(t, f, 1)
+	client, mb, server := r.client(), r.hosts[1], r.server()
+	mb.attachNF(t, genl.NF{Mode: genl.NFNone})
+	r.load(t, "match(dstport=5001) >> {mb1}\n", client)
+	r.agentsOn(t, client)
+	a := server.answer(t, port)
+	u := client.datagrams(t, 0, nil)
+	if err := exchange(u, server.port(port), 10); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.conn.Close() // from now on nobody answers,
+	<-a.done
+	server.datagrams(t, port, nil) // nor complains
+	wire := r.wire(t, udpSuper(u, server.port(port)))
+	to := mb.hardware(t, "left")
+	stranger := net.HardwareAddr{2, 0, 0, 0, 0, 0x67}
+	protocol := uint16(0x0800)
+	if f.number == ipv6.number {
+		protocol = 0x86dd
+	}
+
+	const step = 16 // that packets tell themselves apart by
+	n := 0
+	golden := func(tuple chain.FiveTuple, i int) packet {
+		return datagram{tuple: tuple, payload: letters(step * (1 + i))}.packet().withTTL(64)
+	}
+	rows := []struct {
+		name     string
+		change   func(p packet) packet
+		protocol uint16 // 0: that of IP
+		to       net.HardwareAddr
+		express  bool // goes that way
+		comes    bool // to the server, as it was
+	}{
+		{name: "whole", express: true, comes: true},
+		{name: "padded", express: true, comes: true, change: func(p packet) packet { return append(p, letters(10)...) }},
+		{name: "with options", comes: true, change: packet.withOptions},
+		{name: "of another version", change: func(p packet) packet { return p.withVersion(5) }},
+		{name: "cut", change: func(p packet) packet { return p[:len(p)-20] }},
+		{name: "without a UDP header", change: func(p packet) packet { return p.withLength(p.headerLen() + 4) }},
+		{name: "shorter than its IP header", change: func(p packet) packet { return p.withLength(p.headerLen() / 2) }},
+		{name: "without a byte", change: func(p packet) packet { return p[:0] }},
+		{name: "with a wrong header checksum", comes: f.number == ipv6.number, express: f.number == ipv6.number,
+			change: func(p packet) packet {
+				if !p.isIPv6() {
+					p[10]++
+				}
+				return p
+			}},
+		{name: "at the end of its life", change: func(p packet) packet { return p.withTTL(1) }},
+		{name: "a first fragment", change: func(p packet) packet { return p.fragments(99, 0, 24)[0] }},
+		{name: "of a VLAN that is not here", protocol: 0x8100, change: func(p packet) packet {
+			return append(binary.BigEndian.AppendUint16([]byte{0, 5}, protocol), p...)
+		}},
+		{name: "for another host", to: stranger},
+		{name: "the last one", express: true, comes: true},
+	}
+
+	before, tap := mb.counters(t), server.capture(t)
+	for i, row := range rows {
+		p := golden(wire[0], i)
+		if row.change != nil {
+			p = row.change(p)
+		}
+		if row.express {
+			n++
+		}
+		s := client.frameSender(t, "right", to)
+		if row.to != nil {
+			s = client.frameSender(t, "right", row.to)
+		}
+		s.add(cmp.Or(row.protocol, protocol), p)
+		if err := s.flush(); err != nil {
+			t.Fatalf("%s: %v", row.name, err)
+		}
+	}
+	came := make(map[int]packet)
+	eventually(t, soon, func() error {
+		for _, p := range tap.packets(t) {
+			if p.device == "left" && !p.out && (p.protocol() == chain.ProtocolUDP || p.protocol() == destinationOptions) {
+				came[(len(p.packet)-p.headerLen()-udpHeaderLen)/step-1] = p.packet
+			}
+		}
+		if came[len(rows)-1] == nil {
+			return errors.New("the last packet has not come")
+		}
+		return nil
+	})
+	for i, row := range rows {
+		switch got := came[i]; {
+		case row.comes && got == nil:
+			t.Errorf("%s: it has not come", row.name)
+		case !row.comes && got != nil:
+			t.Errorf("%s: it has come", row.name)
+		case row.comes && row.name != "with options":
+			compare(t, row.name, "the server", golden(wire[1], i).withTTL(63), got)
+		}
+	}
+	if got := mb.counters(t).since(before); got["express"] != uint64(n) {
+		t.Errorf("counters of %s rose by %v, want express %d", mb.name, got, n)
+	}
+}
+
+// destinationOptions is an extension header of IPv6.
+const destinationOptions = 60
+
+// withOptions is p with options that say nothing.
+func (p packet) withOptions() packet {
+	options, n := []byte{1, 1, 1, 1}, p.headerLen()
+	if p.isIPv6() {
+		options = []byte{p[6], 0, 1, 4, 0, 0, 0, 0}
+	}
+	q := slices.Concat(p[:n], options, p[n:])
+	if p.isIPv6() {
+		q[6] = destinationOptions
+	} else {
+		q[0]++
+	}
+	return q.withLength(len(q))
+}
+
+// withLength is p with another length in its header.
+func (p packet) withLength(n int) packet {
+	if p.isIPv6() {
+		binary.BigEndian.PutUint16(p[4:], uint16(max(n-ipv6HeaderLen, 0)))
+		return p
+	}
+	binary.BigEndian.PutUint16(p[2:], uint16(n))
+	p.sealHeader()
+	return p
+}
+
+// withVersion is p with another version in its header.
+func (p packet) withVersion(version byte) packet {
+	six := p.isIPv6()
+	p[0] = p[0]&15 | version<<4
+	if !six {
+		p.sealHeader()
+	}
+	return p
+}
+
+// While traffic flows the NF becomes another, and the module goes and comes back:
+// nothing is lost.
+func TestExpressComesAndGoes(t *testing.T) {
+	ko := os.Getenv("MBCHAIN_KO")
+	if ko == "" {
+		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
+	}
+	r := newRig(t, 1)
+	client, mb, server := r.client(), r.hosts[1], r.server()
+	r.load(t, "match(dstport=5001) >> {mb1}\n", client)
+	server.echo(t, 5001)
+	mb.attachNF(t, genl.NF{Mode: genl.NFNone})
+	c := client.connect(t, 0, server.port(5001))
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := ask(c, 10_000); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	before := mb.counters(t)
+	for range 20 {
+		for _, mode := range []genl.NFMode{genl.NFInline, genl.NFNone} {
+			if err := mb.module.SetNF(t.Context(), genl.NF{Mode: mode}); err != nil {
+				t.Fatal(err)
+			}
+			seen := mb.counters(t)
+			reason := map[genl.NFMode]genl.Reason{genl.NFInline: genl.ReasonRewrittenIn, genl.NFNone: genl.ReasonExpress}[mode]
+			mb.awaitCounter(t, seen, reason, 1)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Errorf("while the NF changes: %v; counters rose by %v", err, mb.counters(t).since(before))
+	}
+	if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
+		t.Fatalf("unload module: %v: %s", err, out)
+	}
+	talk(t, c, 100_000) // as a plain one
+	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
+		t.Fatalf("load module: %v: %s", err, out)
+	}
+	talk(t, c, 100_000)
+	noComplaints(t)
+}
