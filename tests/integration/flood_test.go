@@ -3,13 +3,13 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -191,25 +191,27 @@ func (f *flood) pace(frames []message, stop *atomic.Bool, sent *int) error {
 	if err := comeFirst(); err != nil {
 		return err
 	}
-	const each = floodRate / 1000
-	due, err := monotonic()
-	if err != nil {
-		return err
-	}
-	for next := 0; !stop.Load(); next = (next + each) % len(frames) {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(f.sender.fd), uintptr(unsafe.Pointer(&frames[next])), each, 0, 0, 0)
-		if errno != 0 && !errors.Is(errno, unix.EINTR) {
-			return fmt.Errorf("send SYNs: %w", errno)
-		}
-		if errno == 0 {
-			*sent += int(n)
-		}
-		due += time.Millisecond
-		if err := sleepUntil(due); err != nil {
-			return err
-		}
+	if errno := f.beat(frames, stop, sent, rawMonotonic()); errno != 0 {
+		return fmt.Errorf("send SYNs: %w", errno)
 	}
 	return nil
+}
+
+//go:nosplit
+func (f *flood) beat(frames []message, stop *atomic.Bool, sent *int, due time.Duration) syscall.Errno {
+	const each = floodRate / 1000
+	for next := 0; !stop.Load(); next = (next + each) % len(frames) {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(f.sender.fd), uintptr(unsafe.Pointer(&frames[next])), each, 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		*sent += int(n)
+		due += time.Millisecond
+		if errno := rawSleepUntil(due); errno != 0 {
+			return errno
+		}
+	}
+	return 0
 }
 
 // pump moves as much as it can from one end of a connection to the other.

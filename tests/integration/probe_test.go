@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,9 +55,13 @@ type probe struct {
 	files   [2]*os.File
 	running atomic.Bool
 	done    chan error
-	got     latencies
+	beats   []beat // of which there are
+	n       int
 	stalls  []string // longer than the limit
 }
+
+// beat is one byte there and back: when it was due, sent, and back.
+type beat struct{ due, sent, back time.Duration }
 
 const (
 	probeEvery = time.Millisecond
@@ -94,32 +99,25 @@ func newProbe(t *testing.T, r *rig, port uint16) *probe {
 
 // once sends a byte there and back.
 func (p *probe) once() error {
-	var b [1]byte
-	for i, from := range p.ends {
-		if _, err := unix.Write(from, b[:]); err != nil {
-			return fmt.Errorf("send byte: %w", err)
-		}
-		for {
-			n, err := unix.Read(p.ends[1-i], b[:])
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			if err == nil && n != 1 {
-				err = io.ErrUnexpectedEOF
-			}
-			if err != nil {
-				return fmt.Errorf("receive byte: %w", err)
-			}
-			break
-		}
+	if errno := p.pass(); errno != 0 {
+		return fmt.Errorf("send a byte there and back: %w", errno)
 	}
 	return nil
+}
+
+//go:nosplit
+func (p *probe) pass() syscall.Errno {
+	errno := rawPass(p.ends[0], p.ends[1])
+	if errno == 0 {
+		errno = rawPass(p.ends[1], p.ends[0])
+	}
+	return errno
 }
 
 func (p *probe) start() {
 	p.running.Store(true)
 	p.done = make(chan error, 1)
-	p.got = latencies{kind: "a byte there and back, from when it was due", all: make([]time.Duration, 0, probeMost)}
+	p.beats, p.n = make([]beat, probeMost), 0
 	go func() {
 		runtime.LockOSThread() // and the thread ends with its priority
 		p.done <- p.run()
@@ -130,69 +128,29 @@ func (p *probe) run() error {
 	if err := comeFirst(); err != nil {
 		return err
 	}
-	due, err := monotonic()
-	if err != nil {
-		return err
+	if errno := p.beat(rawMonotonic()); errno != 0 {
+		return errno
 	}
-	begun, idle := due, idleTime()
-	for p.running.Load() && len(p.got.all) < probeMost {
+	return nil
+}
+
+//go:nosplit
+func (p *probe) beat(due time.Duration) syscall.Errno {
+	for p.running.Load() && p.n < len(p.beats) {
 		due += probeEvery
-		if err := sleepUntil(due); err != nil {
-			return err
+		if errno := rawSleepUntil(due); errno != 0 {
+			return errno
 		}
-		awake, err := monotonic()
-		if err != nil {
-			return err
+		awake := rawMonotonic()
+		if errno := p.pass(); errno != 0 {
+			return errno
 		}
-		if err := p.once(); err != nil {
-			return err
-		}
-		now, err := monotonic()
-		if err != nil {
-			return err
-		}
-		p.got.all = append(p.got.all, now-due)
-		if now-due > stallLimit {
-			p.stalls = append(p.stalls, fmt.Sprintf("%v after %v, awake %v late, processor idle %v until then",
-				now-due, due-begun, awake-due, idleTime()-idle))
-		}
+		now := rawMonotonic()
+		p.beats[p.n] = beat{due, awake, now}
+		p.n++
 		due = max(due, now-probeEvery) // a stall counts once
 	}
-	return nil
-}
-
-// comeFirst makes a thread run before all others that want to. No garbage may be
-// collected meanwhile: the thread would wait, without sleeping, for a collector that
-// does not get the processor; after a second the kernel gives that a turn.
-func comeFirst() error {
-	const priority = 50 // of 99
-	a := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority}
-	if err := unix.SchedSetAttr(0, a, 0); err != nil {
-		return fmt.Errorf("come before others: %w", err)
-	}
-	return nil
-}
-
-// sleepUntil sleeps in the kernel.
-func sleepUntil(due time.Duration) error {
-	at := unix.NsecToTimespec(int64(due))
-	for {
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("sleep: %w", err)
-		}
-	}
-}
-
-func monotonic() (time.Duration, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return 0, fmt.Errorf("read clock: %w", err)
-	}
-	return time.Duration(ts.Nano()), nil
+	return 0
 }
 
 // stop ends what start began.
@@ -202,7 +160,15 @@ func (p *probe) stop(t *testing.T) latencies {
 	if err := <-p.done; err != nil {
 		t.Errorf("probe: %v", err)
 	}
-	return p.got
+	got := latencies{kind: "a byte there and back, from when it was due"}
+	for _, b := range p.beats[:p.n] {
+		took := b.back - b.due
+		got.all = append(got.all, took)
+		if took > stallLimit {
+			p.stalls = append(p.stalls, fmt.Sprintf("%v after %v, sent %v late", took, b.due-p.beats[0].due, b.sent-b.due))
+		}
+	}
+	return got
 }
 
 // keepMoving sends to an echo, and wants back, as much as goes, until the
@@ -317,17 +283,4 @@ func (m memory) String() string {
 func (m memory) each(n int) string {
 	return fmt.Sprintf("%d bytes less available a session, %d in caches of objects, %d of them of sessions",
 		m.available/int64(n), m.slab/int64(n), m.sessions/int64(n))
-}
-
-// idleTime is how long the processors have had nothing to do since the boot.
-func idleTime() time.Duration {
-	text, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		return 0
-	}
-	var up, idle float64
-	if _, err := fmt.Sscan(string(text), &up, &idle); err != nil {
-		return 0
-	}
-	return time.Duration(idle * float64(time.Second))
 }
