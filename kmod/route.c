@@ -6,6 +6,7 @@
  */
 #include "route.h"
 
+#include <linux/inetdevice.h>
 #include <net/addrconf.h>
 #include <net/ip6_fib.h>
 #include <net/ip6_route.h>
@@ -125,8 +126,9 @@ bool mbc_route_source(struct net *net, struct mbc_tuple *wire)
 
 bool mbc_route_is_local(struct net *net, const union mbc_addr *addr, u8 family)
 {
+	/* Asks for addresses of devices first, and then for local routes. */
 	if (family == AF_INET)
-		return inet_addr_type(net, addr->ip) == RTN_LOCAL;
+		return __ip_dev_find(net, addr->ip, false);
 	return ipv6_chk_addr(net, (const struct in6_addr *)addr, NULL, 0);
 }
 

@@ -66,6 +66,8 @@ func testCraftedSYNs(t *testing.T, f family) {
 		t.Fatal(err)
 	}
 	defer func() { _ = events.Close() }()
+	// What waits until a neighbour is known can be overtaken by what comes later.
+	_ = r.answers(t, rows[0].syn(r, 0))
 
 	for i, c := range rows {
 		t.Run(c.name, func(t *testing.T) {
