@@ -180,7 +180,7 @@ int mbc_hooks_add_devices(struct mbc_net *mn)
 	return 0;
 }
 
-/* A packet may still be at the hook, and whoever changes the list reads it. */
+/* Netfilter refers to it until all packets that are at the hook have left. */
 static void remove(struct mbc_net *mn, struct device_hook *h)
 {
 	list_del(&h->list);
