@@ -8,14 +8,21 @@ import (
 	"testing"
 )
 
+// loadBridgeNetfilter has bridges able to show their frames to the hooks of IP, as
+// those of hosts with Docker or libvirt do: net.bridge.bridge-nf-call-iptables.
+func loadBridgeNetfilter(t *testing.T) {
+	t.Helper()
+	if out, err := exec.Command("modprobe", "br_netfilter").CombinedOutput(); err != nil {
+		t.Fatalf("load br_netfilter: %v: %s", err, out)
+	}
+}
+
 // What only crosses a bridge of a host is none of its own, though br_netfilter,
 // which Docker and libvirt load, shows it to the module.
 func TestBridgedTrafficIsUntouched(t *testing.T) {
 	const port = 5001
 	hint(t)
-	if out, err := exec.Command("modprobe", "br_netfilter").CombinedOutput(); err != nil {
-		t.Fatalf("load br_netfilter: %v: %s", err, out)
-	}
+	loadBridgeNetfilter(t)
 	hosts := addHosts(t, ipv4, 1, "rig-client", "rig-mb1", "rig-server")
 	client, bridge, server := hosts[0], hosts[1], hosts[2]
 	bridge.ip(t, "link add br0 type bridge", "link set br0 up")

@@ -71,15 +71,19 @@ func testExpressByDevice(t *testing.T, f family) {
 	c := r.attach(t) // comes later than the NF
 	r.load(t, "match(dstport=5001) >> {mb1}\n", c)
 	server.echo(t, 5001)
-	express := func(t *testing.T) {
+	passes := func(t *testing.T) counters {
 		t.Helper()
 		before := mb.counters(t)
 		conn := c.connect(t, 0, server.port(5001))
 		talk(t, conn, 300_000)
-		if got := mb.counters(t).since(before); got["express"] < 10 || got["rewritten_in"] > 3 {
+		_ = conn.Close()
+		return mb.counters(t).since(before)
+	}
+	express := func(t *testing.T) {
+		t.Helper()
+		if got := passes(t); got["express"] < 10 || got["rewritten_in"] > 3 {
 			t.Errorf("counters of %s rose by %v, want nearly all packets by express", mb.name, got)
 		}
-		_ = conn.Close()
 	}
 	// over moves what c sends and gets to devices of another kind.
 	over := func(t *testing.T, number int, from, to string) {
@@ -123,13 +127,26 @@ func testExpressByDevice(t *testing.T, f family) {
 		over(t, 101, "vlan5", "vlan5")
 		express(t)
 	})
+	loadBridgeNetfilter(t)
+	show := func(t *testing.T, value string) {
+		t.Helper()
+		mb.set(t, "bridge/bridge-nf-call-iptables", value)
+		mb.set(t, "bridge/bridge-nf-call-ip6tables", value)
+	}
 	t.Run("a bridge", func(t *testing.T) {
+		show(t, "0")
 		mb.ip(t, "link add br0 type bridge", "link set side master br0")
 		over(t, 102, "right", "br0")
-		mb.nft(t, "bridge witness", "counter seen { }\nchain c { type filter hook input priority 0; tcp dport != 0 counter name seen; }")
+		mb.nft(t, "bridge witness", "counter seen { }\nchain c { type filter hook input priority 10; tcp dport != 0 counter name seen; }")
 		express(t)
 		if out := mb.run(t, "nft", "list", "counters", "table", "bridge", "witness"); strings.Contains(out, "packets 0 ") {
 			t.Errorf("the bridge has not seen what came in by its port: %s", out)
+		}
+	})
+	t.Run("a bridge that shows its frames to IP", func(t *testing.T) {
+		show(t, "1")
+		if got := passes(t); got["express"] > 3 || got["rewritten_in"] < 10 {
+			t.Errorf("counters of %s rose by %v, want nearly all packets by the stack", mb.name, got)
 		}
 	})
 	t.Run("one that goes", func(t *testing.T) {
