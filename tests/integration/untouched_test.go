@@ -162,8 +162,9 @@ func TestHooksComeWithTheirFirstUse(t *testing.T) {
 	const name = "bystander"
 	r := newRig(t, 1)
 	listed := strings.Contains(r.client().run(t, "nft", "list", "hooks"), "[mbchain]")
-	if version, err := os.ReadFile("/proc/sys/kernel/osrelease"); err != nil || listed == strings.HasPrefix(string(version), "6.1.") {
-		t.Errorf("hooks of the kernel %s are listed: %t (%v); all we know but Debian's 6.1 do", version, listed, err)
+	version, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil || !listed && strings.HasPrefix(string(version), "6.12.") && !strings.Contains(string(version), "debug") {
+		t.Errorf("the kernel %s lists no hooks (%v); of those we know Debian's 6.1 and the debug kernel do not", version, err)
 	}
 	first := map[string]func(h *host) error{
 		"a key": func(h *host) error { return h.module.SetKeys(t.Context(), []genl.Key{rigKey}) },
