@@ -150,8 +150,7 @@ express(struct mbc_net *mn, const struct mbc_nf *nf, const struct mbc_packet *p,
 		     !changeable(skb, p->l4_off + l4_len(e),
 				 LL_RESERVED_SPACE(dst->dev))))
 		return MBC_ACCEPT;
-	if (nf->mode == MBC_NF_TAP)
-		mbc_nf_tap(nf, p, e);
+	mbc_nf_tap(nf, p, e);
 	adopt(skb, family);
 	translate(skb, family, p->l4_off, e, out);
 	mbc_entry_count(e, skb->len);

@@ -234,9 +234,12 @@ int mbc_hooks_register(struct mbc_net *mn)
 
 void mbc_hooks_unregister(struct mbc_net *mn)
 {
-	rtnl_lock();
-	mbc_hooks_remove_devices(mn);
-	rtnl_unlock();
+	/* No command is left to change it. */
+	if (mn->ingress) {
+		rtnl_lock();
+		mbc_hooks_remove_devices(mn);
+		rtnl_unlock();
+	}
 	if (mn->hooked)
 		nf_unregister_net_hooks(mn->net, mn->ops, MBC_N_OPS);
 }

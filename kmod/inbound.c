@@ -93,8 +93,7 @@ static __always_inline enum mbc_verdict to_nf(struct mbc_net *mn,
 {
 	enum mbc_verdict verdict;
 
-	if (nf->mode == MBC_NF_TAP)
-		mbc_nf_tap(nf, p, e);
+	mbc_nf_tap(nf, p, e);
 	verdict = restore(mn, p, e);
 	if (nf->mode == MBC_NF_REDIRECT && verdict == MBC_ACCEPT)
 		return mbc_nf_redirect(mn, nf, p->skb, mbc_slot_dir(e->slot));

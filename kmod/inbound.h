@@ -26,6 +26,21 @@ static inline bool mbc_inbound_guarded(const struct mbc_net *mn, u8 proto)
 	return proto == IPPROTO_UDP && unlikely(READ_ONCE(mn->guards));
 }
 
+/** mbc_inbound_expects4() - may packets of sessions come in for its destination? */
+static inline bool mbc_inbound_expects4(const struct mbc_net *mn,
+					const struct iphdr *iph)
+{
+	return READ_ONCE(mn->inbound_addresses) & mbc_addr_bit4(iph->daddr);
+}
+
+/** mbc_inbound_expects6() - the same for IPv6 */
+static inline bool mbc_inbound_expects6(const struct mbc_net *mn,
+					const struct ipv6hdr *ip6h)
+{
+	return READ_ONCE(mn->inbound_addresses) &
+	       mbc_addr_bit6(ip6h->daddr.s6_addr32);
+}
+
 /**
  * mbc_inbound_passes_by4() - is it certainly none of ours?
  *
@@ -38,8 +53,7 @@ static inline bool mbc_inbound_passes_by4(const struct mbc_net *mn,
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
-	return !(READ_ONCE(mn->inbound_addresses) & mbc_addr_bit4(iph->daddr)) &&
-	       !ip_is_fragment(iph) &&
+	return !mbc_inbound_expects4(mn, iph) && !ip_is_fragment(iph) &&
 	       !mbc_inbound_guarded(mn, iph->protocol) &&
 	       !mbc_inbound_may_open(skb, iph->protocol, iph->ihl * 4);
 }
@@ -50,9 +64,7 @@ static inline bool mbc_inbound_passes_by6(const struct mbc_net *mn,
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
-	return !(READ_ONCE(mn->inbound_addresses) &
-		 mbc_addr_bit6(ip6h->daddr.s6_addr32)) &&
-	       !ipv6_ext_hdr(ip6h->nexthdr) &&
+	return !mbc_inbound_expects6(mn, ip6h) && !ipv6_ext_hdr(ip6h->nexthdr) &&
 	       !mbc_inbound_guarded(mn, ip6h->nexthdr) &&
 	       !mbc_inbound_may_open(skb, ip6h->nexthdr, sizeof(*ip6h));
 }

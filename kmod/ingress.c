@@ -11,6 +11,7 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include "express.h"
+#include "inbound.h"
 #include "nf.h"
 #include "table.h"
 
@@ -34,7 +35,7 @@ static __always_inline bool whole4(const struct mbc_net *mn, struct sk_buff *skb
 	if (!mbc_packet_linear(skb, sizeof(*iph)))
 		return false;
 	iph = ip_hdr(skb);
-	if (!(READ_ONCE(mn->inbound_addresses) & mbc_addr_bit4(iph->daddr)))
+	if (!mbc_inbound_expects4(mn, iph))
 		return false;
 	len = ntohs(iph->tot_len);
 	return iph->version == 4 && iph->ihl == sizeof(*iph) / 4 &&
@@ -52,8 +53,7 @@ static __always_inline bool whole6(const struct mbc_net *mn, struct sk_buff *skb
 	if (!mbc_packet_linear(skb, sizeof(*ip6h)))
 		return false;
 	ip6h = ipv6_hdr(skb);
-	if (!(READ_ONCE(mn->inbound_addresses) &
-	      mbc_addr_bit6(ip6h->daddr.s6_addr32)))
+	if (!mbc_inbound_expects6(mn, ip6h))
 		return false;
 	len = sizeof(*ip6h) + ntohs(ip6h->payload_len);
 	return ip6h->version == 6 && mbc_packet_may_be(ip6h->nexthdr) &&

@@ -54,7 +54,7 @@ void mbc_nf_copy(const struct mbc_nf *nf, const struct mbc_packet *p,
 		 const struct mbc_entry *e);
 
 /**
- * mbc_nf_tap() - send a copy with the supersession's tuple to the tap
+ * mbc_nf_tap() - send a copy with the supersession's tuple to the tap, if there is one
  * @p: as it came in, its headers writable or not
  * @e: the entry of its tuple
  *
@@ -65,7 +65,7 @@ static inline void mbc_nf_tap(const struct mbc_nf *nf,
 			      const struct mbc_packet *p,
 			      const struct mbc_entry *e)
 {
-	if (mbc_nf_watched(nf))
+	if (nf->mode == MBC_NF_TAP && mbc_nf_watched(nf))
 		mbc_nf_copy(nf, p, e);
 }
 
