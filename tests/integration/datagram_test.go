@@ -89,6 +89,21 @@ func (h *host) datagrams(t *testing.T, port uint16, option func(fd int) error) *
 	return c.(*net.UDPConn)
 }
 
+// muteDatagrams sets a session with the server up, which neither answers from then on
+// nor complains.
+func (r *rig) muteDatagrams(t *testing.T, port uint16) *net.UDPConn {
+	t.Helper()
+	a := r.server().answer(t, port)
+	u := r.client().datagrams(t, 0, nil)
+	if err := exchange(u, r.server().port(port), 10); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.conn.Close()
+	<-a.done
+	r.server().datagrams(t, port, nil)
+	return u
+}
+
 // exchange sends a datagram of n bytes and wants it back.
 func exchange(c *net.UDPConn, to netip.AddrPort, n int) error {
 	data, got := make([]byte, n), make([]byte, 1<<16)

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"mbchain/chain"
 	"mbchain/genl"
@@ -85,16 +85,6 @@ func testExpressByDevice(t *testing.T, f family) {
 			t.Errorf("counters of %s rose by %v, want nearly all packets by express", mb.name, got)
 		}
 	}
-	// over moves what c sends and gets to devices of another kind.
-	over := func(t *testing.T, number int, from, to string) {
-		t.Helper()
-		c.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 1), from), "link set "+from+" up")
-		mb.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 2), to), "link set "+to+" up",
-			"route replace "+way(c, r.link(number, 1), mb))
-		for _, h := range r.hosts {
-			c.ip(t, "route replace "+way(h, r.link(number, 2), c))
-		}
-	}
 
 	t.Run("one that came later", express)
 	t.Run("a filter of frames", func(t *testing.T) {
@@ -124,7 +114,7 @@ func testExpressByDevice(t *testing.T, f family) {
 	t.Run("a VLAN", func(t *testing.T) {
 		c.ip(t, "link add link right name vlan5 type vlan id 5")
 		mb.ip(t, "link add link side name vlan5 type vlan id 5")
-		over(t, 101, "vlan5", "vlan5")
+		r.attachBy(t, c, 101, "vlan5", "vlan5")
 		express(t)
 	})
 	loadBridgeNetfilter(t)
@@ -136,7 +126,7 @@ func testExpressByDevice(t *testing.T, f family) {
 	t.Run("a bridge", func(t *testing.T) {
 		show(t, "0")
 		mb.ip(t, "link add br0 type bridge", "link set side master br0")
-		over(t, 102, "right", "br0")
+		r.attachBy(t, c, 102, "right", "br0")
 		mb.nft(t, "bridge witness", "counter seen { }\nchain c { type filter hook input priority 10; tcp dport != 0 counter name seen; }")
 		express(t)
 		if out := mb.run(t, "nft", "list", "counters", "table", "bridge", "witness"); strings.Contains(out, "packets 0 ") {
@@ -168,21 +158,9 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 	mb.attachNF(t, genl.NF{Mode: genl.NFNone})
 	r.load(t, "match(dstport=5001) >> {mb1}\n", client)
 	r.agentsOn(t, client)
-	a := server.answer(t, port)
-	u := client.datagrams(t, 0, nil)
-	if err := exchange(u, server.port(port), 10); err != nil {
-		t.Fatal(err)
-	}
-	_ = a.conn.Close() // from now on nobody answers,
-	<-a.done
-	server.datagrams(t, port, nil) // nor complains
+	u := r.muteDatagrams(t, port)
 	wire := r.wire(t, udpSuper(u, server.port(port)))
-	to := mb.hardware(t, "left")
 	stranger := net.HardwareAddr{2, 0, 0, 0, 0, 0x67}
-	protocol := uint16(0x0800)
-	if f.number == ipv6.number {
-		protocol = 0x86dd
-	}
 
 	const step = 16 // that packets tell themselves apart by
 	n := 0
@@ -192,10 +170,10 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 	rows := []struct {
 		name     string
 		change   func(p packet) packet
-		protocol uint16 // 0: that of IP
-		to       net.HardwareAddr
-		express  bool // goes that way
-		comes    bool // to the server, as it was
+		protocol uint16           // 0: that of IP
+		to       net.HardwareAddr // nil: the middlebox's
+		express  bool             // goes that way
+		comes    bool             // to the server, as it was
 	}{
 		{name: "whole", express: true, comes: true},
 		{name: "padded", express: true, comes: true, change: func(p packet) packet { return append(p, letters(10)...) }},
@@ -215,7 +193,7 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 		{name: "at the end of its life", change: func(p packet) packet { return p.withTTL(1) }},
 		{name: "a first fragment", change: func(p packet) packet { return p.fragments(99, 0, 24)[0] }},
 		{name: "of a VLAN that is not here", protocol: 0x8100, change: func(p packet) packet {
-			return append(binary.BigEndian.AppendUint16([]byte{0, 5}, protocol), p...)
+			return append(binary.BigEndian.AppendUint16([]byte{0, 5}, f.etherType()), p...)
 		}},
 		{name: "for another host", to: stranger},
 		{name: "the last one", express: true, comes: true},
@@ -230,11 +208,12 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 		if row.express {
 			n++
 		}
-		s := client.frameSender(t, "right", to)
-		if row.to != nil {
-			s = client.frameSender(t, "right", row.to)
+		to := row.to
+		if to == nil {
+			to = mb.hardware(t, "left")
 		}
-		s.add(cmp.Or(row.protocol, protocol), p)
+		s := client.frameSender(t, "right", to)
+		s.add(cmp.Or(row.protocol, f.etherType()), p)
 		if err := s.flush(); err != nil {
 			t.Fatalf("%s: %v", row.name, err)
 		}
@@ -242,7 +221,7 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 	came := make(map[int]packet)
 	eventually(t, soon, func() error {
 		for _, p := range tap.packets(t) {
-			if p.device == "left" && !p.out && (p.protocol() == chain.ProtocolUDP || p.protocol() == destinationOptions) {
+			if p.device == "left" && !p.out && (p.protocol() == chain.ProtocolUDP || p.protocol() == unix.IPPROTO_DSTOPTS) {
 				came[(len(p.packet)-p.headerLen()-udpHeaderLen)/step-1] = p.packet
 			}
 		}
@@ -266,9 +245,6 @@ func testExpressTakesWholePackets(t *testing.T, f family) {
 	}
 }
 
-// destinationOptions is an extension header of IPv6.
-const destinationOptions = 60
-
 // withOptions is p with options that say nothing.
 func (p packet) withOptions() packet {
 	options, n := []byte{1, 1, 1, 1}, p.headerLen()
@@ -277,7 +253,7 @@ func (p packet) withOptions() packet {
 	}
 	q := slices.Concat(p[:n], options, p[n:])
 	if p.isIPv6() {
-		q[6] = destinationOptions
+		q[6] = unix.IPPROTO_DSTOPTS
 	} else {
 		q[0]++
 	}
@@ -287,10 +263,10 @@ func (p packet) withOptions() packet {
 // withLength is p with another length in its header.
 func (p packet) withLength(n int) packet {
 	if p.isIPv6() {
-		binary.BigEndian.PutUint16(p[4:], uint16(max(n-ipv6HeaderLen, 0)))
+		p.setLength(max(n, ipv6HeaderLen))
 		return p
 	}
-	binary.BigEndian.PutUint16(p[2:], uint16(n))
+	p.setLength(n)
 	p.sealHeader()
 	return p
 }
@@ -308,31 +284,13 @@ func (p packet) withVersion(version byte) packet {
 // While traffic flows the NF becomes another, and the module goes and comes back:
 // nothing is lost.
 func TestExpressComesAndGoes(t *testing.T) {
-	ko := os.Getenv("MBCHAIN_KO")
-	if ko == "" {
-		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
-	}
 	r := newRig(t, 1)
 	client, mb, server := r.client(), r.hosts[1], r.server()
 	r.load(t, "match(dstport=5001) >> {mb1}\n", client)
 	server.echo(t, 5001)
 	mb.attachNF(t, genl.NF{Mode: genl.NFNone})
 	c := client.connect(t, 0, server.port(5001))
-	stop, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				done <- nil
-				return
-			default:
-			}
-			if err := ask(c, 10_000); err != nil {
-				done <- err
-				return
-			}
-		}
-	}()
+	moved := keepMoving(c)
 	before := mb.counters(t)
 	for range 20 {
 		for _, mode := range []genl.NFMode{genl.NFInline, genl.NFNone} {
@@ -344,17 +302,12 @@ func TestExpressComesAndGoes(t *testing.T) {
 			mb.awaitCounter(t, seen, reason, 1)
 		}
 	}
-	close(stop)
-	if err := <-done; err != nil {
+	if _, err := moved(); err != nil {
 		t.Errorf("while the NF changes: %v; counters rose by %v", err, mb.counters(t).since(before))
 	}
-	if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
-		t.Fatalf("unload module: %v: %s", err, out)
-	}
+	unloadModule(t)
 	talk(t, c, 100_000) // as a plain one
-	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
-		t.Fatalf("load module: %v: %s", err, out)
-	}
+	loadModule(t, moduleFile(t))
 	talk(t, c, 100_000)
 	noComplaints(t)
 }

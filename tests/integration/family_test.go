@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // family is one of IP, and how a rig numbers its hosts with it.
@@ -40,6 +42,14 @@ var (
 		},
 	}
 )
+
+// etherType is the protocol of its frames.
+func (f family) etherType() uint16 {
+	if f.number == ipv6.number {
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
 
 // eachFamily runs a test for both, or for that which is this guest's share.
 func eachFamily(t *testing.T, test func(t *testing.T, f family)) {

@@ -36,14 +36,12 @@ func (p packet) fragments(id uint16, longer int, at ...int) (pieces []packet) {
 func (p packet) fragment(id uint16, offset int, more bool, body []byte) packet {
 	if !p.isIPv6() {
 		f := append(p[:ipv4HeaderLen:ipv4HeaderLen], body...)
-		binary.BigEndian.PutUint16(f[2:], uint16(len(f)))
 		binary.BigEndian.PutUint16(f[4:], id)
 		binary.BigEndian.PutUint16(f[6:], uint16(offset/8))
 		if more {
 			f[6] |= 0x20
 		}
-		f.sealHeader()
-		return f
+		return f.withLength(len(f))
 	}
 	head := make([]byte, 8)
 	head[0] = p[6]
@@ -54,8 +52,7 @@ func (p packet) fragment(id uint16, offset int, more bool, body []byte) packet {
 	binary.BigEndian.PutUint32(head[4:], uint32(id))
 	f := append(p[:ipv6HeaderLen:ipv6HeaderLen], append(head, body...)...)
 	f[6] = unix.IPPROTO_FRAGMENT
-	binary.BigEndian.PutUint16(f[4:], uint16(len(f)-ipv6HeaderLen))
-	return f
+	return f.withLength(len(f))
 }
 
 // isFragment says whether a packet is one.

@@ -94,16 +94,9 @@ func testPacketsByteForByte(t *testing.T, f family, mode genl.NFMode) {
 	r.load(t, "match(dstport=5001) >> {mb1 -> mb2}\n", client)
 	r.agentsOn(t, client)
 	server.echo(t, port)
-	a := server.answer(t, port)
 	tap := client.capture(t)
 	c := client.connect(t, 0, server.port(port))
-	u := client.datagrams(t, 0, nil)
-	if err := exchange(u, server.port(port), 10); err != nil {
-		t.Fatal(err)
-	}
-	_ = a.conn.Close() // from now on nobody answers,
-	<-a.done
-	server.datagrams(t, port, nil) // nor complains
+	u := r.muteDatagrams(t, port)
 	supers := map[byte]chain.FiveTuple{chain.ProtocolTCP: superOf(c), chain.ProtocolUDP: udpSuper(u, server.port(port))}
 	wires := make(map[byte][]chain.FiveTuple)
 	for protocol, super := range supers {

@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"encoding/binary"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,22 +110,15 @@ func hostiles6() []hostile {
 			head := []byte{unix.IPPROTO_ICMPV6, 0, 0, 1, 0, 0, 0, 9}
 			q := append(append(p[:ipv6HeaderLen:ipv6HeaderLen], head...), p[ipv6HeaderLen:]...)
 			q[6] = unix.IPPROTO_FRAGMENT
-			binary.BigEndian.PutUint16(q[4:], uint16(len(q)-ipv6HeaderLen))
-			return q
+			return q.withLength(len(q))
 		}},
 	}
 }
 
 // cut shortens a packet to n bytes behind its IP header.
 func (p packet) cut(n int) packet {
-	p = p[:p.headerLen()+n]
-	if p.isIPv6() {
-		binary.BigEndian.PutUint16(p[4:], uint16(n))
-	} else {
-		binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
-		p.sealHeader()
-	}
-	return p
+	n += p.headerLen()
+	return p[:n].withLength(n)
 }
 
 // error makes it, about a tuple.

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"sync"
 	"testing"
@@ -197,10 +196,7 @@ func TestPortRangeChangedUnderLoad(t *testing.T) {
 // The module goes with many sessions, some of which wait for agents with packets
 // in their hands, while their packets come.
 func TestUnloadWithManySessions(t *testing.T) {
-	ko := os.Getenv("MBCHAIN_KO")
-	if ko == "" {
-		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
-	}
+	ko := moduleFile(t)
 	many := int(amount(sampled(1_000, 8_000)))
 	r := newRig(t, 1)
 	client, mb, server := r.client(), r.middleboxes()[0], r.server()
@@ -242,9 +238,7 @@ func TestUnloadWithManySessions(t *testing.T) {
 		t.Fatalf("unload module: %v: %s", err, out)
 	}
 	t.Logf("unloaded with %d sessions in %v", many, took.Round(time.Millisecond))
-	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
-		t.Fatalf("load module: %v: %s", err, out)
-	}
+	loadModule(t, ko)
 	talk(t, c, 100_000) // a plain connection now
 	noComplaints(t)
 }

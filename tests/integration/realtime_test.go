@@ -60,7 +60,7 @@ func rawSleepUntil(due time.Duration) syscall.Errno {
 func rawPass(from, to int) syscall.Errno {
 	var b [1]byte
 	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(from), uintptr(unsafe.Pointer(&b)), 1)
-	if errno == 0 && n == 1 {
+	for again := errno == 0 && n == 1; again; again = errno == unix.EINTR {
 		n, _, errno = syscall.RawSyscall(unix.SYS_READ, uintptr(to), uintptr(unsafe.Pointer(&b)), 1)
 	}
 	if errno == 0 && n != 1 {

@@ -138,14 +138,11 @@ func (r *rig) attach(t *testing.T) *host {
 	t.Helper()
 	const side = 100 // number of the link
 	c, mb := addHosts(t, r.family, 100, "rig-client2")[0], r.hosts[1]
-	c.ip(t, "link add right type veth peer name side netns "+mb.name,
-		fmt.Sprintf("addr add %s dev right", r.link(side, 1)), "link set right up")
-	mb.ip(t, fmt.Sprintf("addr add %s dev side", r.link(side, 2)), "link set side up",
-		"route add "+way(c, r.link(side, 1), mb))
+	c.ip(t, "link add right type veth peer name side netns "+mb.name)
+	r.attachBy(t, c, side, "right", "side")
 	c.fifo(t, "right")
 	mb.fifo(t, "side")
 	for i, h := range r.hosts {
-		c.ip(t, "route add "+way(h, r.link(side, 2), c))
 		switch {
 		case i == 0:
 			h.ip(t, "route add "+way(c, r.link(1, 2), h))
@@ -154,6 +151,19 @@ func (r *rig) attach(t *testing.T) *host {
 		}
 	}
 	return c
+}
+
+// attachBy has the client that attach made, and the first middlebox, speak to each
+// other by these devices from now on; the link gets a number of its own.
+func (r *rig) attachBy(t *testing.T, c *host, number int, from, to string) {
+	t.Helper()
+	mb := r.hosts[1]
+	c.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 1), from), "link set "+from+" up")
+	mb.ip(t, fmt.Sprintf("addr add %s dev %s", r.link(number, 2), to), "link set "+to+" up",
+		"route replace "+way(c, r.link(number, 1), mb))
+	for _, h := range r.hosts {
+		c.ip(t, "route replace "+way(h, r.link(number, 2), c))
+	}
 }
 
 func (r *rig) client() *host { return r.hosts[0] }

@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,22 +11,15 @@ import (
 // reload replaces the module by the one in a file.
 func reload(t *testing.T, ko string) {
 	t.Helper()
-	if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
-		t.Fatalf("unload module: %v: %s", err, out)
-	}
-	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
-		t.Fatalf("load %s: %v: %s", ko, err, out)
-	}
+	unloadModule(t)
+	loadModule(t, ko)
 }
 
 // A module that was built with its self-tests only loads if they pass, and
 // says so.
 func TestSelfTestsOfTheModule(t *testing.T) {
 	hint(t)
-	ko := os.Getenv("MBCHAIN_KO")
-	if ko == "" {
-		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
-	}
+	ko := moduleFile(t)
 	reload(t, strings.Replace(ko, "/build/kmod/", "/build/kmod-debug/", 1))
 	t.Cleanup(func() { reload(t, ko) })
 	out, err := exec.Command("dmesg").Output()

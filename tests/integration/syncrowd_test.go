@@ -41,16 +41,12 @@ func newCrowd(t *testing.T, r *rig) *crowd {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
 		t.Fatal(err)
 	}
-	protocol := uint16(unix.ETH_P_IP)
-	if r.number == ipv6.number {
-		protocol = unix.ETH_P_IPV6
-	}
 	h := newHeader(0, c0Super(r), hops(mb, r.server()))
 	syn := segment{
 		tuple: chain.FiveTuple{Source: client.port(crowdFirst), Destination: mb.port(crowdFirst), Protocol: chain.ProtocolTCP},
 		flags: flagSYN, seq: crowdISN, payload: h.bytes(),
 	}
-	s.add(protocol, syn.packet())
+	s.add(r.etherType(), syn.packet())
 	return &crowd{r: r, fd: s.fd, frame: s.frames[0]}
 }
 

@@ -13,13 +13,41 @@ import (
 	"mbchain/genl"
 )
 
-// The module goes while traffic flows: the connections go on as plain ones,
-// and once it is back new ones are chained. In a soak, twice.
-func TestUnloadUnderTraffic(t *testing.T) {
+// moduleFile is the module that this guest runs.
+func moduleFile(t *testing.T) string {
+	t.Helper()
 	ko := os.Getenv("MBCHAIN_KO")
 	if ko == "" {
 		t.Fatal("find the module's file: MBCHAIN_KO is not set; use tests/vm/run")
 	}
+	return ko
+}
+
+// unloadModule takes it away; at the latest when the test ends it is back.
+func unloadModule(t *testing.T) {
+	t.Helper()
+	ko := moduleFile(t)
+	t.Cleanup(func() {
+		if _, err := os.Stat("/sys/module/mbchain"); err != nil {
+			_ = exec.Command("insmod", ko).Run()
+		}
+	})
+	if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
+		t.Fatalf("unload module: %v: %s", err, out)
+	}
+}
+
+// loadModule brings the module in a file.
+func loadModule(t *testing.T, ko string) {
+	t.Helper()
+	if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
+		t.Fatalf("load %s: %v: %s", ko, err, out)
+	}
+}
+
+// The module goes while traffic flows: the connections go on as plain ones,
+// and once it is back new ones are chained. In a soak, twice.
+func TestUnloadUnderTraffic(t *testing.T) {
 	l := useLab(t)
 	l.apply(t, fmt.Sprintf("match(dstport=%d | dstport=5001) >> %s\n", webPort, l.chain(2)))
 	w := l.serve(t)
@@ -28,11 +56,6 @@ func TestUnloadUnderTraffic(t *testing.T) {
 	l.server().echo(t, 5001)
 	path := append(l.all()[:3:3], l.server())
 
-	t.Cleanup(func() {
-		if _, err := os.Stat("/sys/module/mbchain"); err != nil {
-			_ = exec.Command("insmod", ko).Run()
-		}
-	})
 	for round := range sampled(1, 2) {
 		t.Run(fmt.Sprintf("round %d", round+1), func(t *testing.T) {
 			idle := l.client().connect(t, 0, l.server().port(5001))
@@ -45,9 +68,7 @@ func TestUnloadUnderTraffic(t *testing.T) {
 				stalled(t, path)
 			}
 
-			if out, err := exec.Command("rmmod", "mbchain").CombinedOutput(); err != nil {
-				t.Fatalf("unload module: %v: %s", err, out)
-			}
+			unloadModule(t)
 			talk(t, idle, 100_000)
 			for _, transfer := range []*transfer{down, up} {
 				transfer.gate.open()
@@ -57,9 +78,7 @@ func TestUnloadUnderTraffic(t *testing.T) {
 			}
 			talk(t, l.client().connect(t, 0, l.server().port(5001)), 100_000)
 
-			if out, err := exec.Command("insmod", ko).CombinedOutput(); err != nil {
-				t.Fatalf("load module: %v: %s", err, out)
-			}
+			loadModule(t, moduleFile(t))
 			l.awaitPolicy(t)
 			l.configure(t)
 			talk(t, idle, 100_000) // still a plain one
